@@ -1,0 +1,5 @@
+"""`python -m peephole` is the `peephole` command."""
+
+from peephole.cli.main import main
+
+main()

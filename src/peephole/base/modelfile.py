@@ -1,0 +1,224 @@
+"""The model file: one ordinary ONNX file with a card in its metadata, read as if a stranger had sent it.
+
+Knows nothing of ONNX Runtime. Sizes are checked before anything is allocated, and the bytes that were checked
+are the bytes that run: nobody reads the file a second time.
+"""
+
+import hashlib
+import json
+import math
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from peephole.base.card import CARD_VERSION, Card
+from peephole.base.errors import HostileModelFile, MissingInput, ModelFileError, NewerModelFile, did_you_mean
+from peephole.base.evidence import holds
+from peephole.base.graph import FLOAT32, UINT8, Graph, Port, check
+
+__all__ = ["CARD_KEY", "MAX_BYTES", "ModelFile", "read", "read_bytes"]
+
+CARD_KEY = "peephole.card"
+MAX_BYTES = 200 * 10**6
+MAX_CARD_PARTS = 250_000
+MAX_EVIDENCE = 20
+HOSTILE_HINT = "use the file as it came out of peephole train, or train again"
+NEWER_HINT = "pip install -U peephole"
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFile:
+    """A checked model file: `data` are its bytes, `sha256` their digest in hex, `name` the file's name without its folder."""
+
+    name: str
+    card: Card
+    sha256: str
+    data: bytes
+
+
+def read(path: Path | str) -> ModelFile:
+    """Read and check a model file.
+
+    Raises MissingInput when it is not there, HostileModelFile when it is no plain file, over a cap or broken,
+    NewerModelFile when a later version wrote it, ModelFileError for all else that is wrong with it.
+    """
+    path = Path(path)
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        if path.is_symlink():
+            raise HostileModelFile(f"{path} is a symbolic link, not a file", f"give the file it points to: {_target(path)}")
+        if path.is_dir():
+            raise HostileModelFile(f"{path} is a folder, not a model file", f"give the .onnx file itself{_beside(path / 'model.onnx')}")
+        with os.fdopen(os.open(path, flags), "rb", buffering=0) as file:
+            data = _whole(file.fileno(), path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingInput(f"there is no model file {path}{_beside(path)}", "make one: peephole train PHOTOS -o door.onnx") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ModelFileError(f"{path} cannot be read: {reason}", "check the path and its permissions") from error
+    return read_bytes(data, path.name)
+
+
+def read_bytes(data: bytes, name: str) -> ModelFile:
+    """Check the bytes of a model file that is called `name`; raises as `read` does."""
+    if len(data) > MAX_BYTES:
+        _too_big(name, len(data))
+    if not data:
+        raise HostileModelFile(f"{name} is empty", HOSTILE_HINT)
+    try:
+        graph = check(data)
+        card = _card(graph)
+        _agree(card, graph)
+    except ModelFileError as error:
+        raise type(error)(f"{name} {error.what}", error.hint or HOSTILE_HINT) from error
+    return ModelFile(name, card, hashlib.sha256(data).hexdigest(), data)
+
+
+def _whole(handle: int, path: Path) -> bytes:
+    """Return the bytes behind an open file; its kind and size are asked before anything is read."""
+    facts = os.fstat(handle)
+    if not stat.S_ISREG(facts.st_mode):
+        raise HostileModelFile(f"{path} is no plain file", "give the .onnx file itself")
+    if facts.st_size > MAX_BYTES:
+        _too_big(str(path), facts.st_size)
+    os.set_blocking(handle, True)
+    parts, left = [], facts.st_size
+    while left and (part := os.read(handle, left)):
+        parts.append(part)
+        left -= len(part)
+    # Joining a single part makes no copy.
+    return b"".join(parts)
+
+
+def _too_big(name: str, size: int) -> NoReturn:
+    raise HostileModelFile(f"{name} has {size / 1e6:,.0f} MB; at most {MAX_BYTES / 1e6:,.0f} MB are read", HOSTILE_HINT)
+
+
+def _target(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:
+        return "PATH"
+
+
+def _beside(path: Path) -> str:
+    """Return the near miss among the model files of the same folder, or all of them when there are few."""
+    try:
+        names = sorted(entry.name for entry in path.parent.iterdir() if entry.suffix == ".onnx")
+    except OSError:
+        return ""
+    if not names:
+        return ""
+    return did_you_mean(path.name, names) or f" (beside it: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''})"
+
+
+def _card(graph: Graph) -> Card:
+    """Take the card out of the metadata."""
+    texts = [value for key, value in graph.metadata if key == CARD_KEY]
+    if not texts:
+        raise ModelFileError("is an ONNX file without a Peephole card", "make a model file with: peephole train PHOTOS -o door.onnx")
+    if len(texts) > 1:
+        raise HostileModelFile("has two cards")
+    values = _json(bytes(texts[0]))
+    version = values.get("card")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ModelFileError(f"has a card without a version number (it says {str(version)[:40]!r})")
+    if version > CARD_VERSION:
+        raise NewerModelFile(f"has a card of version {version}; this Peephole reads version {CARD_VERSION}", NEWER_HINT)
+    try:
+        return Card.model_validate(values)
+    except ValidationError as error:
+        _explain(error)
+
+
+def _json(text: bytes) -> dict[str, Any]:
+    """Return the card's JSON object: UTF-8, no key twice, no NaN, not too many parts to hold in memory."""
+    # 4 MB of "[]," would become 100 MB of Python lists; real cards have some ten thousand parts.
+    if text.count(b",") + text.count(b"[") + text.count(b"{") > MAX_CARD_PARTS:
+        raise HostileModelFile(f"has a card of more than {MAX_CARD_PARTS:,} parts")
+    try:
+        values = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_constant, parse_float=_float)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"has a card that is not JSON ({str(error)[:80]})") from None
+    if not isinstance(values, dict):
+        raise ModelFileError("has a card that is not a JSON object")
+    return values
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise HostileModelFile("has a card that says the same thing twice")
+    return found
+
+
+def _constant(word: str) -> NoReturn:
+    raise HostileModelFile(f"has {word} in its card")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise HostileModelFile("has infinity in its card")
+    return value
+
+
+def _explain(error: ValidationError) -> NoReturn:
+    """Turn pydantic's list into one error: unknown keys and unknown words come from a later version, all else is wrong."""
+    found = [(".".join(str(part) for part in item["loc"])[:80], item["type"], item["msg"]) for item in error.errors()[:5]]
+    newer = [place for place, kind, _ in found if kind in ("extra_forbidden", "unexpected_keyword_argument", "literal_error")]
+    if newer:
+        raise NewerModelFile(f"has a card with settings that this Peephole does not know: {', '.join(newer)}", NEWER_HINT) from None
+    raise ModelFileError(f"has a card that is wrong: {'; '.join(f'{place}: {message}' for place, _, message in found)}") from None
+
+
+def _agree(card: Card, graph: Graph) -> None:
+    """Check the card against itself and against the graph."""
+    known = card.unknown
+    if not len(known.known_labels) == len(known.known_digests) == len(known.known_ids):
+        raise ModelFileError("has a card whose known_labels, known_digests and known_ids differ in length")
+    if any(not 0 <= label < len(card.labels) for label in known.known_labels):
+        raise ModelFileError("has a card with a known example of a label that does not exist")
+    if "unknown" in card.labels or not all(card.labels):
+        raise ModelFileError("has a card with an empty label or one called 'unknown', the word for strangers")
+    if len(card.evidence) > MAX_EVIDENCE or not all(holds(evidence) for evidence in card.evidence):
+        raise ModelFileError("has a card whose evidence is better than its counts allow")
+    _, height, width, channels = card.input.shape
+    if (height, width) != card.input.resize.to or channels != (1 if card.input.colour == "grey" else 3):
+        raise ModelFileError("has a card whose input shape does not fit its resize rule and colour")
+    if (card.input.region.how == "rectangle") != (card.input.region.box is not None):
+        raise ModelFileError("has a card whose region is not whole and not a rectangle with a box")
+    _ports(graph.inputs, {str(card.input.name): card.input.shape}, UINT8, "input")
+    widths = {"logits": len(card.labels), "familiarity": len(card.labels), "similarity": len(known.known_labels)}
+    if set(card.outputs) != {*widths, "embedding"}:
+        raise ModelFileError(f"has a card with the outputs {_names(card.outputs)}, not {_names({*widths, 'embedding'})}")
+    for name, shape in card.outputs.items():
+        if len(shape) != 2 or not isinstance(shape[1], int) or shape[1] != widths.get(name, shape[1]) or shape[1] < 1:
+            raise ModelFileError(f"has a card whose output {name} has the shape {shape}, which does not fit its labels")
+    _ports(graph.outputs, card.outputs, FLOAT32, "output")
+
+
+def _ports(ports: tuple[Port, ...], promised: Mapping[str, tuple[str | int, ...]], kind: int, what: str) -> None:
+    """Check names, type and every size but the batch; a free dimension of the graph may be anything."""
+    if sorted(port.name for port in ports) != sorted(promised):
+        raise ModelFileError(f"has the {what}s {_names(port.name for port in ports)}; its card promises {_names(promised)}")
+    for port in ports:
+        shape = promised[port.name]
+        sizes = zip(port.shape[1:], shape[1:], strict=False)
+        if port.type != kind or len(port.shape) != len(shape) or any(isinstance(size, int) and size != said for size, said in sizes):
+            raise ModelFileError(f"has an {what} {port.name} of type {port.type} and shape {port.shape}; its card promises {tuple(shape)}")
+        if isinstance(port.shape[0], int):
+            raise ModelFileError(f"has an {what} {port.name} with a fixed batch of {port.shape[0]}")
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(name[:40] for name in names)) or "none"

@@ -1,0 +1,39 @@
+"""peephole explain: every layer, why, which examples; one page that opens from disk."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+__all__ = ["run"]
+
+
+def run(
+    model: Annotated[Path, typer.Argument(help="The model file.")],
+    image: Annotated[Path, typer.Argument(help="The photo to explain.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the page goes; with --json its numbers go beside it, as .json.")] = Path(
+        "report.html"
+    ),
+    photos: Annotated[Path | None, typer.Option(help="The folder the model was trained on: shows pictures of the nearest known examples.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON and write them beside the page.")] = False,
+) -> None:
+    """Explain one answer: every layer, softmax term by term, the nearest known examples, what mattered, the evidence."""
+    from peephole.base.errors import InputError
+    from peephole.decide.predictor import load
+    from peephole.explain.report import explain, to_json, write_json, write_report
+
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{output} is no name for a page", f"end it in .html: -o {output.with_suffix('.html')}")
+    explanation = explain(load(model), image, photos=photos)
+    page = write_report(explanation, output)
+    if as_json:
+        write_json(explanation, output.with_suffix(".json"))
+        typer.echo(to_json(explanation), nl=False)
+        return
+    prediction = explanation.prediction
+    who = "a stranger" if prediction.label is None else escape(prediction.label)
+    console = Console(soft_wrap=True)
+    console.print(f"[bold]{who}[/]: {escape(prediction.reason)}", highlight=False)
+    console.print(f"wrote {escape(str(page))} ({page.stat().st_size / 1000:,.0f} kB); open it in any browser", highlight=False)

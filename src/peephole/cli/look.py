@@ -1,0 +1,103 @@
+"""The verbs that look: check, predict, evaluate, explain, demo."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from peephole.base.errors import InputError
+from peephole.base.extras import load as part
+from peephole.cli.show import ProgressWatcher, console, print_error, print_json
+
+__all__ = ["check", "demo", "evaluate", "explain", "predict", "versions"]
+
+
+def versions() -> None:
+    """Print the versions of what computes."""
+    for name in ("peephole", "onnxruntime", "numpy", "pillow", "torch"):
+        try:
+            console.print(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            console.print(f"{name} not installed")
+    console.print(f"python {platform.python_version()} on {platform.machine()}")
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    photos: Annotated[list[Path], typer.Argument(help="One or more photos.")],
+    threads: Annotated[int, typer.Option(help="Threads to compute with.")] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say who or what is on each photo, or that it is a stranger. A photo that cannot be read is reported; the others are answered."""
+    predictor = part("decide.predictor:load")(model, threads)
+    found, failed = [], []
+    for photo in photos:
+        try:
+            found.append((str(photo), predictor.predict(photo)))
+        except InputError as error:
+            failed.append(InputError(f"{photo}: {error.what}" if str(photo) not in error.what else error.what, error.hint))
+    if json:
+        print_json([{"photo": name, **answer.__dict__} for name, answer in found])
+    else:
+        for name, answer in found:
+            who = answer.label if answer.label is not None else "stranger"
+            console.print(f"{name}: ", end="", markup=False)
+            console.print(who, style="bold green" if answer.accepted else "bold yellow", markup=False, end="")
+            console.print(f"  (looks most like {answer.best}, {answer.probability:.1%}; {answer.reason})", markup=False)
+    for problem in failed:
+        print_error(problem)
+    if failed:
+        raise typer.Exit(1)
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    data: Annotated[Path, typer.Argument(help="A folder laid out like a training folder; unknown/ holds strangers.")],
+    stranger_unit: Annotated[str, typer.Option(help="What a sub-folder of unknown/ is: stranger or kind.")] = "stranger",
+    each_file_a_stranger: Annotated[bool, typer.Option(help="Loose files in unknown/ are one stranger each.")] = False,
+    threads: Annotated[int, typer.Option(help="Threads to compute with.")] = 2,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure a model on photos that it was not trained on."""
+    predictor = part("decide.predictor:load")(model, threads)
+    with ProgressWatcher() as watch:
+        watch.stage(f"evaluating {model.name} on {data}")
+        found = part("decide.evaluate:evaluate")(
+            predictor, data, stranger_unit=stranger_unit, each_file_a_stranger=each_file_a_stranger, progress=watch.progress
+        )
+    print_json(found) if json else part("cli.tables:evaluation")(found, console)
+
+
+def check(
+    data: Annotated[Path, typer.Argument(help="A folder with one sub-folder of photos per label.")],
+    each_file_a_stranger: Annotated[bool, typer.Option(help="Loose files in unknown/ are one stranger each.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Look for duplicates, leaks, broken or mislabelled files, and too few. Exit code 3 when a problem was found."""
+    with ProgressWatcher() as watch:
+        watch.stage(f"checking {data}")
+        report = part("data.hygiene:check")(data, each_file_a_stranger=each_file_a_stranger, progress=watch.progress)
+    print_json(report.as_dict()) if json else part("cli.check:show")(report, console)
+    if report.problems:
+        raise typer.Exit(3)
+
+
+def explain(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    photo: Annotated[Path, typer.Argument(help="A photo.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path("report.html"),
+    photos: Annotated[Path | None, typer.Option(help="The training folder, to show the nearest known examples.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Write report.json beside the page and print it.")] = False,
+) -> None:
+    """Write one self-contained page with every layer of the decision."""
+    part("cli.explain:run")(model, photo, output, photos, json)
+
+
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder for what the demo makes.")] = Path("demo-out"),
+    seconds: Annotated[float, typer.Option(help="How long the demo may train.")] = 16.0,
+) -> None:
+    """Draw your sign to enter: the whole story on built-in real handwriting, in under a minute."""
+    part("cli.demo:run")(output, seconds)

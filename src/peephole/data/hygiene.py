@@ -1,0 +1,238 @@
+"""What `peephole check` says of a folder of photos: every file accounted for, copies, conflicts, leaks, and what it can prove."""
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from peephole.base.errors import DataError
+from peephole.base.evidence import needed, percent, upper_bound
+from peephole.data.photos import Listing, Photo, require_trainable
+from peephole.data.photoset import PhotoSet
+from peephole.data.splits import ENOUGH, split, stranger_split
+
+__all__ = ["CheckReport", "Finding", "Group", "LabelCount", "report"]
+
+# One label with this many times the photos of another is told.
+UNEVEN = 5
+FEW = 10
+RATE = 0.01
+
+
+@dataclass(frozen=True)
+class LabelCount:
+    """Photos of one label that can be used, and how many different originals they show."""
+
+    label: str
+    photos: int
+    sources: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Photos that show one original, and how that was seen."""
+
+    ids: tuple[str, ...]
+    how: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know, and what to do about it ("" if nothing)."""
+
+    what: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The findings of a check; `seen = used + duplicates + refused`.
+
+    `problems` are what makes results wrong or training impossible (exit code 3), `remarks` are good to know.
+    `reasons` are (reason, count) of the refused, commonest first; `refused` (id, reason) all of them; `duplicates` (id dropped, id kept);
+    `copies` groups of one source; `conflicts` pairs of alike photos under two labels; `leaks` ids outside train/ that
+    copy a photo of an earlier split; `sizes` and `modes` (what, count); `strangers` are people or things, not photos.
+    """
+
+    root: str
+    seen: int
+    used: int
+    labels: tuple[LabelCount, ...]
+    strangers: int
+    stranger_photos: int
+    refused: tuple[tuple[str, str], ...]
+    reasons: tuple[tuple[str, int], ...]
+    duplicates: tuple[tuple[str, str], ...]
+    copies: tuple[Group, ...]
+    conflicts: tuple[tuple[str, str], ...]
+    leaks: tuple[str, ...]
+    sizes: tuple[tuple[str, int], ...]
+    modes: tuple[tuple[str, int], ...]
+    turned: int
+    animated: int
+    deep: int
+    role: str
+    problems: tuple[Finding, ...]
+    remarks: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether no problem was found."""
+        return not self.problems
+
+    def to_json(self) -> str:
+        """Return the report as JSON, one object."""
+        return json.dumps({"ok": self.ok, **asdict(self)}, ensure_ascii=False, indent=2)
+
+
+def report(listing: Listing, photos: PhotoSet) -> CheckReport:
+    """Judge a listing and what was loaded of it; never raises for bad data, that is what `problems` are for."""
+    by_id = {photo.id: photo for photo in listing.photos}
+    used = [by_id[id] for id in photos.ids]
+    conflicts = tuple((link.first, link.second) for link in photos.links if by_id[link.first].label != by_id[link.second].label)
+    leaks = _leaks(photos, by_id)
+    role, trainable = _role(listing, photos)
+    labels = _label_counts(photos)
+    strangers = len(np.unique(photos.strangers[photos.strangers >= 0]))
+    reasons = Counter(_kind(refusal.reason) for refusal in photos.refused).most_common()
+    return CheckReport(
+        root=str(listing.root),
+        seen=listing.seen,
+        used=len(photos),
+        labels=labels,
+        strangers=strangers,
+        stranger_photos=int((photos.labels < 0).sum()),
+        refused=tuple((refusal.id, refusal.reason) for refusal in photos.refused),
+        reasons=tuple(reasons),
+        duplicates=photos.duplicates,
+        copies=_groups(photos),
+        conflicts=conflicts,
+        leaks=leaks,
+        sizes=tuple(Counter(f"{photo.width} x {photo.height}" for photo in used).most_common()),
+        modes=tuple(Counter(f"{photo.format} {photo.mode}" for photo in used).most_common()),
+        turned=sum(photo.turned for photo in used),
+        animated=sum(photo.animated for photo in used),
+        deep=sum(photo.mode.startswith("I") or photo.mode == "F" for photo in used),
+        role=role,
+        problems=(*trainable, *_problems(photos, conflicts, leaks)),
+        remarks=(*_remarks(photos, labels), *_about_strangers(photos, strangers), *(Finding(note) for note in photos.notes)),
+    )
+
+
+def _kind(reason: str) -> str:
+    """Return a reason without what differs from file to file, so that equal ones can be counted."""
+    return reason.partition(" (")[0] if "same picture" not in reason else "the same picture also stands under another label"
+
+
+def _label_counts(photos: PhotoSet) -> tuple[LabelCount, ...]:
+    counts = []
+    for index, name in enumerate(photos.names):
+        mine = photos.labels == index
+        counts.append(LabelCount(name, int(mine.sum()), len(np.unique(photos.sources[mine]))))
+    return tuple(counts)
+
+
+def _groups(photos: PhotoSet) -> tuple[Group, ...]:
+    """Return the sources that have more than one photo, the largest first."""
+    how: dict[str, str] = {}
+    for link in photos.links:
+        how[link.first] = how[link.second] = link.how
+    order = np.argsort(photos.sources, kind="stable")
+    starts = np.flatnonzero(np.diff(photos.sources[order], prepend=-1))
+    several = [members for members in np.split(order, starts[1:]) if len(members) > 1]
+    groups = [Group(tuple(photos.ids[i] for i in members), how.get(photos.ids[members[0]], "near copy")) for members in several]
+    return tuple(sorted(groups, key=lambda group: (-len(group.ids), group.ids)))
+
+
+def _leaks(photos: PhotoSet, by_id: dict[str, Photo]) -> tuple[str, ...]:
+    """Return ids of photos whose source, or very pixels, also stand in an earlier one of train, val, test."""
+    rank = {"train": 0, "": 0, "val": 1, "test": 2}
+    ranks = np.array([rank[given] for given in photos.given], np.int64)
+    leaks = []
+    if len(photos):
+        first = np.full(int(photos.sources.max()) + 1, 9)
+        np.minimum.at(first, photos.sources, ranks)
+        leaks = [photos.ids[i] for i in np.flatnonzero(ranks > first[photos.sources])]
+    leaks += [dropped for dropped, kept in photos.duplicates if rank[by_id[dropped].split] > rank[by_id[kept].split]]
+    return tuple(sorted(leaks))
+
+
+def _role(listing: Listing, photos: PhotoSet) -> tuple[str, tuple[Finding, ...]]:
+    """Return "proof" or "estimate" with no problem, or "" with what forbids training."""
+    try:
+        require_trainable(listing)
+        return split(photos, 0).role, ()
+    except DataError as error:
+        return "", (Finding(error.what, error.hint),)
+
+
+def _problems(photos: PhotoSet, conflicts: tuple[tuple[str, str], ...], leaks: tuple[str, ...]) -> list[Finding]:
+    found = []
+    same = [refusal for refusal in photos.refused if "same picture" in refusal.reason]
+    if same:
+        found.append(
+            Finding(
+                f"{len(same)} files hold a picture that stands under two labels; none of them is used (first: {same[0].id})", "delete the wrong one"
+            )
+        )
+    if conflicts:
+        one, two = conflicts[0]
+        found.append(
+            Finding(
+                f"{len(conflicts)} pairs of photos look like one photo under two labels (first: {one} and {two})",
+                "look at them and delete the wrong one",
+            )
+        )
+    if leaks:
+        hint = "they are left out of choosing and proving; move them to train/ or delete them"
+        found.append(Finding(f"{len(leaks)} photos in val/ or test/ copy a photo of an earlier split (first: {leaks[0]})", hint))
+    broken = [refusal for refusal in photos.refused if "decoded" in refusal.reason or "broken" in refusal.reason or "empty file" in refusal.reason]
+    if broken:
+        found.append(
+            Finding(f"{len(broken)} files are broken (first: {broken[0].id}: {broken[0].reason})", "copy them again from where they came from")
+        )
+    return found
+
+
+def _remarks(photos: PhotoSet, labels: tuple[LabelCount, ...]) -> list[Finding]:
+    found = []
+    if photos.duplicates:
+        found.append(Finding(f"{len(photos.duplicates)} exact duplicates count once"))
+    near = len(photos) - len(np.unique(photos.sources))
+    if near:
+        found.append(Finding(f"{near} photos are near copies of others (bursts, re-saves, crops, augmented) and stay on their side of every split"))
+    few = [count for count in labels if 2 <= count.sources < FEW]
+    if few:
+        names = ", ".join(f"{count.label} ({count.sources})" for count in few[:5])
+        found.append(Finding(f"few different photos of {names}", f"{FEW} or more of each make a difference; {ENOUGH} let a part prove the result"))
+    if len(labels) > 1:
+        low, high = min(labels, key=lambda count: count.sources), max(labels, key=lambda count: count.sources)
+        if low.sources and high.sources >= UNEVEN * low.sources:
+            found.append(
+                Finding(f"uneven: {high.label} has {high.sources} different photos, {low.label} {low.sources}", f"add photos of {low.label}")
+            )
+    return found
+
+
+def _about_strangers(photos: PhotoSet, strangers: int) -> list[Finding]:
+    """Say what the strangers can prove: the bound if none of those that prove is accepted."""
+    enough = f"{needed(RATE)} strangers, none accepted, prove {percent(RATE)}"
+    if not strangers:
+        return [
+            Finding(
+                "no strangers: the threshold can only be estimated, by holding out labels in turn",
+                f"add a folder unknown/ with a folder per stranger; {enough}",
+            )
+        ]
+    _, prove = stranger_split(photos, 0)
+    count = len(np.unique(photos.strangers[prove]))
+    if not count:
+        return [Finding(f"{strangers} strangers, all in train/ or val/: none is left to prove a rate", "add test/unknown/ with other strangers")]
+    bound = percent(upper_bound(0, count))
+    return [
+        Finding(
+            f"{strangers} strangers, {count} of them to prove with: if none is accepted, the false-accept rate is at most {bound} per stranger",
+            enough,
+        )
+    ]

@@ -1,0 +1,144 @@
+"""A model file against a folder of photos: who was recognised, who was let in, who was confused with whom.
+
+Photos that the model was trained on are found by their digests and left out: they prove nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from peephole.base import evidence
+from peephole.base.card import Score
+from peephole.base.engine import Outputs
+from peephole.base.errors import DataError
+from peephole.base.records import Evidence, Unit
+from peephole.data.dataset import PhotoSet, load
+from peephole.data.photos import Listing, scan
+from peephole.decide.judge import accepts
+from peephole.decide.predictor import Predictor
+
+__all__ = ["Evaluation", "Mistake", "evaluate"]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A photo that was taken for the wrong label: its id, the true label (None: a stranger), the label given, the familiarity."""
+
+    id: str
+    truth: str | None
+    given: str
+    familiarity: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a model makes of photos it has not learned from.
+
+    `accuracy` is of the best label, whether accepted or not (None without labelled photos); `recognised` and `let_in` are the evidence on
+    known labels (false reject) and on strangers (false accept). `confusion` int (labels, labels + 1): rows true, columns given, the last one
+    "stranger". `mistakes`: accepted under a wrong label, the most familiar first. `seen` photos were left out: the model was trained on them.
+    """
+
+    labels: tuple[str, ...]
+    accuracy: Score | None
+    evidence: tuple[Evidence, ...]
+    confusion: np.ndarray
+    mistakes: tuple[Mistake, ...]
+    photos: int
+    seen: int
+    refused: int
+    notes: tuple[str, ...]
+
+
+def _labels_in_model(photos: PhotoSet, labels: tuple[str, ...]) -> np.ndarray:
+    """Return each photo's label as the model numbers it; -1 for strangers and for labels that it has never heard of."""
+    number = {name: i for i, name in enumerate(labels)}
+    return np.array([number.get(photos.names[label], -1) if label >= 0 else -1 for label in photos.labels], np.int64)
+
+
+def _strangers(photos: PhotoSet, truth: np.ndarray) -> np.ndarray:
+    """Return the name of each photo's stranger; a label that the model does not know is one stranger."""
+    names = [photos.stranger_names[s] if s >= 0 else photos.names[label] if label >= 0 else "" for s, label in zip(photos.strangers, photos.labels, strict=True)]
+    return np.where(truth < 0, np.array(names, object), "")
+
+
+def _false_accept(taken: np.ndarray, who: np.ndarray, unit: Unit) -> Evidence:
+    errors, trials = len(set(who[taken])), len(set(who))
+    return evidence.measure("false accept", errors, trials, unit, "proof")
+
+
+def _false_reject(right: np.ndarray, sources: np.ndarray) -> Evidence:
+    ones = np.unique(sources, return_index=True)[1]
+    return evidence.measure("false reject", int((~right[ones]).sum()), len(ones), "photo", "proof")
+
+
+def _answer(predictor: Predictor, photos: PhotoSet, progress: Callable[[int, int], None] | None) -> Outputs:
+    parts, batch = [], 256
+    for at in range(0, len(photos), batch):
+        parts.append(predictor.engine.run(photos.images[at : at + batch]))
+        if progress:
+            progress(min(at + batch, len(photos)), len(photos))
+    return Outputs(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("logits", "embedding", "familiarity", "similarity")))
+
+
+def evaluate(
+    predictor: Predictor,
+    root: Path | str,
+    *,
+    stranger_unit: Unit = "stranger",
+    each_file_a_stranger: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Evaluate a model on a folder laid out like a training folder; raises DataError when nothing in it is new to the model."""
+    listing: Listing = scan(root, each_file_a_stranger=each_file_a_stranger)
+    photos = load(listing, predictor.card.input, progress=progress)
+    known = set(predictor.card.training.digests)
+    fresh = np.array([digest not in known for digest in photos.digests], bool)
+    seen = int((~fresh).sum())
+    photos = photos.take(np.flatnonzero(fresh))
+    if not len(photos):
+        raise DataError(
+            f"{root} has no photo to evaluate on: {seen} were trained on and {len(listing.refused)} were refused", "give photos the model has not seen"
+        )
+    outputs = _answer(predictor, photos, progress)
+    card = predictor.card
+    truth = _labels_in_model(photos, card.labels)
+    given = np.where(accepts(outputs.logits, outputs.familiarity, card.unknown.threshold, card.unknown.margin), outputs.logits.argmax(1), -1)
+    return _summary(photos, card.labels, truth, given, outputs, stranger_unit, seen)
+
+
+def _summary(photos: PhotoSet, labels: tuple[str, ...], truth: np.ndarray, given: np.ndarray, outputs: Outputs, unit: Unit, seen: int) -> Evaluation:
+    found, accuracy = [], None
+    mine = truth >= 0
+    best = outputs.logits.argmax(1)
+    if (~mine).any():
+        found.append(_false_accept((given >= 0)[~mine], _strangers(photos, truth)[~mine], unit))
+    if mine.any():
+        ones = np.flatnonzero(mine)[np.unique(photos.sources[mine], return_index=True)[1]]
+        hits = int((best == truth)[ones].sum())
+        accuracy = Score(accuracy=hits / len(ones), n=len(ones), interval=evidence.interval(hits, len(ones)), role="proof")
+        found.append(_false_reject((given == truth)[mine], photos.sources[mine]))
+    confusion = np.zeros((len(labels), len(labels) + 1), np.int64)
+    np.add.at(confusion, (truth[mine], np.where(given[mine] < 0, len(labels), given[mine])), 1)
+    return Evaluation(
+        labels=labels,
+        accuracy=accuracy,
+        evidence=tuple(found),
+        confusion=confusion,
+        mistakes=_mistakes(photos, labels, truth, given, outputs.familiarity),
+        photos=len(photos),
+        seen=seen,
+        refused=len(photos.refused),
+        notes=photos.notes,
+    )
+
+
+def _mistakes(photos: PhotoSet, labels: tuple[str, ...], truth: np.ndarray, given: np.ndarray, familiar: np.ndarray) -> tuple[Mistake, ...]:
+    wrong = np.flatnonzero((given >= 0) & (given != truth))
+    scores = familiar[wrong, given[wrong]]
+    return tuple(
+        Mistake(photos.ids[i], labels[truth[i]] if truth[i] >= 0 else None, labels[given[i]], float(score))
+        for i, score in sorted(zip(wrong, scores, strict=True), key=lambda pair: -pair[1])
+    )

@@ -1,0 +1,63 @@
+"""Where to draw the line between those the model knows and a stranger.
+
+Works on scores alone: the familiarity of the best label, for examples of known labels that the network did not train on
+(genuine) and for strangers (impostors). Knows nothing of networks or files.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from peephole.base.errors import DataError
+
+__all__ = ["Line", "as_good_as", "draw_line", "refused_share"]
+
+# Without any stranger to choose by, this share of the known is refused and nothing is promised about strangers.
+BLIND_REFUSAL = 0.05
+
+
+@dataclass(frozen=True)
+class Line:
+    """A threshold on familiarity, the share 0..1 of genuine scores below it, and how it was found, as a sentence."""
+
+    threshold: float
+    refused: float
+    how: str
+
+
+def refused_share(genuine: np.ndarray, threshold: float) -> float:
+    """Return the share of genuine scores below a threshold, 0..1."""
+    return float(np.mean(genuine < threshold))
+
+
+def draw_line(genuine: np.ndarray, impostors: np.ndarray, false_accept: float, who: str) -> Line:
+    """Choose the lowest threshold that lets at most a share `false_accept` of the impostors in.
+
+    With n impostors the k = floor(false_accept * (n + 1)) most familiar ones may pass, so that a new one passes with
+    probability of at most `false_accept` (conformal rank, Vovk et al. 2005); with fewer than 1 / false_accept none may, and
+    the line stands a tenth of the way from the most familiar impostor to the median genuine score above it.
+    Raises DataError without genuine scores.
+    """
+    if not len(genuine):
+        raise DataError("no example of a known label was held out, so no threshold can be chosen", "add photos: at least 2 of each label")
+    if not len(impostors):
+        line = float(np.quantile(genuine, BLIND_REFUSAL))
+        return Line(line, refused_share(genuine, line), f"{BLIND_REFUSAL:.0%} of held-out known examples refused; no stranger was there to choose by")
+    passing = int(np.floor(false_accept * (len(impostors) + 1)))
+    ranked = np.sort(impostors)[::-1]
+    line = float(np.nextafter(ranked[min(passing, len(ranked) - 1)], np.inf))
+    if passing == 0:
+        line += 0.1 * max(0.0, float(np.median(genuine)) - line)
+    shown = "none" if passing == 0 else f"at most {passing}"
+    return Line(line, refused_share(genuine, line), f"{shown} of {len(impostors)} photos of {who} let in")
+
+
+def as_good_as(line: Line, genuine: np.ndarray) -> Line:
+    """Carry a line over to another network's scores: the threshold that refuses the same share of its genuine scores.
+
+    Two trainings of one recipe spread their embeddings differently; the share refused is the scale they have in common.
+    """
+    if not len(genuine):
+        return line
+    threshold = float(np.quantile(genuine, min(1.0, line.refused)))
+    return Line(threshold, refused_share(genuine, threshold), f"{line.how}, carried over at the same share of known examples refused ({line.refused:.1%})")

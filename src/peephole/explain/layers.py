@@ -1,0 +1,249 @@
+"""Every layer of the very file that answers: its values for one picture, its cost and what it sees of the picture.
+
+A copy of the graph with added outputs is run beside the original; the original gives the answer, and the
+copy is believed only while its logits agree with the original's to 1e-5. Works for any ONNX graph.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+
+from peephole.base.errors import HostileModelFile, ParityError
+from peephole.explain.geometry import CELLWISE, MIXING, SLIDING, Count, Field, Window, count_macs, count_parameters, see, slide
+
+__all__ = ["TOLERANCE", "Layer", "Look", "look"]
+
+TOLERANCE = 1e-5
+QUANTISED = "DequantizeLinear"
+KNOWN = CELLWISE | MIXING | SLIDING | {"Pad"}
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One node of the graph and what it answered.
+
+    `values` float32 without the batch axis, mostly (C, H, W) or (units,); `inputs` are the names of the layers it reads ("" is
+    the picture); `weight` and `bias` are its constants, if it is a convolution or a dense layer; `field` is None when the
+    operation is not `known`, and so is `window` for whatever does not slide. `group` is that of a convolution.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    values: np.ndarray
+    parameters: Count
+    macs: Count
+    field: Field | None
+    window: Window | None = None
+    weight: np.ndarray | None = None
+    bias: np.ndarray | None = None
+    group: int = 1
+    padded_counts: bool = False
+    turned: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the values, without the batch."""
+        return self.values.shape
+
+    @property
+    def known(self) -> bool:
+        """Whether the operation is one that can be explained."""
+        return self.op in KNOWN
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A forward pass with every layer kept: in the order of computation, from the picture to the logits.
+
+    `difference` is the largest difference between the copy's logits and the original's.
+    """
+
+    layers: tuple[Layer, ...]
+    logits: np.ndarray
+    difference: float
+
+    def find(self, name: str) -> Layer | None:
+        """Return the layer of that name, or None."""
+        return next((layer for layer in self.layers if layer.name == name), None)
+
+    def first(self, op: str) -> Layer | None:
+        """Return the first layer with that operation, or None."""
+        return next((layer for layer in self.layers if layer.op == op), None)
+
+
+def _session(data: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no public base class
+        raise HostileModelFile(f"the model file cannot be run: {str(error).splitlines()[0]}", "train or export it again") from error
+
+
+def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """Return every constant of the graph by the name of its tensor."""
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            found |= {name: numpy_helper.to_array(each.t) for name in node.output for each in node.attribute if each.name == "value"}
+        elif node.op_type == "Identity" and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
+        elif node.op_type == QUANTISED and node.input[0] in found:
+            # Only its shape is asked for; the numbers of a quantised weight are not shown.
+            found[node.output[0]] = found[node.input[0]]
+    return found
+
+
+def _path(graph: onnx.GraphProto, picture: str, output: str, constants: Mapping[str, np.ndarray]) -> list[onnx.NodeProto]:
+    """Return the nodes that lie between the picture and `output`, in order."""
+    reached = {picture}
+    for node in graph.node:
+        if reached & set(node.input):
+            reached |= set(node.output)
+    needed, kept = {output}, []
+    for node in reversed(graph.node):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            if reached & set(node.input) and node.output[0] not in constants:
+                kept.append(node)
+    return kept[::-1]
+
+
+def _asked(path: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """Return the nodes whose values are asked for: all of them, or of a quantised graph only what leaves a DequantizeLinear.
+
+    Asking a quantised graph for more would undo fusions and change answers.
+    """
+    quantised = any(node.op_type.startswith(("QLinear", "QuantizeLinear", QUANTISED)) for node in path)
+    return [node for node in path if node.op_type == QUANTISED] if quantised else path
+
+
+def _maker(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto]) -> onnx.NodeProto:
+    """Return the node whose values a DequantizeLinear carries, seen through the quantising pair around it."""
+    while node.op_type in {QUANTISED, "QuantizeLinear"} and node.input[0] in makers:
+        node = makers[node.input[0]]
+    return node
+
+
+def _run(model: onnx.ModelProto, names: list[str], feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Run a copy of the model that also gives out the named tensors."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    present = {each.name for each in copy.graph.output}
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in present)
+    values = _session(copy.SerializeToString()).run(names, dict(feed))
+    return dict(zip(names, values, strict=True))
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    return {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+
+
+class _Reading:
+    """Turns nodes and their values into layers; remembers the receptive field of every tensor on the way."""
+
+    def __init__(self, picture: str, size: tuple[int, int], constants: dict[str, np.ndarray], values: dict[str, np.ndarray]) -> None:
+        self.size = size
+        self.constants = constants
+        self.values = values
+        self.fields: dict[str, Field | None] = {picture: Field((1, 1), (1, 1), (0, 0))}
+        self.names: dict[str, str] = {picture: ""}
+
+    def _shape(self, tensor: str) -> tuple[int, ...]:
+        """Return a tensor's shape without the batch; of a quantised graph not every one is known."""
+        value = self.values.get(tensor)
+        return () if value is None else value.shape[1:]
+
+    def follow(self, node: onnx.NodeProto) -> Window | None:
+        """Work out the receptive field behind a node."""
+        moving = [name for name in node.input if name in self.fields]
+        fixed = [self.constants[name] for name in node.input if name in self.constants]
+        weight = fixed[0].shape if fixed and node.op_type in {"Conv", "ConvTranspose"} else None
+        attributes = _attributes(node)
+        window = slide(node.op_type, attributes, self._shape(moving[0]) if moving else (), weight)
+        pads = tuple(attributes.get("pads") or ()) or (tuple(int(pad) for pad in fixed[0]) if node.op_type == "Pad" and fixed else ())
+        units = len(self._shape(node.output[0]))
+        field = see(node.op_type, [self.fields[name] for name in moving], self.size, window=window, pads=pads, units=units)
+        for name in node.output:
+            self.fields[name] = field
+        return window
+
+    def layer(self, node: onnx.NodeProto, tensor: str, window: Window | None) -> Layer:
+        """Return the layer that `node` is; its values are those of `tensor`."""
+        name = node.name or node.output[0]
+        fixed = [self.constants[each] for each in node.input if each in self.constants]
+        moving = [each for each in node.input if each in self.fields]
+        learned = [each for each in fixed if each.dtype.kind == "f" or node.op_type in {"Conv", "Gemm", "MatMul"}]
+        values = np.asarray(self.values[tensor][0], np.float32)
+        given = self._shape(moving[0]) if moving else ()
+        readable = bool(learned) and all(each.dtype.kind == "f" for each in learned) and node.op_type in {"Conv", "Gemm", "MatMul"}
+        attributes = _attributes(node)
+        self.names[tensor] = self.names[node.output[0]] = name
+        return Layer(
+            name=name,
+            op=node.op_type,
+            inputs=tuple(dict.fromkeys(self.names.get(each, "") for each in moving)),
+            values=values,
+            parameters=count_parameters(node.op_type, name, [each.shape for each in learned]),
+            macs=count_macs(node.op_type, learned[0].shape if learned else None, values.shape, given),
+            field=self.fields.get(node.output[0]),
+            window=window,
+            weight=learned[0] if readable else None,
+            bias=learned[1] if readable and len(learned) > 1 else None,
+            group=int(attributes.get("group", 1)),
+            padded_counts=bool(attributes.get("count_include_pad", 0)),
+            turned=bool(attributes.get("transB", 0)),
+        )
+
+
+def look(data: bytes, image: np.ndarray, *, reference: np.ndarray | None = None, output: str = "logits", size: tuple[int, int] | None = None) -> Look:
+    """Run the graph in `data` on one input and return every layer between the picture and `output`.
+
+    `image` has the batch axis, (1, H, W, C) or whatever the graph takes; `size` is the picture's (height, width), read from an
+    (1, H, W, C) image by default. `reference` are the original's logits (1, labels); without it the original is run here.
+    Raises HostileModelFile when the graph cannot be run and ParityError when copy and original differ by more than 1e-5
+    (of the largest logit, where that exceeds 1).
+    """
+    model = onnx.load_from_string(data)
+    constants = _constants(model.graph)
+    picture = next(each.name for each in model.graph.input if each.name not in constants)
+    path = _path(model.graph, picture, output, constants)
+    asked = _asked(path)
+    feed = {picture: image}
+    if reference is None:
+        reference = _session(data).run([output], feed)[0]
+    values = _run(model, list(dict.fromkeys([*(node.output[0] for node in asked), output])), feed)
+    difference = _compare(values[output], reference)
+    values[picture] = image
+    reading = _Reading(picture, size or (image.shape[1], image.shape[2]), constants, values)
+    makers = {name: node for node in path for name in node.output}
+    windows, layers = {}, []
+    wanted = {node.output[0] for node in asked}
+    for node in path:
+        windows[node.output[0]] = reading.follow(node)
+        maker = _maker(node, makers)
+        value = values.get(node.output[0])
+        if node.output[0] in wanted and value is not None and value.dtype.kind == "f" and value.shape[:1] == image.shape[:1]:
+            layers.append(reading.layer(maker, node.output[0], windows[maker.output[0]]))
+    return Look(tuple(layers), np.asarray(reference[0]), difference)
+
+
+def _compare(copy: np.ndarray, original: np.ndarray) -> float:
+    """Return the largest difference of the logits; raises ParityError when the copy is not the original."""
+    if np.array_equal(copy, original, equal_nan=True):
+        return 0.0
+    difference = float(np.max(np.abs(copy.astype(np.float64) - original)))
+    if not difference <= TOLERANCE * max(1.0, float(np.max(np.abs(original)))):
+        raise ParityError(
+            f"the copy of the graph that gives out its layers differs from the file by {difference:.3g} in a logit",
+            "the report would not show what the file does; please report this model file",
+        )
+    return difference

@@ -1,0 +1,130 @@
+"""Controllers by address: log:// writes a line, record:// remembers (tests and demos), mqtt:// commands a device.
+
+Each takes one command at a time and either did it or raises ActuatorError; when to release is the switchboard's business.
+"""
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from peephole.base.errors import ActuatorError
+from peephole.gateway.address import Address, require_topic
+from peephole.gateway.mqtt import Messenger, payload
+
+__all__ = ["Actuator", "Command", "LogActuator", "MqttActuator", "RecordingActuator", "open_actuator"]
+
+LOG = logging.getLogger("peephole.gate")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a controller is told: `state` on or off for an action of a gate, since `wall` (seconds since 1970).
+
+    `pulse` is how long `on` lasts in seconds, None for a mere message: a device should release by itself after it.
+    """
+
+    gate: str
+    action: str
+    state: Literal["on", "off"]
+    wall: float
+    visit: str | None = None
+    label: str | None = None
+    reason: str = ""
+    pulse: float | None = None
+
+
+class Actuator(Protocol):
+    """What the gate asks of a controller."""
+
+    def send(self, command: Command) -> None:
+        """Do it and return when it is done; raises ActuatorError when it may not have been."""
+        ...
+
+    def close(self) -> None:
+        """Let go; never raises."""
+        ...
+
+
+class LogActuator:
+    """Writes each command as one line of JSON, to a file (log://door.log) or to the program's log (log://)."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+
+    def send(self, command: Command) -> None:
+        """Append the line."""
+        line = json.dumps(asdict(command), ensure_ascii=False)
+        if self._path is None:
+            LOG.info("%s", line)
+            return
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise ActuatorError(f"{self._path} cannot be written: {error.strerror or error}", "choose another file: log://PATH") from error
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class RecordingActuator:
+    """Remembers every command in `commands`; with `fails` it refuses like a controller that is away."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.commands: list[Command] = []
+        self.fails = fails
+
+    @property
+    def state(self) -> str:
+        """The state it was last told, or an empty string."""
+        return self.commands[-1].state if self.commands else ""
+
+    def send(self, command: Command) -> None:
+        """Remember, or fail as told."""
+        if self.fails:
+            raise ActuatorError("the recording lock was told to fail", "set fails = False")
+        self.commands.append(command)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class MqttActuator:
+    """Publishes commands to one topic: QoS 1, acknowledged, never retained, with expiry and nonce."""
+
+    def __init__(self, messenger: Messenger, topic: str) -> None:
+        self._messenger = messenger
+        self.topic = require_topic(topic)
+
+    def send(self, command: Command) -> None:
+        """Publish and wait for the broker's word; raises ActuatorError when the broker is away."""
+        facts = {key: value for key, value in asdict(command).items() if key != "wall"}
+        self._messenger.publish(self.topic, payload(command.wall, **facts))
+
+    def close(self) -> None:
+        """The messenger is shared and closed by whoever made it."""
+
+
+def open_actuator(target: str, folder: Path, messenger: Messenger | None) -> Actuator:
+    """Return the controller that an address picks; raises SettingsError, or ActuatorError for mqtt:// without a messenger."""
+    address = Address.parse(target, ACTUATORS)
+    return ACTUATORS[address.scheme](address, folder, messenger)
+
+
+def _log(address: Address, folder: Path, _: Messenger | None) -> Actuator:
+    return LogActuator(address.path(folder) if address.place else None)
+
+
+def _record(_: Address, __: Path, ___: Messenger | None) -> Actuator:
+    return RecordingActuator()
+
+
+def _mqtt(address: Address, _: Path, messenger: Messenger | None) -> Actuator:
+    if messenger is None:
+        raise ActuatorError(f"{address.text} needs a broker", "add [broker] with its url to DOOR.toml")
+    return MqttActuator(messenger, address.place)
+
+
+ACTUATORS = {"log": _log, "mqtt": _mqtt, "record": _record}

@@ -1,0 +1,81 @@
+"""An embedded MQTT broker (amqtt) in a background thread, for the demo and for tests; listens on 127.0.0.1 alone.
+
+Anybody on this computer may speak to it; a real door uses Mosquitto with passwords and an access list.
+"""
+
+import asyncio
+import threading
+from typing import Any, Self
+
+from amqtt.broker import Broker
+from amqtt.errors import AMQTTError
+
+from peephole.base.errors import GateError
+
+__all__ = ["EmbeddedBroker"]
+
+HOST = "127.0.0.1"
+
+
+class EmbeddedBroker:
+    """A broker between `with` and its end; `url` and `port` say where."""
+
+    def __init__(self, port: int = 0) -> None:
+        """`port` 0 takes a free one."""
+        self.port = port
+        self._ready = threading.Event()
+        self._problem: BaseException | None = None
+        self._loop = asyncio.new_event_loop()
+        self._end: asyncio.Event | None = None
+        self._thread = threading.Thread(target=self._run, name="mqtt-broker", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The address for [broker] url."""
+        return f"mqtt://{HOST}:{self.port}"
+
+    def __enter__(self) -> Self:
+        """Start; raises GateError when the port is taken."""
+        self._thread.start()
+        self._ready.wait(10)
+        if self._problem is not None or not self._ready.is_set():
+            raise GateError(f"the embedded broker cannot start on {HOST}:{self.port}: {self._problem or 'no answer'}", "choose another port, or 0")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop and wait for the end."""
+        end = self._end
+        if end is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(end.set)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        except (AMQTTError, OSError) as error:
+            self._problem = error
+            self._ready.set()
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        self._end = asyncio.Event()
+        broker = Broker(_settings(self.port), loop=self._loop)
+        await broker.start()
+        if self.port == 0:
+            self.port = _port(broker)
+        self._ready.set()
+        await self._end.wait()
+        await broker.shutdown()
+
+
+def _settings(port: int) -> dict[str, Any]:
+    return {
+        "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
+        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+    }
+
+
+def _port(broker: Any) -> int:
+    """Return the port that was given for 0; amqtt has no public way to ask."""
+    return int(broker._servers["default"].instance.sockets[0].getsockname()[1])

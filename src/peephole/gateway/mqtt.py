@@ -1,0 +1,151 @@
+"""A thin MQTT 3.1.1 client: one message, acknowledged or an error; nothing waits in a queue to open a door later.
+
+Version 5 would carry the expiry itself, but the embedded broker refuses it, so the expiry is part of the payload.
+"""
+
+import json
+import secrets
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from peephole.base.errors import ActuatorError
+from peephole.gateway.address import require_topic
+
+__all__ = ["BrokerPlace", "Messenger", "payload"]
+
+EXPIRY = 5.0
+REST = 1.0  # seconds after a failure in which nobody waits for the broker again
+
+
+@dataclass(frozen=True)
+class BrokerPlace:
+    """Where the broker is, and as whom to speak to it; the password is never printed."""
+
+    host: str
+    port: int = 1883
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+def payload(wall: float, **facts: str | float | bool | None) -> str:
+    """Write facts as one JSON object with `time`, `expires` (both seconds since 1970) and a `nonce` of 64 random bits."""
+    return json.dumps({**facts, "time": wall, "expires": wall + EXPIRY, "nonce": secrets.token_hex(8)}, ensure_ascii=False)
+
+
+class Messenger:
+    """Speaks to one broker; connects when there is something to say and says so when the broker is away.
+
+    A message whose acknowledgement does not come in time takes its connection with it: an unacknowledged command would be
+    sent again after the next connect, when nobody stands at the door any more.
+    """
+
+    def __init__(self, place: BrokerPlace, name: str, timeout: float = 2.0) -> None:
+        """`name` becomes part of the client id and of the status topic peephole/NAME/status; `timeout` in seconds."""
+        self.place = place
+        self.status = require_topic(f"peephole/{name}/status")
+        self._name = name
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._client: paho.Client | None = None
+        self._rests_until = 0.0
+        self._trouble: ActuatorError | None = None
+
+    def connect(self) -> None:
+        """Connect unless connected; raises ActuatorError that says what is wrong with the broker."""
+        with self._lock:
+            self._connected()
+
+    def publish(self, topic: str, message: str) -> None:
+        """Send a command with QoS 1, never retained, and wait for the acknowledgement; raises ActuatorError."""
+        with self._lock:
+            self._send(self._connected(), topic, message, retain=False)
+
+    def close(self) -> None:
+        """Say goodbye, so that the last will is not read; never raises."""
+        with self._lock:
+            if self._client is not None and self._client.is_connected():
+                with suppress(ActuatorError):  # the last will says the same
+                    self._send(self._client, self.status, "offline", retain=True)
+            self._drop()
+
+    def _connected(self) -> paho.Client:
+        if self._client is not None and self._client.is_connected():
+            return self._client
+        if self._trouble is not None and time.monotonic() < self._rests_until:
+            raise ActuatorError(self._trouble.what, self._trouble.hint)
+        self._drop()
+        try:
+            self._client = self._greet()
+        except ActuatorError as error:
+            self._drop()
+            self._trouble, self._rests_until = error, time.monotonic() + REST
+            raise
+        self._trouble = None
+        return self._client
+
+    def _greet(self) -> paho.Client:
+        """Open a connection and say `online`; on failure the half-open client is left in `_client` for `_drop`."""
+        answered = threading.Event()
+        answers: list[Any] = []
+
+        def on_connect(_client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+            answers.append(reason)
+            answered.set()
+
+        # Without paho's own reconnecting: it would send again what was not acknowledged.
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"peephole-{self._name[:32]}-{secrets.token_hex(4)}",
+            protocol=paho.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = self._timeout
+        client.on_connect = on_connect
+        client.will_set(self.status, "offline", qos=1, retain=True)
+        if self.place.username is not None:
+            client.username_pw_set(self.place.username, self.place.password)
+        self._client = client
+        try:
+            client.connect(self.place.host, self.place.port, keepalive=10)
+            client.loop_start()
+        except (OSError, ValueError) as error:
+            raise ActuatorError(f"the broker at {self._where} is away: {_plain(error)}", "start it, or correct [broker] url") from error
+        if not answered.wait(self._timeout):
+            raise ActuatorError(f"the broker at {self._where} did not answer within {self._timeout:g} s", "is it an MQTT broker?")
+        if answers[0].is_failure:
+            raise ActuatorError(f"the broker at {self._where} refused: {answers[0]}", "correct username and password under [broker]")
+        self._send(client, self.status, "online", retain=True)
+        return client
+
+    @property
+    def _where(self) -> str:
+        return f"{self.place.host}:{self.place.port}"
+
+    def _send(self, client: paho.Client, topic: str, message: str, retain: bool) -> None:
+        try:
+            sent = client.publish(topic, message, qos=1, retain=retain)
+            sent.wait_for_publish(self._timeout)
+            done = sent.is_published()
+        except (OSError, ValueError, RuntimeError) as error:
+            self._drop()
+            raise ActuatorError(f"the broker at {self._where} is away: {_plain(error)}", "start it, or correct [broker] url") from error
+        if not done:
+            self._drop()
+            raise ActuatorError(f"the broker at {self._where} did not acknowledge a message within {self._timeout:g} s", "see the broker's own log")
+
+    def _drop(self) -> None:
+        """Forget the connection, with whatever it had not delivered."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.disconnect()
+            client.loop_stop()
+
+
+def _plain(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

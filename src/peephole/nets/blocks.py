@@ -1,0 +1,121 @@
+"""The blocks networks are drawn from: convolution, activation, pooling; each knows the shape it leaves behind."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["Network", "Pad", "Shape", "conv_out", "fold_batch_norm", "pool_out", "same_pads"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Channels, height and width of a feature map."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def values(self) -> int:
+        """How many numbers the map holds."""
+        return self.channels * self.height * self.width
+
+
+def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Return the zeros before and after one axis under TensorFlow's SAME rule: the output has ceil(size / stride) cells."""
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def conv_out(size: int, kernel: int, stride: int, padding: str) -> int:
+    """Return how many cells a convolution leaves of `size`: ceil(size / stride) for same, floor((size - kernel) / stride) + 1 for valid."""
+    return -(-size // stride) if padding == "same" else (size - kernel) // stride + 1
+
+
+def pool_out(size: int, pool: int) -> int:
+    """Return how many cells max pooling leaves, partial windows kept (SAME): ceil(size / pool)."""
+    return -(-size // pool)
+
+
+class _ZeroPad(torch.autograd.Function):
+    """Zero padding that exports as one Pad node (the exporter would spell it out in a dozen)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, pads: tuple[int, int, int, int]) -> torch.Tensor:  # type: ignore[override]  # the arguments are ours
+        ctx.pads = pads
+        return torch.nn.functional.pad(x, pads)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]  # as above
+        return torch.nn.functional.pad(gradient, [-side for side in ctx.pads]), None
+
+    @staticmethod
+    def symbolic(graph: Any, x: Any, pads: tuple[int, int, int, int]) -> Any:
+        left, right, top, bottom = pads
+        return graph.op("Pad", x, graph.op("Constant", value_t=torch.tensor([0, 0, top, left, 0, 0, bottom, right])))
+
+
+class Pad(nn.Module):
+    """Zeros around a feature map where the two sides differ, which a convolution cannot add by itself."""
+
+    def __init__(self, left: int, right: int, top: int, bottom: int) -> None:
+        super().__init__()
+        self.pads = (left, right, top, bottom)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, H, W) to (B, C, H + top + bottom, W + left + right)."""
+        padded: torch.Tensor = _ZeroPad.apply(x, self.pads)  # type: ignore[no-untyped-call]  # torch leaves apply untyped
+        return padded
+
+
+class Network(nn.Module):
+    """What training and export expect of every network.
+
+    `body` is a sequence of named steps; the output of the step named `embedding_of` is the embedding, the last step gives
+    the logits. Input: float (B, C, H, W), normalised as `mean` and `std` (in 0..255 units, per channel) say.
+    """
+
+    def __init__(self, body: nn.Sequential, embedding_of: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.body = body
+        self.embedding_of = embedding_of
+        self.mean = mean
+        self.std = std
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits (B, labels) and embedding (B, features)."""
+        embedding = x
+        for name, step in self.body.named_children():
+            x = step(x)
+            if name == self.embedding_of:
+                embedding = x
+        return x, embedding
+
+    def head(self) -> nn.Linear:
+        """The last fully connected layer."""
+        last = list(self.body.children())[-1]
+        assert isinstance(last, nn.Linear)
+        return last
+
+
+def fold_batch_norm(network: Network) -> Network:
+    """Return the network with every batch norm folded into the convolution before it (Ioffe & Szegedy 2015, inference form).
+
+    w' = w * gamma / sqrt(var + eps); b' = (b - mean) * gamma / sqrt(var + eps) + beta. The steps' names stay.
+    """
+    steps = dict(network.body.named_children())
+    kept: dict[str, nn.Module] = {}
+    for name, step in steps.items():
+        if isinstance(step, nn.BatchNorm2d):
+            before = list(kept)[-1]
+            conv = kept[before]
+            assert isinstance(conv, nn.Conv2d)
+            kept[before] = torch.nn.utils.fuse_conv_bn_eval(conv.eval(), step.eval())
+        else:
+            kept[name] = step
+    body = nn.Sequential()
+    for name, step in kept.items():
+        body.add_module(name, step)
+    return Network(body, network.embedding_of, network.mean, network.std).eval()

@@ -1,0 +1,45 @@
+"""After training: the temperature of the softmax, and the line between the known and strangers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from peephole.decide.judge import softmax
+from peephole.decide.threshold import Line, as_good_as, draw_line
+from peephole.train.crossfit import Strange
+
+__all__ = ["Calibration", "line_for", "temperature"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The temperature (> 0) and the line of a model."""
+
+    temperature: float
+    line: Line
+
+
+def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Return the temperature, 0.25..8, with the least cross-entropy on held-out logits (n, L) (Guo et al. 2017).
+
+    With fewer than 10 examples, or without a single wrong one, the data cannot say, and it is 1.
+    """
+    if len(labels) < 10 or (logits.argmax(1) == labels).all():
+        return 1.0
+    candidates = np.exp(np.linspace(np.log(0.25), np.log(8), 141))
+    rows = np.arange(len(labels))
+    costs = [-np.log(softmax(logits, t)[rows, labels] + 1e-12).mean() for t in candidates]
+    return float(round(candidates[int(np.argmin(costs))], 4))
+
+
+def line_for(genuine: np.ndarray, strange: Strange | None, strangers: np.ndarray, false_accept: float) -> Line:
+    """Choose the line from strangers' scores (n,) where there are enough to choose by, else from labels held out in turn.
+
+    `genuine` are held-out scores of known labels by the network (or by its folds) that the line is for.
+    """
+    if len(strangers):
+        return draw_line(genuine, strangers, false_accept, "strangers set aside to choose by")
+    if strange is None:
+        return draw_line(genuine, np.empty(0), false_accept, "nobody")
+    line = draw_line(strange.genuine, strange.impostors, false_accept, f"{strange.labels} labels held out in turn")
+    return as_good_as(line, genuine)

@@ -1,0 +1,93 @@
+"""What a training needs to go on after a stop: weights, their running average, the optimiser, the step.
+
+No random state is kept: every draw is a function of the seed and the step, so there is none to lose.
+"""
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from peephole.base.errors import InputError, MissingInput
+from peephole.base.files import write_atomic
+from peephole.nets.blocks import Network
+
+__all__ = ["State"]
+
+
+class State:
+    """The moving parts of a training; `step` of `steps` are done."""
+
+    def __init__(self, network: Network, optimiser: torch.optim.Optimizer, decay: float) -> None:
+        """Start at step 0; `decay` is the share of the running average that each step keeps, 0..1."""
+        self.network = network
+        self.optimiser = optimiser
+        self.decay = decay
+        self.step = 0
+        self.steps = 0
+        self.best: dict[str, torch.Tensor] | None = None
+        self.best_cost = math.inf
+        self.worse = 0
+        self.averaged = {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+    @torch.no_grad()
+    def advance(self) -> None:
+        """Count a step and move the running average of the weights (Polyak & Juditsky 1992) towards the present ones."""
+        self.step += 1
+        keep = min(self.decay, self.step / (self.step + 9))  # an early average must not remember the random start
+        for name, value in self.network.state_dict().items():
+            if value.is_floating_point():
+                self.averaged[name].lerp_(value, 1 - keep)
+            else:
+                self.averaged[name].copy_(value)
+
+    def remember(self, cost: float) -> None:
+        """Keep the averaged weights if their held-out `cost` is the lowest so far; count the looks that brought nothing better.
+
+        Looks before the middle of the cycle do not count: the learning rate is still too high to settle.
+        """
+        if cost <= self.best_cost:
+            self.best_cost, self.worse = cost, 0
+            self.best = {name: value.clone() for name, value in self.averaged.items()}
+        elif self.step >= self.steps // 2:
+            self.worse += 1
+
+    def as_bytes(self, about: str) -> bytes:
+        """Return the state as a file that `torch.load(weights_only=True)` reads; `about` names what it belongs to."""
+        parts: dict[str, Any] = {
+            "about": about,
+            "step": self.step,
+            "steps": self.steps,
+            "network": self.network.state_dict(),
+            "averaged": self.averaged,
+            "best": self.best,
+            "best_cost": self.best_cost,
+            "worse": self.worse,
+            "optimiser": self.optimiser.state_dict(),
+        }
+        buffer = io.BytesIO()
+        torch.save(parts, buffer)
+        return buffer.getvalue()
+
+    def save(self, path: Path, about: str) -> None:
+        """Write the state so that a power cut leaves the old file or the new one."""
+        write_atomic(path, self.as_bytes(about))
+
+    def restore(self, path: Path, about: str) -> None:
+        """Take the state from a file; raises MissingInput without one, InputError when it belongs to another training."""
+        if not path.is_file():
+            raise MissingInput(f"there is no checkpoint {path} to resume from", "leave --resume out to start anew")
+        try:
+            parts = torch.load(path, weights_only=True)
+            found = parts["about"]
+        except Exception as error:  # torch names no error of its own for a broken file
+            raise InputError(f"the checkpoint {path} cannot be read: {str(error).splitlines()[0]}", f"delete {path} and start anew") from error
+        if found != about:
+            raise InputError(f"the checkpoint {path} belongs to other photos or another recipe", "use the same photos and options, or leave --resume out")
+        self.step, self.steps = parts["step"], parts["steps"]
+        self.network.load_state_dict(parts["network"])
+        self.averaged, self.best = parts["averaged"], parts["best"]
+        self.best_cost, self.worse = parts["best_cost"], parts["worse"]
+        self.optimiser.load_state_dict(parts["optimiser"])

@@ -1,0 +1,178 @@
+"""One dial, the time; everything else is derived from the data and printed as a sentence.
+
+Knows the data only as a `Facts` record; touches no file and no tensor.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from peephole.base.errors import SettingsError, did_you_mean
+from peephole.nets.cnn import Plain
+from peephole.train.augment import Augment
+
+__all__ = ["NETWORKS", "Facts", "Options", "Recipe", "derive"]
+
+NETWORKS = ("plain", "lite0")
+Fit = Literal["train", "frozen", "finetune"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the recipe may know: how many examples and labels, the median height and width of the photos, whether they carry
+    colour, and whether they look like drawings (few grey levels, flat background) rather than photos of things."""
+
+    examples: int
+    labels: int
+    fewest: int
+    height: int
+    width: int
+    colour: bool
+    drawing: bool
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may fix; None leaves it to the recipe. `network`: auto, plain or lite0; `fit`: auto, frozen or finetune (lite0)."""
+
+    network: str = "auto"
+    fit: str = "auto"
+    size: tuple[int, int] | None = None
+    seconds: float = 30.0
+    steps: int | None = None
+    seed: int = 7
+    threads: int = 0
+    batch: int | None = None
+    learning_rate: float | None = None
+    label_smoothing: float | None = None
+    weight_decay: float | None = None
+    plain: Plain = Plain()
+    augment: Augment | None = None
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for options out of range."""
+        if self.network not in ("auto", *NETWORKS):
+            raise SettingsError(f"there is no network '{self.network}'{did_you_mean(self.network, NETWORKS)}", f"--network auto|{'|'.join(NETWORKS)}")
+        if self.fit not in ("auto", "frozen", "finetune"):
+            raise SettingsError(f"there is no fit '{self.fit}'{did_you_mean(self.fit, ('frozen', 'finetune'))}", "--fit auto|frozen|finetune")
+        rules: list[tuple[bool, str, str]] = [
+            (0.5 <= self.seconds <= 86_400, f"seconds is between 0.5 and 86400, not {self.seconds:g}", "--seconds 30"),
+            (self.steps is None or 1 <= self.steps <= 10_000_000, f"steps is between 1 and 10 million, not {self.steps}", "--steps 500"),
+            (self.learning_rate is None or 0 < self.learning_rate <= 10, f"learning-rate is above 0 and at most 10, not {self.learning_rate}", "--learning-rate 0.003"),
+            (self.batch is None or 1 <= self.batch <= 4096, f"batch is between 1 and 4096, not {self.batch}", "--batch 128"),
+            (self.label_smoothing is None or 0 <= self.label_smoothing < 1, "label-smoothing is at least 0 and below 1", "--label-smoothing 0.1"),
+            (self.weight_decay is None or 0 <= self.weight_decay <= 1, "weight-decay is between 0 and 1", "--weight-decay 0.01"),
+            (self.size is None or all(8 <= side <= 512 for side in self.size), f"size is between 8 and 512 pixels, not {self.size}", "--size 32 or --size 224x244"),
+            (0 <= self.threads <= 1024, "threads is between 0 (all) and 1024", "--threads 2"),
+            (-(2**31) <= self.seed < 2**31, "seed is a 32-bit number", "--seed 7"),
+        ]
+        for holds, rule, hint in rules:
+            if not holds:
+                raise SettingsError(rule, hint)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that training does, derived once; `steps` is 0 until the loop has measured how many fit into `seconds`."""
+
+    network: str
+    fit: Fit
+    height: int
+    width: int
+    channels: Literal[1, 3]
+    seconds: float
+    seed: int
+    batch: int = 128
+    steps: int = 0
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.05
+    average: float = 0.98
+    views: int = 8
+    threads: int = 0
+    plain: Plain = Plain()
+    augment: Augment = field(default_factory=Augment)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain JSON for the card."""
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """Return the recipe in one sentence."""
+        what = {
+            "train": f"{self.network} {self._drawing()} trained from nothing",
+            "frozen": f"{self.network} with its ImageNet weights kept, a new last layer fitted on {self.views} views of each photo",
+            "finetune": f"{self.network} trained on from its ImageNet weights",
+        }[self.fit]
+        steps = f"{self.steps} steps" if self.steps else f"as many steps as fit into {self.seconds:.0f} s"
+        how = f"{steps} of {self.batch}, learning rate {self.learning_rate:g}" if self.fit != "frozen" else "no step through the network"
+        return f"{what}, at {self.height}x{self.width}x{self.channels}, {how}, varied by {self.augment.sentence()}; seed {self.seed}"
+
+    def _drawing(self) -> str:
+        plain = self.plain
+        norm = ", batch norm" if plain.norm == "batch" else ""
+        filters = ",".join(map(str, plain.filters))
+        return f"({filters} filters of {plain.kernel}x{plain.kernel}, pool {plain.pool}, hidden {plain.hidden}, keep {plain.keep_prob:g}{norm})"
+
+
+def _size(facts: Facts, options: Options, network: str) -> tuple[int, int]:
+    """Choose the input's height and width: about the photos' own, never more than the network can use."""
+    if options.size is not None:
+        return options.size
+    if network == "lite0":
+        return 224, 224
+    longest = max(facts.height, facts.width)
+    most = 32 if facts.drawing else 64
+    if longest <= most:
+        return max(8, facts.height), max(8, facts.width)
+    return tuple(max(8, round(side * most / longest)) for side in (facts.height, facts.width))  # type: ignore[return-value]
+
+
+def _network(facts: Facts, options: Options) -> str:
+    """Photos of real things gain from ImageNet; drawings and small pictures do not, and are faster without."""
+    if options.network != "auto":
+        return options.network
+    return "plain" if facts.drawing or max(facts.height, facts.width) <= 40 else "lite0"
+
+
+def _augment(facts: Facts, options: Options, network: str) -> Augment:
+    if options.augment is not None:
+        return options.augment
+    if network == "lite0":
+        return Augment(shift=0.06, scale=0.12, rotate=8, colour=0.15, flip=not facts.drawing)
+    # Full-size sets need little variation; a dozen drawings need a lot.
+    few = facts.fewest < 500
+    return Augment(shift=0.12 if few else 0.07, scale=0.2 if few else 0.1, rotate=20 if few else 10, noise=8 if few else 0, colour=0.0 if facts.drawing else 0.2)
+
+
+def _fit(facts: Facts, options: Options, network: str) -> Fit:
+    if network != "lite0":
+        return "train"
+    if options.fit != "auto":
+        return "finetune" if options.fit == "finetune" else "frozen"
+    return "finetune" if facts.fewest >= 200 and options.seconds >= 120 else "frozen"
+
+
+def derive(facts: Facts, options: Options) -> Recipe:
+    """Derive the whole recipe from the data and the options."""
+    network = _network(facts, options)
+    height, width = _size(facts, options, network)
+    fit = _fit(facts, options, network)
+    few = facts.fewest < 500
+    channels: Literal[1, 3] = 3 if facts.colour or network == "lite0" else 1
+    recipe = Recipe(
+        network=network,
+        fit=fit,
+        height=height,
+        width=width,
+        channels=channels,
+        seconds=options.seconds,
+        seed=options.seed,
+        threads=options.threads,
+        steps=options.steps or 0,
+        batch=options.batch or (32 if fit == "finetune" else 64 if few else 128),
+        learning_rate=options.learning_rate or (3e-4 if fit == "finetune" else 3e-3),
+        plain=options.plain,
+        augment=_augment(facts, options, network),
+    )
+    given = {name: value for name in ("label_smoothing", "weight_decay") if (value := getattr(options, name)) is not None}
+    return replace(recipe, **given)

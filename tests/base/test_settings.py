@@ -1,0 +1,261 @@
+"""Settings: every problem told at once, with its place and the near miss."""
+
+import os
+import time
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field, model_validator
+
+from peephole.base.errors import MissingInput, SettingsError
+from peephole.base.settings import MAX_BYTES, Section, check, load_toml
+
+
+class Lockout(Section):
+    """Three numbers."""
+
+    after: Annotated[int, Field(ge=1)] = 5
+    seconds: float = 30
+
+
+class Decide(Section):
+    """How many frames."""
+
+    agree: Annotated[int, Field(ge=1, le=30)] = 3
+    false_accept: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    mode: Literal["strict", "lenient"] = "strict"
+    lockout: Lockout = Lockout()
+
+
+class Rule(Section):
+    """Who may do what."""
+
+    who: tuple[str, ...]
+    do: str = "open"
+
+
+class Action(Section):
+    """What is switched."""
+
+    target: str
+    pulse: float | None = None
+
+
+class Broker(Section):
+    """Where messages go."""
+
+    password: Annotated[str, Field(min_length=20)] = "x" * 20
+
+
+class Door(Section):
+    """A door's settings."""
+
+    name: str
+    low_risk: bool = False
+    decide: Decide = Decide()
+    rule: tuple[Rule, ...] = ()
+    action: dict[str, Action] = {}
+    broker: Broker | None = None
+
+    @model_validator(mode="after")
+    def _rules_name_actions(self) -> "Door":
+        for rule in self.rule:
+            if rule.do not in self.action:
+                raise ValueError(f"a rule does '{rule.do}', which is no action")
+        return self
+
+
+GOOD = """
+name = "front"
+[decide]
+agree = 5
+lockout = {after = 3}
+[[rule]]
+who = ["ana", "준호"]
+[action.open]
+target = "log://"
+"""
+
+
+def load(tmp_path, text: str | bytes) -> Door:
+    """Write a settings file and read it."""
+    path = tmp_path / "DOOR.toml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return load_toml(path, Door)
+
+
+def complaint(tmp_path, text: str | bytes) -> str:
+    """Return what is said about a wrong settings file, without the folder."""
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, text)
+    assert caught.value.hint
+    return caught.value.what.replace(str(tmp_path) + "/", "")
+
+
+def test_good_settings(tmp_path):
+    """Tables, lists of tables and inline tables become frozen sections; a byte order mark and DOS line ends do no harm."""
+    door = load(tmp_path, GOOD)
+    assert (door.name, door.decide.agree, door.decide.lockout.after, door.rule[0].who) == ("front", 5, 3, ("ana", "준호"))
+    assert door.action["open"].target == "log://"
+    assert load(tmp_path, b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode()) == door
+    with pytest.raises(ValueError, match="frozen"):
+        door.name = "back"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("agree = 5", "agre = 5", "decide.agre is not a setting (did you mean 'agree'?)"),
+        ("after = 3", "aftr = 3", "decide.lockout.aftr is not a setting (did you mean 'after'?)"),
+        ("who =", "whom =", "rule[1].whom is not a setting (did you mean 'who'?)"),
+        ("target =", "tarjet =", "action.open.tarjet is not a setting (did you mean 'target'?)"),
+        ("name =", "zzz = 1\nname =", "zzz is not a setting (there are: action, broker, decide, low_risk, name, rule)"),
+        ('name = "front"', "", "name is missing"),
+        ("agree = 5", "agree = 0", "decide.agree is 0: it should be greater than or equal to 1"),
+        ("agree = 5", "agree = 2.5", "decide.agree is 2.5: it should be a valid integer"),
+        ("agree = 5", 'agree = "many"', "decide.agree is 'many': it should be a valid integer"),
+        ("agree = 5", "false_accept = nan", "decide.false_accept is nan: it should be a finite number"),
+        ("agree = 5", "false_accept = inf", "decide.false_accept is inf: it should be a finite number"),
+        ("agree = 5", 'mode = "strickt"', "decide.mode is 'strickt': it should be 'strict' or 'lenient' (did you mean 'strict'?)"),
+        ('who = ["ana", "준호"]', 'who = "ana"', "rule[1].who is 'ana': it should be a valid tuple"),
+        ("[action.open]", "[action.opn]", "a rule does 'open', which is no action"),
+        ("[[rule]]", "[rule]", "rule"),
+    ],
+)
+def test_each_problem_has_its_place(tmp_path, old, new, said):
+    """The dotted place, the value, what it should be, and the near miss."""
+    assert old in GOOD
+    assert said in complaint(tmp_path, GOOD.replace(old, new))
+
+
+def test_all_problems_are_told_at_once(tmp_path):
+    """Five mistakes take one round to mend, not five; a hundred are counted."""
+    wrong = complaint(tmp_path, 'nme = "x"\n[decide]\nagree = 99\nmod = 1\n[[rule]]\nwho = ["a"]\n[[rule]]\ndo = 5\n')
+    assert wrong.startswith("DOOR.toml has 6 problems:\n")
+    places = ("nme", "name is missing", "decide.agree", "decide.mod ", "rule[2].who", "rule[2].do")
+    assert all(f"\n  {place}" in wrong for place in places)
+    many = complaint(tmp_path, 'name = "x"\n' + "".join(f"wrong{number} = 1\n" for number in range(100)))
+    assert "has 100 problems" in many
+    assert many.endswith("and 80 more")
+
+
+def test_a_secret_is_not_repeated(tmp_path):
+    """A password with a mistake stays off the screen."""
+    assert "hunter2" not in complaint(tmp_path, 'name = "x"\n[broker]\npassword = "hunter2"\n')
+    assert "hunter2" not in complaint(tmp_path, 'name = "x"\n[broker]\npassword = hunter2\n')
+    assert "hunter2" not in complaint(tmp_path, 'name = "x"\n[broker]\npasswrd = "hunter2"\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('name = "front"\nlow_risk = yes\n', "line 2: Invalid value in: low_risk = yes"),
+        ('name = "front\n', "line 1: "),
+        ("name\n", "line 1: "),
+        ('name = "a"\nname = "b"\n', "line 2: "),
+        ('\n\nx = """never ends', "line 3: "),
+        (b'name = "\xff"\n', "line 1: not UTF-8"),
+        (b"\x00\x01\x02", "line 1: "),
+    ],
+)
+def test_what_is_no_toml_is_told_with_its_line(tmp_path, text, said):
+    """The line, and what stands on it."""
+    assert complaint(tmp_path, text).startswith(f"DOOR.toml, {said}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "[" * 50_000,
+        "x = " + "{a = " * 50_000,
+        "x = " + "[" * 200 + "]" * 200,
+        "x = " + "[" * 20 + "]" * 20,
+        "a." * 20 + "a = 1",
+        "a." * 60 + "a = 1",
+        "a." * 200_000 + "a = 1",
+        "[" + "a." * 200_000 + "a]",
+        "x = {" + '"a".' * 50_000 + "a = 1}",
+        "x = " + "1" * 5000,
+        "name = " + "9" * 300,
+    ],
+    ids=lambda text: f"{text[:8]} ({len(text)})",
+)
+def test_hostile_texts_are_refused_quickly(tmp_path, text):
+    """Deep nesting and endless numbers are refused in a moment, without a crash."""
+    start = time.perf_counter()
+    complaint(tmp_path, text)
+    assert time.perf_counter() - start < 2
+
+
+def test_the_size_is_asked_before_reading(tmp_path):
+    """Ten gigabytes (on paper) are refused at once."""
+    with (tmp_path / "big.toml").open("wb") as file:
+        file.truncate(10 * 2**30)
+    with pytest.raises(SettingsError, match="at most 1,048,576"):
+        load_toml(tmp_path / "big.toml", Door)
+    with pytest.raises(SettingsError):
+        load(tmp_path, b"#" * MAX_BYTES)
+    assert "bytes" in complaint(tmp_path, b"#" * (MAX_BYTES + 1))
+
+
+def test_what_is_no_file(tmp_path):
+    """A folder, a pipe, an odd name and an absent file; the near miss is offered."""
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path in (tmp_path, tmp_path / "pipe.toml"):
+        with pytest.raises(SettingsError, match="is not a file"):
+            load_toml(path, Door)
+    for path in ("a\0b.toml", "x" * 5000):
+        with pytest.raises(SettingsError):
+            load_toml(path, Door)
+    (tmp_path / "DOOR.toml").write_text(GOOD)
+    with pytest.raises(MissingInput, match=r"did you mean 'DOOR\.toml'"):
+        load_toml(tmp_path / "DOR.toml", Door)
+    for path in (tmp_path / "no" / "DOOR.toml", tmp_path / "DOOR.toml" / "below"):
+        with pytest.raises(MissingInput, match="no settings file"):
+            load_toml(path, Door)
+    (tmp_path / "link.toml").symlink_to(tmp_path / "DOOR.toml")
+    assert load_toml(tmp_path / "link.toml", Door).name == "front"
+
+
+def test_values_from_elsewhere_are_checked_too():
+    """`check` names the source it was given."""
+    assert check(Lockout, {"after": 2}, "--lockout") == Lockout(after=2)
+    with pytest.raises(SettingsError, match=r"--lockout: after is 0: it should be greater") as caught:
+        check(Lockout, {"after": 0}, "--lockout")
+    assert caught.value.hint == "change it in --lockout"
+
+
+def test_a_lax_model_is_our_own_mistake():
+    """A model that would swallow unknown keys cannot be used for settings, however deep it lies."""
+
+    class Lax(BaseModel):
+        x: int = 0
+
+    class Outer(Section):
+        inner: list[Lax] = []
+
+    for kind in (Lax, Outer):
+        with pytest.raises(AssertionError):
+            check(kind, {}, "here")
+
+
+JSON_LIKE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "rule", "who", "decide", "agree", "x\n", ""]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["name", "low_risk", "decide", "rule", "action", "broker", "naem", "\n"]), JSON_LIKE, max_size=5))
+def test_any_values_are_taken_or_refused(values):
+    """Whatever stands in a file: a door, or one SettingsError with each problem on a line of its own."""
+    try:
+        assert isinstance(check(Door, values, "here"), Door)
+    except SettingsError as error:
+        first, *rest = error.what.splitlines()
+        assert first.startswith("here")
+        assert all(line.startswith("  ") for line in rest)

@@ -1,0 +1,173 @@
+"""The journal: what was acknowledged is there after kill -9, and comes back as the record it was."""
+
+import math
+import multiprocessing
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from peephole.base.errors import JournalError, MissingInput
+from peephole.base.records import Decision, Neighbour, Prediction, Visit
+from peephole.gateway.journal import Journal, Remark
+from peephole.gateway.policy import Ended
+
+DECISION = Decision("v1", "open", "한글 \"'; DROP TABLE entry; --\n\x00", "three frames\nin a row", "rule 1", "open")
+SEEN = Prediction("ana", 0.9, math.nan, math.inf, (("ana", 0.9),), (Neighbour("ana/1", "ana", 0.1),), True, 0.67)
+ENDED = Ended(Visit("v1", 1.5, 2.5, (SEEN, SEEN)), 4, 1, "open", "ana")
+FAULT = Remark("fault", "open", "the broker is away")
+
+
+def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+    """Decisions, visits and remarks, with NaN, quotes and other scripts in them."""
+    with Journal(tmp_path / "j.db", "front") as journal:
+        assert [journal.write(record, 1.0, 1.8e9) for record in (DECISION, ENDED, FAULT)] == [1, 2, 3]
+    with Journal(tmp_path / "j.db", "front") as journal:
+        rows = journal.entries()
+    assert [row.kind for row in rows] == ["decision", "visit", "fault"]
+    assert rows[0].record == DECISION and rows[2].record == FAULT
+    back = rows[1].record
+    assert isinstance(back, Ended) and (back.seen, back.refused, back.verdict, back.visit.id) == (4, 1, "open", "v1")
+    assert math.isnan(back.visit.frames[1].familiarity) and back.visit.frames[1].margin == math.inf
+    assert [(row.time, row.wall, row.trusted) for row in rows] == [(1.0, 1.8e9, True)] * 3
+
+
+def test_a_clock_that_was_never_set_is_marked(tmp_path: Path) -> None:
+    """Rows of a device that booted in 1970, or has no number for a clock, say so; the boot is told apart."""
+    with Journal(tmp_path / "j.db", "front") as journal:
+        journal.write(FAULT, 1.0, 12.0)
+        journal.write(FAULT, math.nan, math.nan)
+        first, second = journal.entries()
+    assert not first.trusted and not second.trusted and math.isnan(second.wall) and first.boot
+
+
+def test_the_last_ones_and_one_kind(tmp_path: Path) -> None:
+    """Listing gives the latest rows, oldest first, of all kinds or one."""
+    with Journal(tmp_path / "j.db", "front") as journal:
+        for record in (DECISION, FAULT, DECISION, FAULT):
+            journal.write(record, 0, 0)
+        assert [row.number for row in journal.entries(last=2)] == [3, 4]
+        assert [row.number for row in journal.entries("decision")] == [1, 3]
+        assert [row.number for row in journal.entries("decision", last=1)] == [3]
+        assert journal.entries(last=0) == ()
+
+
+def test_it_is_written_through(tmp_path: Path) -> None:
+    """Write-ahead log and a flush per row, as the promise needs."""
+    with Journal(tmp_path / "j.db", "front") as journal:
+        assert journal._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert journal._database.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_another_gates_journal_is_refused(tmp_path: Path) -> None:
+    """Two gates do not share a journal by mistake, and a newer format is not touched."""
+    Journal(tmp_path / "j.db", "front").close()
+    with pytest.raises(JournalError, match="'front', not of 'back'"):
+        Journal(tmp_path / "j.db", "back")
+    database = sqlite3.connect(tmp_path / "j.db")
+    database.execute("UPDATE about SET value = '9' WHERE key = 'format'")
+    database.commit()
+    database.close()
+    with pytest.raises(JournalError, match="format 9"):
+        Journal(tmp_path / "j.db", "front")
+
+
+def test_what_is_no_journal(tmp_path: Path) -> None:
+    """A folder, a text file, an empty or missing file: one sentence each, and nothing is overwritten."""
+    text = tmp_path / "text"
+    text.write_text("not a database, but long enough to look at" * 100)
+    for path in (tmp_path, text, text / "below"):
+        with pytest.raises(JournalError, match="hint"):
+            Journal(path, "front")
+    for path in (text, tmp_path / "empty"):
+        path.touch()
+        with pytest.raises(JournalError, match="is not a journal"):
+            Journal.read(path)
+    with pytest.raises(MissingInput, match="gate run"):
+        Journal.read(tmp_path / "none.db")
+    assert text.read_text().startswith("not a database")
+
+
+def test_an_edited_row_is_noticed(tmp_path: Path) -> None:
+    """A body that is no record any more is named by its row."""
+    with Journal(tmp_path / "j.db", "front") as journal:
+        journal.write(DECISION, 0, 0)
+        journal._database.execute("UPDATE entry SET body = '{}'")
+        with pytest.raises(JournalError, match="row 1"):
+            journal.entries()
+
+
+def test_a_full_disk_is_an_error_and_passes(tmp_path: Path) -> None:
+    """When SQLite has no room the row is refused, what was there stays, and with room again it goes on."""
+    with Journal(tmp_path / "j.db", "front") as journal:
+        pages = journal._database.execute("PRAGMA page_count").fetchone()[0]
+        journal._database.execute(f"PRAGMA max_page_count = {pages + 2}")
+        written = 0
+        with pytest.raises(JournalError, match="make room"):
+            for _ in range(1000):
+                written = journal.write(Remark("fault", "x", "y" * 500), 0, 0)
+        assert 0 < written == len(journal.entries())
+        journal._database.execute("PRAGMA max_page_count = 100000")
+        journal.write(FAULT, 0, 0)
+        assert journal.entries(last=1)[0].record == FAULT
+
+
+def test_many_threads_write(tmp_path: Path) -> None:
+    """The releasing thread and the deciding one may write at once."""
+    with Journal(tmp_path / "j.db", "front") as journal:
+        threads = [threading.Thread(target=lambda: [journal.write(FAULT, 0, 0) for _ in range(20)]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [row.number for row in journal.entries()] == list(range(1, 81))
+
+
+def honest(path: Path, acknowledge: Connection) -> None:
+    """Write rows and tell the number of each once it was returned."""
+    with Journal(path, "front") as journal:
+        while True:
+            acknowledge.send(journal.write(DECISION, 0, 0))
+
+
+def hasty(path: Path, acknowledge: Connection) -> None:
+    """The planted bug: many rows in one transaction, acknowledged before it is committed."""
+    with Journal(path, "front") as journal:
+        journal._database.execute("BEGIN")
+        while True:
+            acknowledge.send(journal.write(DECISION, 0, 0))
+
+
+def lost_after_kill(path: Path, writer: Callable[[Path, Connection], None], rows: int) -> int:
+    """Kill a writing process after so many acknowledged rows; return how many acknowledged rows are not there."""
+    here, there = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=writer, args=(path, there))
+    process.start()
+    there.close()
+    told = set()
+    try:
+        for _ in range(rows):
+            told.add(here.recv())
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        while True:
+            told.add(here.recv())
+    except EOFError:
+        process.join()
+    with Journal(path, "front") as journal:
+        return len(told - {row.number for row in journal.entries()})
+
+
+def test_kill_loses_no_acknowledged_row(tmp_path: Path) -> None:
+    """kill -9 at twenty different moments of one journal: every acknowledged row survives."""
+    assert [lost_after_kill(tmp_path / "j.db", honest, rows) for rows in range(1, 21)] == [0] * 20
+
+
+def test_the_kill_test_finds_a_hasty_journal(tmp_path: Path) -> None:
+    """Planted-bug twin: rows acknowledged before they are committed are found missing."""
+    assert lost_after_kill(tmp_path / "j.db", hasty, 10) >= 10
