@@ -15,7 +15,7 @@ from peephole.base.modelwrite import write
 Weights = dict[str, np.ndarray]
 
 
-def random_weights(seed: int, channels: int, size: int, filters: Sequence[int], hidden: int, labels: int) -> Weights:
+def random_weights(seed: int, channels: int, size: int, *, filters: Sequence[int], hidden: int, labels: int) -> Weights:
     """Return seeded weights for conv stages and two dense layers."""
     draw = np.random.default_rng(seed)
     weights, before, side = {}, channels, size
@@ -31,12 +31,21 @@ def random_weights(seed: int, channels: int, size: int, filters: Sequence[int], 
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
-def door_graph(weights: Weights, size: int, known: np.ndarray, centre: np.ndarray, labels: int, k: int) -> onnx.ModelProto:
+def door_graph(weights: Weights, size: int, known: np.ndarray, centre: np.ndarray, *, labels: int, k: int) -> onnx.ModelProto:
     """Return the graph of a door model; `known` (labels * m, hidden) are unit vectors, ordered by label."""
     channels, stages = weights["conv1.weight"].shape[1], sum(name.startswith("conv") for name in weights) // 2
     constants = dict(weights)
-    constants |= {"mean": np.full(channels, 128, np.float32), "gain": np.full(channels, 1 / 64, np.float32), "centre": centre, "known": known.T.copy()}
-    constants |= {"by_label": np.array([-1, labels, len(known) // labels], np.int64), "k": np.array([k], np.int64), "tiny": np.array(1e-12, np.float32)}
+    constants |= {
+        "mean": np.full(channels, 128, np.float32),
+        "gain": np.full(channels, 1 / 64, np.float32),
+        "centre": centre,
+        "known": known.T.copy(),
+    }
+    constants |= {
+        "by_label": np.array([-1, labels, len(known) // labels], np.int64),
+        "k": np.array([k], np.int64),
+        "tiny": np.array(1e-12, np.float32),
+    }
     nodes = [
         helper.make_node("Cast", ["image"], ["normalise_cast"], "normalise_cast", to=TensorProto.FLOAT),
         helper.make_node("Sub", ["normalise_cast", "mean"], ["normalise_mean"], "normalise_mean"),
@@ -106,12 +115,21 @@ def door_card(labels: Sequence[str], size: int, channels: int, hidden: int, know
 def make_door(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function that writes a door model with seeded weights and returns its path."""
 
-    def make(labels: Sequence[str] = ("ana", "junho", "mina"), *, size: int = 28, channels: int = 1, filters: Sequence[int] = (8, 12), **changes: object) -> Path:
-        weights = random_weights(3, channels, size, filters, 32, len(labels))
+    def make(
+        labels: Sequence[str] = ("ana", "junho", "mina"),
+        *,
+        size: int = 28,
+        channels: int = 1,
+        filters: Sequence[int] = (8, 12),
+        gain: float = 1.0,
+        **changes: object,
+    ) -> Path:
+        weights = random_weights(3, channels, size, filters=filters, hidden=32, labels=len(labels))
+        weights = {name: value * np.float32(gain) for name, value in weights.items()}
         draw = np.random.default_rng(4)
         points = draw.normal(size=(4 * len(labels), 32)).astype(np.float32)
         points /= np.linalg.norm(points, axis=1, keepdims=True)
-        graph = door_graph(weights, size, points, np.zeros(32, np.float32), len(labels), 3)
+        graph = door_graph(weights, size, points, np.zeros(32, np.float32), labels=len(labels), k=3)
         path = tmp_path_factory.mktemp("door") / "door.onnx"
         write(path, graph, door_card(labels, size, channels, 32, 4 * len(labels), **changes))
         return path

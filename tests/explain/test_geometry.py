@@ -27,7 +27,10 @@ def chain(layers, shape, *, dense: int = 0, dtype=TensorProto.FLOAT) -> onnx.Mod
             last, side = name, side // 2
     units = channels * side * side
     weights |= {"dense.w": draw.normal(size=(units, dense)) / units, "dense.b": draw.normal(size=dense)}
-    nodes += [helper.make_node("Flatten", [last], ["flatten"], "flatten"), helper.make_node("Gemm", ["flatten", "dense.w", "dense.b"], ["logits"], "dense")]
+    nodes += [
+        helper.make_node("Flatten", [last], ["flatten"], "flatten"),
+        helper.make_node("Gemm", ["flatten", "dense.w", "dense.b"], ["logits"], "dense"),
+    ]
     image = helper.make_tensor_value_info("image", dtype, ["N", *shape])
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", dense])
     initialisers = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]

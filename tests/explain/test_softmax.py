@@ -7,7 +7,7 @@ from peephole.explain.softmax import work_out
 
 
 def test_textbook_numbers():
-    """z = (2, 1, 0): the exponentials, their sum and the shares."""
+    """The logits (2, 1, 0): the exponentials, their sum and the shares."""
     found = work_out(np.array([2.0, 1.0, 0.0]))
     assert [term.share for term in found.terms] == pytest.approx([0.66524096, 0.24472847, 0.09003057], abs=1e-8)
     assert found.sum * np.exp(2) == pytest.approx(11.107337927, abs=1e-8)

@@ -23,7 +23,12 @@ def single(op: str, shape: tuple[int, ...], weight: np.ndarray | None = None, **
 
 @pytest.mark.parametrize(
     ("attributes", "group"),
-    [({"pads": [1, 1, 1, 1]}, 1), ({"strides": [2, 2], "dilations": [2, 2]}, 1), ({"auto_pad": "SAME_UPPER", "strides": [2, 2]}, 1), ({"group": 2}, 2)],
+    [
+        ({"pads": [1, 1, 1, 1]}, 1),
+        ({"strides": [2, 2], "dilations": [2, 2]}, 1),
+        ({"auto_pad": "SAME_UPPER", "strides": [2, 2]}, 1),
+        ({"group": 2}, 2),
+    ],
 )
 def test_every_output_pixel_can_be_worked_out(attributes, group):
     """Padding, stride, dilation and groups: the patch is the one the file multiplied."""

@@ -100,9 +100,11 @@ class Mosquitto:
 
     @property
     def url(self) -> str:
+        """The address for [broker] url."""
         return f"mqtt://127.0.0.1:{self.port}"
 
     def start(self) -> None:
+        """Start and wait until it listens."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(200):
             with socket.socket() as probe:
@@ -112,6 +114,7 @@ class Mosquitto:
         raise AssertionError("mosquitto does not listen")
 
     def kill(self) -> None:
+        """End it at once, as a pulled plug does."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -154,6 +157,7 @@ class Listener:
         assert ready.wait(5)
 
     def topic(self, topic: str) -> list[str]:
+        """Return what was said on a topic."""
         return [text for heard, text, _ in self.heard if heard == topic]
 
     def wait(self, topic: str, count: int) -> list[str]:
@@ -165,6 +169,7 @@ class Listener:
         return self.topic(topic)
 
     def close(self) -> None:
+        """Stop listening."""
         self._client.disconnect()
         self._client.loop_stop()
 

@@ -63,7 +63,7 @@ def test_only_a_proof_about_strangers_counts(change: dict[str, object]) -> None:
 def test_a_typed_in_bound_proves_nothing() -> None:
     """A card whose bound is smaller than its counts allow is taken at its counts."""
     lied = replace(WEAK, bound=0.0001)
-    with pytest.raises(NotArmed, match="7.2 %"):
+    with pytest.raises(NotArmed, match=r"7\.2 %"):
         arm([lied], 0.01, low_risk=False)
 
 
@@ -89,7 +89,13 @@ def test_nothing_to_open_needs_no_proof() -> None:
     assert arm([], 0.01, low_risk=False, opening=False).how == "no opening"
 
 
-@given(st.integers(0, 400), st.integers(0, 3), st.floats(1e-5, 0.9), st.sampled_from(["stranger", "kind", "visit", "photo"]), st.sampled_from(["proof", "estimate"]))
+@given(
+    st.integers(0, 400),
+    st.integers(0, 3),
+    st.floats(1e-5, 0.9),
+    st.sampled_from(["stranger", "kind", "visit", "photo"]),
+    st.sampled_from(["proof", "estimate"]),
+)
 def test_never_armed_beyond_the_evidence(trials: int, errors: int, requested: float, unit: str, role: str) -> None:
     """Without low risk, whatever arms has a bound at or below the request."""
     if not trials or errors > trials:

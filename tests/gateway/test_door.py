@@ -210,7 +210,23 @@ def test_every_key_was_tried() -> None:
     assert keys(DoorSettings) - tried == set()
 
 
-@pytest.mark.parametrize("place", ["gate.nmae", "gate.modle", "sensor.sorce", "decide.agre", "decide.wihtin", "decide.cooldown", "rule.0.whem", "action.open.puls", "broker.usernam", "journal.pth", "gaet", "sensor.quality.min_ligth"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "gate.nmae",
+        "gate.modle",
+        "sensor.sorce",
+        "decide.agre",
+        "decide.wihtin",
+        "decide.cooldown",
+        "rule.0.whem",
+        "action.open.puls",
+        "broker.usernam",
+        "journal.pth",
+        "gaet",
+        "sensor.quality.min_ligth",
+    ],
+)
 def test_unknown_keys_have_near_misses(place: str) -> None:
     """A misspelt key is refused, and the right one offered."""
     assert "did you mean" in problem(place, "x")

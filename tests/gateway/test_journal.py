@@ -164,7 +164,7 @@ def lost_after_kill(path: Path, writer: Callable[[Path, Connection], None], rows
 
 
 def test_kill_loses_no_acknowledged_row(tmp_path: Path) -> None:
-    """kill -9 at twenty different moments of one journal: every acknowledged row survives."""
+    """Kill -9 at twenty different moments of one journal: every acknowledged row survives."""
     assert [lost_after_kill(tmp_path / "j.db", honest, rows) for rows in range(1, 21)] == [0] * 20
 
 

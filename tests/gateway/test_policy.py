@@ -5,6 +5,7 @@ import time as stopwatch
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -105,7 +106,7 @@ def violations(policy: Policy, glances: Sequence[Glance], walk: Step = step) -> 
         times = [one.time for one in run]
         if len(run) < POLICY.agree or len(who) != 1 or who != {event.label} or not who <= GOOD or any(one.problem for one in run):
             found.append("too few frames in a row")
-        if not all(b >= a for a, b in zip(times, times[1:], strict=False)) or not times[-1] - times[0] <= POLICY.within:
+        if not all(b >= a for a, b in pairwise(times)) or not times[-1] - times[0] <= POLICY.within:
             found.append("not within the window, or time went back")
         if len({one.visit for one in run}) > 1:
             found.append("frames of two visits")
@@ -121,7 +122,11 @@ def violations(policy: Policy, glances: Sequence[Glance], walk: Step = step) -> 
 
 
 STEPS = st.one_of(st.sampled_from([0.0, 0.1, 0.2, 0.2, 0.2, 0.9, 1.1, 2.1, 6.0, -0.1, -3.0, NAN]), st.floats(-1, 8))
-WORD = st.tuples(st.sampled_from(["ana", "ana", "ana", "junho", "junho", *KINDS]), STEPS, st.sampled_from([MONDAY_NOON, MONDAY_NOON, SUNDAY_NOON, 30.0, NAN, 1e300]))
+WORD = st.tuples(
+    st.sampled_from(["ana", "ana", "ana", "junho", "junho", *KINDS]),
+    STEPS,
+    st.sampled_from([MONDAY_NOON, MONDAY_NOON, SUNDAY_NOON, 30.0, NAN, 1e300]),
+)
 
 
 @st.composite
@@ -163,7 +168,10 @@ BROKEN: dict[str, tuple[Step, list[Glance]]] = {
     ),
     "one frame too few": (lambda policy, state, one: step(replace(policy, agree=2), state, one), line("junho junho")),
     "no window": (lambda policy, state, one: step(replace(policy, within=1e9), state, one), line("junho junho junho", every=1.9)),
-    "no cool-down": (lambda policy, state, one: step(replace(policy, cool_down=0), state, one), line("junho junho junho") + line("junho junho junho", start=3)),
+    "no cool-down": (
+        lambda policy, state, one: step(replace(policy, cool_down=0), state, one),
+        line("junho junho junho") + line("junho junho junho", start=3),
+    ),
     "hours ignored": (
         lambda policy, state, one: step(replace(policy, rules=tuple(replace(rule, hours=ALWAYS) for rule in policy.rules)), state, one),
         line("ana ana ana", wall=SUNDAY_NOON),
@@ -179,9 +187,7 @@ BROKEN: dict[str, tuple[Step, list[Glance]]] = {
         [glance("junho", 1.0), glance("junho", 0.9), glance("junho", 1.1)],
     ),
     "NaN is let through": (
-        lambda policy, state, one: step(
-            policy, state, replace(one, prediction=replace(one.prediction, familiarity=0.9) if one.prediction else None)
-        ),
+        lambda policy, state, one: step(policy, state, replace(one, prediction=replace(one.prediction, familiarity=0.9) if one.prediction else None)),
         line("nan nan nan"),
     ),
     "anybody known may enter": (
@@ -250,7 +256,16 @@ def test_cool_down_ends_within_a_visit() -> None:
 
 @pytest.mark.parametrize(
     ("wall", "who"),
-    [(MONDAY_NOON, ["ana"]), (SUNDAY_NOON, []), (12.0, []), (NAN, []), (math.inf, []), (-1e300, []), (MONDAY_NOON + 8 * 3600, []), (MONDAY_NOON + 8 * 3600 - 1, ["ana"])],
+    [
+        (MONDAY_NOON, ["ana"]),
+        (SUNDAY_NOON, []),
+        (12.0, []),
+        (NAN, []),
+        (math.inf, []),
+        (-1e300, []),
+        (MONDAY_NOON + 8 * 3600, []),
+        (MONDAY_NOON + 8 * 3600 - 1, ["ana"]),
+    ],
 )
 def test_hours_need_a_clock_that_was_set(wall: float, who: list[str]) -> None:
     """Rules with hours hold in their hours and never on a clock that stands in 1970 or nowhere; rules without hours do not care."""
@@ -260,7 +275,9 @@ def test_hours_need_a_clock_that_was_set(wall: float, who: list[str]) -> None:
 
 def test_known_but_not_allowed_is_told_once() -> None:
     """Somebody without a rule, or outside the hours, hears why, once per visit."""
-    assert [decision.reason for decision in decisions(line(" ".join(["mallory"] * 9)))] == ["three frames in a row were mallory, who is named by no rule"]
+    assert [decision.reason for decision in decisions(line(" ".join(["mallory"] * 9)))] == [
+        "three frames in a row were mallory, who is named by no rule"
+    ]
     late = decisions(line(" ".join(["ana"] * 9), wall=SUNDAY_NOON))
     assert [decision.rule for decision in late] == ["hours"] and DAY in late[0].reason
 

@@ -91,10 +91,13 @@ def test_once_gives_up_on_a_file_that_grows(tmp_path: Path) -> None:
     """A file that never stops growing ends as a refusal."""
     file = tmp_path / "x.png"
     file.write_bytes(b"x")
-    items = []
-    for item in watch("folder://.?once=1", tmp_path):
-        items.append(item)
-        file.write_bytes(file.read_bytes() + b"x")
+
+    class Growing(SteppedClock):
+        def wait(self, seconds: float, stop: threading.Event) -> None:
+            file.write_bytes(file.read_bytes() + b"x")
+            super().wait(seconds, stop)
+
+    items = list(open_sensor("folder://.?once=1", tmp_path, Growing()).captures(threading.Event()))
     assert isinstance(items[-1], Capture) and "still being written" in items[-1].problem
     assert len(items) < 100
 
@@ -131,17 +134,24 @@ def test_broken_pictures_are_refusals(tmp_path: Path, paint: Paint) -> None:
     names = [*BROKEN, "missing.png"]
     (tmp_path / "night.csv").write_text("time,file\n" + "".join(f"{n},{name}\n" for n, name in enumerate(names)))
     items = list(watch("replay://night.csv", tmp_path))
-    assert [isinstance(item, Capture) and (item.frame is None, bool(item.problem), item.source) for item in items] == [(True, True, name) for name in names]
+    assert [isinstance(item, Capture) and (item.frame is None, bool(item.problem), item.source) for item in items] == [
+        (True, True, name) for name in names
+    ]
 
 
 def test_a_table_with_visits_and_truth(tmp_path: Path, paint: Paint) -> None:
     """Times are the file's own, in seconds or as dates; columns in any order; a byte-order mark does not matter."""
     paint(tmp_path / "day" / "a.png", "ana")
     (tmp_path / "n.csv").write_text(
-        "truth,visit,file,time\nana,v1,day/a.png,2026-11-02T08:00:00.5+00:00\n,v1,day/a.png,1793606401.25\n\nunknown,v2,day/a.png,1793606400\n", encoding="utf-8-sig"
+        "truth,visit,file,time\nana,v1,day/a.png,2026-11-02T08:00:00.5+00:00\n,v1,day/a.png,1793606401.25\n\nunknown,v2,day/a.png,1793606400\n",
+        encoding="utf-8-sig",
     )
     items = [item for item in watch("replay://n.csv", tmp_path) if isinstance(item, Capture)]
-    assert [(item.time, item.visit, item.truth) for item in items] == [(1793606400.5, "v1", "ana"), (1793606401.25, "v1", None), (1793606400.0, "v2", "unknown")]
+    assert [(item.time, item.visit, item.truth) for item in items] == [
+        (1793606400.5, "v1", "ana"),
+        (1793606401.25, "v1", None),
+        (1793606400.0, "v2", "unknown"),
+    ]
     assert all(item.wall == item.time for item in items)
 
 
@@ -194,7 +204,19 @@ def test_a_folder_of_visits(tmp_path: Path, paint: Paint) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["replay://none", "replay://" + "x" * 5000, "replay://", "folder://", "replay://.?step=0", "replay://.?step=x", "replay://.?start=noon", "replay://.?stpe=1", "replay://.?step=1&step=2", "folder://.?once=yes", "folder://.?poll=99"],
+    [
+        "replay://none",
+        "replay://" + "x" * 5000,
+        "replay://",
+        "folder://",
+        "replay://.?step=0",
+        "replay://.?step=x",
+        "replay://.?start=noon",
+        "replay://.?stpe=1",
+        "replay://.?step=1&step=2",
+        "folder://.?once=yes",
+        "folder://.?poll=99",
+    ],
 )
 def test_bad_addresses(tmp_path: Path, paint: Paint, source: str) -> None:
     """Paths that are not there and options that mean nothing are said, never ignored."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 from PIL import Image
 
 from peephole.base.errors import MissingExtra
@@ -136,7 +137,7 @@ class _Lock:
     def __init__(self, port: int) -> None:
         self.commands = 0
         self._ready = threading.Event()
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="demo-lock")
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="demo-lock")
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_message = self._hear
         self._client.connect("127.0.0.1", port)
@@ -165,8 +166,7 @@ def _train(root: Path, seconds: float) -> "Built":
             root / "photos",
             root / "door.onnx",
             part("train.recipe:Options")(seconds=seconds, seed=SEED),
-            stranger_unit="kind",
-            false_accept=REQUEST,
+            strangers=part("export.build:Strangers")(REQUEST, "kind"),
             watch=watch,
         )
     return built
@@ -176,8 +176,9 @@ def _explain_evidence(found: tuple[Evidence, ...]) -> None:
     """Say in plain words what the evidence is worth."""
     strangers = next(e for e in found if e.claim == "false accept")
     console.print(
-        f"   Five kinds of strangers prove little: {strangers.errors} of {strangers.trials} were let in, and still up to {percent(strangers.bound)} of all kinds"
-        f" could be. To claim {percent(REQUEST)}, {needed(REQUEST)} strangers, none of them let in, are needed."
+        f"   Five kinds of strangers prove little: {strangers.errors} of {strangers.trials} were let in, and still up to"
+        f" {percent(strangers.bound)} of all kinds could be."
+        f" To claim {percent(REQUEST)}, {needed(REQUEST)} strangers, none of them let in, are needed."
         "\n   So this door arms only as [bold]low_risk[/]: fit for a sweet jar, not for a front door."
     )
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+
+from peephole.cli.show import console
 
 __all__ = ["run"]
 
@@ -33,7 +33,7 @@ def run(
         typer.echo(to_json(explanation), nl=False)
         return
     prediction = explanation.prediction
-    who = "a stranger" if prediction.label is None else escape(prediction.label)
-    console = Console(soft_wrap=True)
-    console.print(f"[bold]{who}[/]: {escape(prediction.reason)}", highlight=False)
-    console.print(f"wrote {escape(str(page))} ({page.stat().st_size / 1000:,.0f} kB); open it in any browser", highlight=False)
+    who = "stranger" if prediction.label is None else prediction.label
+    console.print(who, style="bold green" if prediction.accepted else "bold yellow", markup=False, end="")
+    console.print(f": {prediction.reason}", markup=False, soft_wrap=True)
+    console.print(f"wrote {page} ({page.stat().st_size / 1000:,.0f} kB); open it in any browser", markup=False, soft_wrap=True)

@@ -20,7 +20,9 @@ def _numbers(text: str, what: str) -> tuple[int, ...]:
     try:
         return tuple(int(word) for word in text.replace("x", ",").split(","))
     except ValueError:
-        raise SettingsError(f"--{what} takes whole numbers, not '{text}'", f"--{what} 32,64,128" if what == "filters" else f"--{what} 28 or 224x244") from None
+        raise SettingsError(
+            f"--{what} takes whole numbers, not '{text}'", f"--{what} 32,64,128" if what == "filters" else f"--{what} 28 or 224x244"
+        ) from None
 
 
 def _region(text: str) -> Region:
@@ -29,7 +31,7 @@ def _region(text: str) -> Region:
         return Region()
     try:
         left, top, width, height = (float(word) for word in text.split(","))
-        if not (0 <= left and 0 <= top and width > 0 and height > 0 and left + width <= 1 + 1e-9 and top + height <= 1 + 1e-9):
+        if not (left >= 0 and top >= 0 and width > 0 and height > 0 and left + width <= 1 + 1e-9 and top + height <= 1 + 1e-9):
             raise ValueError
     except ValueError:
         raise SettingsError(
@@ -90,9 +92,22 @@ def train(
     json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
 ) -> None:
     """Train a small network on DATA and write one model file."""
-    given = dict(locals())
-    for name in ("data", "output", "region", "false_accept", "stranger_unit", "each_file_a_stranger", "skip", "resume", "json"):
-        given.pop(name)
+    _run(**locals())
+
+
+def _run(
+    data: Path,
+    output: Path | None,
+    region: str,
+    false_accept: float,
+    stranger_unit: str,
+    each_file_a_stranger: bool,
+    skip: list[str] | None,
+    resume: bool,
+    json: bool,
+    **given: Any,
+) -> None:
+    """Check what was typed, train, and say what came out; `given` are the recipe's options."""
     if not 0 < false_accept < 1:
         raise SettingsError(f"false-accept is between 0 and 1, not {false_accept:g}", "--false-accept 0.01")
     if stranger_unit not in ("stranger", "kind"):
@@ -104,10 +119,8 @@ def train(
             data,
             path,
             options,
-            false_accept=false_accept,
-            stranger_unit=stranger_unit,
+            strangers=part("export.build:Strangers")(false_accept, stranger_unit, each_file_a_stranger),
             skip=tuple(skip or ()),
-            each_file_a_stranger=each_file_a_stranger,
             region=_region(region),
             resume=resume,
             watch=watch,

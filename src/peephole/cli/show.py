@@ -48,7 +48,12 @@ class ProgressWatcher(Watcher):
 
     def __init__(self) -> None:
         self._bars = Progress(
-            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn(), console=errors
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeElapsedColumn(),
+            console=errors,
         )
         self._task: TaskID | None = None
 
@@ -92,12 +97,15 @@ def card_lines(card: Card) -> list[str]:
     for score in card.scores.values():
         low, high = score.interval
         right = round(score.accuracy * score.n)
-        lines.append(f"accuracy: {right} of {score.n} held-out sources right ({score.accuracy:.1%}; 95 % interval {low:.1%} to {high:.1%}; {score.role})")
+        lines.append(
+            f"accuracy: {right} of {score.n} held-out sources right ({score.accuracy:.1%}; 95 % interval {low:.1%} to {high:.1%}; {score.role})"
+        )
     lines += [describe(found) for found in card.evidence]
     if not any(found.claim == "false accept" for found in card.evidence):
         lines.append("false accept: not measured, no strangers were given (a folder unknown/ with one sub-folder per stranger)")
     lines.append(f"threshold: {card.unknown.threshold:.3f} on familiarity ({card.unknown.how})")
+    same = card.parity
     lines.append(
-        f"parity: {card.parity.changed_decisions} of {card.parity.n} decisions differ between network and file; logits by at most {card.parity.max_difference:.1g}"
+        f"parity: {same.changed_decisions} of {same.n} decisions differ between network and file; logits by at most {same.max_difference:.1g}"
     )
     return lines

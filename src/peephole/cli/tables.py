@@ -31,7 +31,10 @@ def evaluation(found: Evaluation, console: Console) -> None:
     if found.accuracy is not None:
         low, high = found.accuracy.interval
         right = round(found.accuracy.accuracy * found.accuracy.n)
-        console.print(f"accuracy: {right} of {found.accuracy.n} sources right, {found.accuracy.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})", markup=False)
+        console.print(
+            f"accuracy: {right} of {found.accuracy.n} sources right, {found.accuracy.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})",
+            markup=False,
+        )
     for each in found.evidence:
         console.print(describe(each), markup=False)
     if found.confusion.any() and len(found.labels) <= WIDEST:

@@ -1,7 +1,8 @@
 """From a file's bytes to an upright 8-bit picture: caps before decoding, every mode handled, nothing guessed in silence.
 
 Formats are tried one by one from an allow-list through Pillow's registry instead of `Image.open`: that keeps rarely
-used decoders (EPS, FITS, ...) and those without a signature (TGA) away from hostile files and leaves Pillow's global bomb limit and its warning alone.
+used decoders (EPS, FITS, ...) and those without a signature (TGA) away from hostile files, and leaves Pillow's
+global bomb limit and its warning alone.
 """
 
 import calendar
@@ -10,6 +11,8 @@ import os
 import re
 import stat
 import struct
+import threading
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -56,6 +59,35 @@ TURNS = {
 Image.preinit()  # registers JPEG, PNG, BMP, GIF and PPM; the imports above the others
 
 
+class _Quiet:
+    """Keeps Pillow's warnings about broken EXIF off the screen, from any number of threads at once.
+
+    `warnings.catch_warnings` alone is not safe here: two threads would restore each other's filters.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._saved = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._saved = warnings.catch_warnings()
+                self._saved.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._saved.__exit__(None, None, None)
+
+
+QUIET = _Quiet()
+
+
 @dataclass(frozen=True)
 class Header:
     """What a photo's header says: upright size in pixels, Pillow's mode and format, EXIF turn, time in seconds, several frames."""
@@ -96,7 +128,7 @@ def _check_bytes(size: int) -> None:
         raise PhotoError(f"{size / 1e6:.0f} MB is over the limit of {MAX_BYTES // 2**20} MB", "save it smaller")
 
 
-def _recognise(file: IO[bytes], name: str) -> ImageFile.ImageFile:
+def _recognise(file: IO[bytes]) -> ImageFile.ImageFile:
     """Return the picture with only its header read; raises PhotoError when no known format fits or the picture is too large."""
     prefix = file.read(16)
     reason = "no photo format that is known here"
@@ -109,13 +141,13 @@ def _recognise(file: IO[bytes], name: str) -> ImageFile.ImageFile:
             continue
         file.seek(0)
         try:
-            image = factory(file, name)
+            image = factory(file, "")
         except PhotoError:
             raise
         except (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error) as error:
             reason = f"a broken {kind} header ({_short(error)})"
             continue
-        except (OSError, ValueError, OverflowError, MemoryError, Image.DecompressionBombError) as error:
+        except (OSError, ValueError, ArithmeticError, MemoryError, AttributeError, Image.DecompressionBombError) as error:
             reason = f"a broken {kind} file ({_short(error)})"
             continue
         _check_pixels(image)
@@ -148,11 +180,13 @@ def read_header(path: Path | str) -> Header:
             if not stat.S_ISREG(status.st_mode):
                 raise PhotoError("not a regular file", "give a photo file")
             _check_bytes(status.st_size)
-            image = _recognise(file, "")
+            with QUIET:
+                image = _recognise(file)
+                several = _several(image)
             orientation, taken = _exif(image)
             turned = orientation in TURNS
             width, height = image.size[::-1] if orientation >= 5 and image.format != "TIFF" else image.size
-            return Header(width, height, image.mode, image.format or "", turned, taken, _several(image))
+            return Header(width, height, image.mode, image.format or "", turned, taken, several)
     except FileNotFoundError:
         raise MissingInput(f"{path} is not there", "check the path") from None
     except OSError as error:
@@ -223,17 +257,16 @@ def open_photo(path: Path | str) -> Image.Image:
 def open_bytes(data: bytes) -> Image.Image:
     """Open a photo from memory: the first frame, upright, 8 bit, in mode RGB, L, RGBA or LA; raises PhotoError with the reason."""
     _check_bytes(len(data))
-    image = _recognise(io.BytesIO(data), "")
-    orientation, _ = _exif(image)
-    try:
-        image.load()
-        if image.format == "PNG":  # its EXIF may stand behind the pixels
-            orientation, _ = _exif(image)
-        upright = _eight_bits(image)
-    except PhotoError:
-        raise
-    except Exception as error:  # Pillow's decoders raise whatever they meet
-        raise PhotoError(f"cannot be decoded: {_short(error)}", "copy it again, or save it as JPEG or PNG") from error
+    with QUIET:
+        image = _recognise(io.BytesIO(data))
+        try:
+            image.load()
+            upright = _eight_bits(image)
+        except PhotoError:
+            raise
+        except Exception as error:  # Pillow's decoders raise whatever they meet
+            raise PhotoError(f"cannot be decoded: {_short(error)}", "copy it again, or save it as JPEG or PNG") from error
+    orientation, _ = _exif(image)  # after loading: a PNG's EXIF may stand behind its pixels
     # Pillow turns a TIFF itself while loading.
     if orientation in TURNS and image.format != "TIFF":
         upright = upright.transpose(TURNS[orientation])

@@ -18,11 +18,9 @@ __all__ = ["EXHAUSTIVE", "Pairs", "near_pairs"]
 EXHAUSTIVE = 3000
 # Correlation on 16 x 16 pixels from which a pair gets a close look (up to 500 photos; beyond), and how many neighbours do.
 WORTH_A_LOOK, WORTH_A_LOOK_OF_MANY, NEIGHBOURS, MANY = 0.45, 0.6, 4, 500
-# Middle-band correlation from which two photos are one source: drawings and other plain pictures, photos full of detail
-# (honest pairs of them stay below 0.45), any with a hint in their names or order, and pairs across labels.
-ALIKE, ALIKE_RICH, ALIKE_HINTED, ALIKE_ACROSS = 0.965, 0.93, 0.9, 0.985
-# From this share of pixels that carry detail a picture counts as rich; drawings and digits stay below, photos above.
-RICH = 0.42
+# Middle-band correlation from which two photos are one source: alone, with a hint in their names or order, across labels.
+# Honest photos stay below 0.45, but drawings, digits and one face in two lights reach 0.96.
+ALIKE, ALIKE_HINTED, ALIKE_ACROSS = 0.965, 0.9, 0.985
 # Copies are not sheared; two honest drawings are often laid over each other only by shearing one.
 SHEAR = 0.1
 # How much of a picture its copy must show.
@@ -50,8 +48,8 @@ class Pairs:
 def near_pairs(photos: list[Photo], thumbnails: np.ndarray) -> Pairs:
     """Find near copies among photos with grey thumbnails uint8 (N, S, S), S = 64 or 32.
 
-    Pairs within one label (strangers count as one label) need a correlation of 0.965 (photos full of detail 0.93, with a
-    hint in their names 0.9), pairs across labels 0.985.
+    Pairs within one label (strangers count as one label) need a correlation of 0.965, or 0.9 with a hint
+    in their names, pairs across labels 0.985.
     """
     count = len(photos)
     if count < 2:
@@ -71,9 +69,7 @@ def near_pairs(photos: list[Photo], thumbnails: np.ndarray) -> Pairs:
     whole = np.tile(starts()[0], (len(hinted), 1))
     first, second = np.concatenate([first, hinted[:, 0]]), np.concatenate([second, hinted[:, 1]])
     told = np.arange(len(first)) >= len(first) - len(hinted)
-    rich = _detail(thumbnails) >= RICH
-    alone = np.where(rich[first] & rich[second], ALIKE_RICH, ALIKE)
-    needed = np.where(told, ALIKE_HINTED, np.where(labels[first] == labels[second], alone, ALIKE_ACROSS))
+    needed = np.where(told, ALIKE_HINTED, np.where(labels[first] == labels[second], ALIKE, ALIKE_ACROSS))
     kept, close = _look_closely((thumbnails, small), first, second, np.concatenate([motion, whole]), needed)
     how = (*(_told(first[i], second[i], told[i], labels) for i in kept), *("burst" for _ in bursts))
     return Pairs(
@@ -96,16 +92,6 @@ def _shrunk(thumbnails: np.ndarray, side: int) -> np.ndarray:
     count, size, _ = thumbnails.shape
     factor = size // side
     return np.asarray(thumbnails.reshape(count, side, factor, side, factor).mean((2, 4), dtype=np.float32), np.float32)
-
-
-def _detail(thumbnails: np.ndarray) -> np.ndarray:
-    """Return the share of pixels (N,), 0..1, that carry a picture's detail: about 0.2 for a drawing, 0.5 for a photo."""
-    shares = []
-    for at in range(0, len(thumbnails), 512):
-        some = thumbnails[at : at + 512].astype(np.float32)
-        band = np.abs(blur(some, 1) - blur(some, 4)).reshape(len(some), -1)
-        shares.append(band.mean(1) ** 2 / np.maximum((band * band).mean(1), 1e-6))
-    return np.concatenate(shares)
 
 
 def _described(small: np.ndarray) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""From numbers to an answer: familiarity, threshold, prediction, evaluation."""

@@ -60,7 +60,10 @@ def _labels_in_model(photos: PhotoSet, labels: tuple[str, ...]) -> np.ndarray:
 
 def _strangers(photos: PhotoSet, truth: np.ndarray) -> np.ndarray:
     """Return the name of each photo's stranger; a label that the model does not know is one stranger."""
-    names = [photos.stranger_names[s] if s >= 0 else photos.names[label] if label >= 0 else "" for s, label in zip(photos.strangers, photos.labels, strict=True)]
+    names = [
+        photos.stranger_names[s] if s >= 0 else photos.names[label] if label >= 0 else ""
+        for s, label in zip(photos.strangers, photos.labels, strict=True)
+    ]
     return np.where(truth < 0, np.array(names, object), "")
 
 
@@ -100,16 +103,19 @@ def evaluate(
     photos = photos.take(np.flatnonzero(fresh))
     if not len(photos):
         raise DataError(
-            f"{root} has no photo to evaluate on: {seen} were trained on and {len(listing.refused)} were refused", "give photos the model has not seen"
+            f"{root} has no photo to evaluate on: {seen} were trained on and {len(listing.refused)} were refused",
+            "give photos the model has not seen",
         )
     outputs = _answer(predictor, photos, progress)
     card = predictor.card
     truth = _labels_in_model(photos, card.labels)
     given = np.where(accepts(outputs.logits, outputs.familiarity, card.unknown.threshold, card.unknown.margin), outputs.logits.argmax(1), -1)
-    return _summary(photos, card.labels, truth, given, outputs, stranger_unit, seen)
+    return _summary(photos, card.labels, truth=truth, given=given, outputs=outputs, unit=stranger_unit, seen=seen)
 
 
-def _summary(photos: PhotoSet, labels: tuple[str, ...], truth: np.ndarray, given: np.ndarray, outputs: Outputs, unit: Unit, seen: int) -> Evaluation:
+def _summary(
+    photos: PhotoSet, labels: tuple[str, ...], *, truth: np.ndarray, given: np.ndarray, outputs: Outputs, unit: Unit, seen: int
+) -> Evaluation:
     found, accuracy = [], None
     mine = truth >= 0
     best = outputs.logits.argmax(1)

@@ -6,7 +6,10 @@ Neighbors"): the familiarity of a label is the mean cosine with its k nearest kn
 
 import numpy as np
 
-__all__ = ["centre_of", "choose_known", "familiarity", "margin", "similarity"]
+__all__ = ["K", "centre_of", "choose_known", "familiarity", "margin", "similarity"]
+
+
+K = 3  # nearest known examples that count (CONTRACTS section 2)
 
 
 def centre_of(known: np.ndarray, known_labels: np.ndarray) -> np.ndarray:
@@ -14,7 +17,7 @@ def centre_of(known: np.ndarray, known_labels: np.ndarray) -> np.ndarray:
     found = np.unique(known_labels)
     if len(found) < 2:
         return np.zeros(known.shape[1], np.float32)
-    return np.mean([known[known_labels == label].mean(0) for label in found], axis=0, dtype=np.float32)
+    return np.asarray(np.mean([known[known_labels == label].mean(0) for label in found], axis=0, dtype=np.float32))
 
 
 def similarity(embedding: np.ndarray, known: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -27,7 +30,7 @@ def similarity(embedding: np.ndarray, known: np.ndarray, centre: np.ndarray) -> 
     return np.asarray(unit(embedding) @ unit(known).T)
 
 
-def familiarity(similar: np.ndarray, known_labels: np.ndarray, labels: int, k: int) -> np.ndarray:
+def familiarity(similar: np.ndarray, known_labels: np.ndarray, labels: int, k: int = K) -> np.ndarray:
     """Return (N, labels): the mean of the k largest similarities to each label's known examples (all of them where there are fewer)."""
     columns = []
     for label in range(labels):

@@ -24,7 +24,7 @@ def accepts(logits: np.ndarray, familiar: np.ndarray, threshold: float, least_ma
     best = logits.argmax(1)
     own = np.take_along_axis(familiar, best[:, None], 1)[:, 0]
     lead = margin(familiar, best)
-    return np.isfinite(logits).all(1) & (own >= threshold) & (lead >= least_margin)
+    return np.asarray(np.isfinite(logits).all(1) & (own >= threshold) & (lead >= least_margin))
 
 
 def judge(outputs: Outputs, card: Card) -> list[Prediction]:
@@ -33,18 +33,28 @@ def judge(outputs: Outputs, card: Card) -> list[Prediction]:
     taken = accepts(outputs.logits, outputs.familiarity, card.unknown.threshold, card.unknown.margin)
     best = outputs.logits.argmax(1)
     leads = margin(outputs.familiarity, best)
-    return [_one(card, probabilities[i], outputs.familiarity[i, best[i]], leads[i], outputs.similarity[i], bool(taken[i])) for i in range(len(best))]
+    return [
+        _one(
+            card,
+            probability=probabilities[i],
+            familiarity=float(outputs.familiarity[i, best[i]]),
+            lead=float(leads[i]),
+            similarity=outputs.similarity[i],
+            accepted=bool(taken[i]),
+        )
+        for i in range(len(best))
+    ]
 
 
-def _one(card: Card, probability: np.ndarray, familiarity: float, lead: float, similarity: np.ndarray, accepted: bool) -> Prediction:
+def _one(card: Card, *, probability: np.ndarray, familiarity: float, lead: float, similarity: np.ndarray, accepted: bool) -> Prediction:
     order = np.argsort(-probability, kind="stable")
     near = np.argsort(-similarity, kind="stable")[:NEAREST]
     unknown = card.unknown
     return Prediction(
         label=card.labels[order[0]] if accepted else None,
         probability=float(probability[order[0]]),
-        familiarity=float(familiarity),
-        margin=float(lead),
+        familiarity=familiarity,
+        margin=lead,
         ranking=tuple((card.labels[i], float(probability[i])) for i in order),
         nearest=tuple(Neighbour(unknown.known_ids[i], card.labels[unknown.known_labels[i]], float(1 - similarity[i])) for i in near),
         accepted=accepted,

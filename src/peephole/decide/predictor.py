@@ -46,7 +46,7 @@ class Predictor:
         return prepare(image, self.card.input)
 
     @overload
-    def predict(self, photo: Photo) -> Prediction: ...
+    def predict(self, photo: Photo) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a Photo before it is a sequence
     @overload
     def predict(self, photo: Sequence[Photo]) -> list[Prediction]: ...
     def predict(self, photo: Photo | Sequence[Photo]) -> Prediction | list[Prediction]:

@@ -60,4 +60,6 @@ def as_good_as(line: Line, genuine: np.ndarray) -> Line:
     if not len(genuine):
         return line
     threshold = float(np.quantile(genuine, min(1.0, line.refused)))
-    return Line(threshold, refused_share(genuine, threshold), f"{line.how}, carried over at the same share of known examples refused ({line.refused:.1%})")
+    return Line(
+        threshold, refused_share(genuine, threshold), f"{line.how}, carried over at the same share of known examples refused ({line.refused:.1%})"
+    )

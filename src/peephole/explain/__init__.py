@@ -1,0 +1,1 @@
+"""Looking inside a model file: layers, sums, neighbours, the report."""

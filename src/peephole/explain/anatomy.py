@@ -8,7 +8,7 @@ from peephole.explain.explanation import Explanation
 from peephole.explain.layers import Layer
 from peephole.explain.pictures import Sheet, bars, legend, sheet, symmetric
 from peephole.explain.sums import show_cell
-from peephole.explain.words import Raw, attribute, count, number, percent, text
+from peephole.explain.words import Raw, attribute, count, number, share, text
 
 __all__ = ["PLANS", "layers_section"]
 
@@ -157,7 +157,7 @@ def _maps(layer: Layer, drawn: Sheet) -> Raw:
     if missing:
         notes.append(text("maps.nan", count=count(missing)))
     else:
-        zero = percent(float((values == 0).mean()))
+        zero = share(float((values == 0).mean()))
         notes.append(
             text(
                 "maps.range",

@@ -27,8 +27,8 @@ def _short(name: str, most: int = 14) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
-def familiarity_chart(rows: list[tuple[str, float]], lines: list[Line]) -> Raw:
-    """Return horizontal bars (name, value) around zero with vertical lines; values and lines share one scale."""
+def familiarity_chart(rows: list[tuple[str, float]], lines: list[Line], best: str) -> Raw:
+    """Return horizontal bars (name, value) around zero, the `best` one set off, with vertical lines; values and lines share one scale."""
     values = [value for _, value in rows if math.isfinite(value)] + [line.value for line in lines]
     low, high = min(0.0, *values), max(1.0, *values)
     room = WIDTH - LABELS - 48
@@ -44,7 +44,7 @@ def familiarity_chart(rows: list[tuple[str, float]], lines: list[Line]) -> Raw:
         parts.append(f'<text x="{LABELS - 6}" y="{top + 15}" class="end">{html.escape(_short(name))}</text>')
         if math.isfinite(value):
             left, right = sorted((x(0), x(value)))
-            kind = "best" if index == 0 else "other"
+            kind = "best" if name == best else "other"
             parts.append(f'<rect x="{left:.1f}" y="{top + 4}" width="{max(0.5, right - left):.1f}" height="{ROW - 8}" class="{kind}"/>')
         parts.append(f'<text x="{WIDTH - 44}" y="{top + 15}">{number(value)}</text>')
     parts.append(f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{head}" y2="{height}" class="zero"/>')

@@ -14,7 +14,7 @@ from peephole.explain.charts import Line, familiarity_chart
 from peephole.explain.explanation import Explanation
 from peephole.explain.neighbours import Familiarity, Known
 from peephole.explain.pictures import Sheet, blend, encode, heat, symmetric
-from peephole.explain.words import LANGUAGES, Raw, attribute, count, number, plain, text
+from peephole.explain.words import LANGUAGES, Raw, attribute, count, number, plain, share, text
 from peephole.explain.worked import digits
 
 __all__ = ["evidence_section", "file_section", "nearest_section", "occlusion_section", "picture_section", "training_section", "verdict_section"]
@@ -47,8 +47,11 @@ def _reason(explanation: Explanation) -> Raw:
     facts = {"label": prediction.best, "value": number(values[0], places), "threshold": number(values[1], places)}
     if prediction.accepted:
         key = "accepted" if card.unknown.margin <= 0 or len(card.labels) < 2 else "accepted_margin"
+    elif prediction.familiarity < prediction.threshold:
+        key = "below"
     else:
-        key = "below" if prediction.familiarity < prediction.threshold else "margin"
+        key = "margin" if prediction.margin >= 0 else "other"
+    facts["other"] = card.labels[explanation.familiarity[0].label]
     return text(f"reason.{key}", **facts, margin=number(prediction.margin, 4), needed=number(card.unknown.margin, 4))
 
 
@@ -59,14 +62,14 @@ def verdict_section(explanation: Explanation) -> Raw:
         answer = text("verdict.open", label=Raw(f"<b>{html.escape(prediction.label)}</b>"))
     else:
         answer = text("verdict.stranger")
-    share = text("verdict.softmax", label=prediction.best, share=percent(prediction.probability))
+    softmax = text("verdict.softmax", label=prediction.best, share=share(prediction.probability))
     threshold = text(
         "verdict.threshold", threshold=number(unknown.threshold, 4), margin=number(unknown.margin, 4), k=unknown.k, how=quoted(unknown.how)
     )
     kind = "open" if prediction.accepted else "shut"
     return Raw(
         f'<div class="verdict {kind}"><p class="answer">{answer}</p><p>{_reason(explanation)}</p></div>'
-        f'<p>{share}</p><p>{threshold}</p><p class="note">{text("verdict.note")}</p>'
+        f'<p>{softmax}</p><p>{threshold}</p><p class="note">{text("verdict.note")}</p>'
     )
 
 
@@ -159,9 +162,10 @@ def nearest_section(explanation: Explanation) -> Raw:
     near = table("nearest.table", heads, rows)
     shown = explanation.familiarity[:MOST_LABELS]
     lines = [Line(card.unknown.threshold, "familiarity.threshold", "threshold")]
-    if len(shown) > 1 and card.unknown.margin > 0 and math.isfinite(shown[0].value):
-        lines.append(Line(shown[0].value - card.unknown.margin, "familiarity.margin", "margin"))
-    chart = familiarity_chart([(labels[each.label], each.value) for each in shown], lines)
+    best = explanation.prediction.best
+    if len(labels) > 1 and card.unknown.margin > 0 and math.isfinite(explanation.prediction.familiarity):
+        lines.append(Line(explanation.prediction.familiarity - card.unknown.margin, "familiarity.margin", "margin"))
+    chart = familiarity_chart([(labels[each.label], each.value) for each in shown], lines, best)
     sums = [_mean(each, labels[each.label]) for each in shown]
     twin = table("familiarity.table", ["familiarity.label", "familiarity.mean", "familiarity.value"], sums)
     left = text("familiarity.left", count=len(explanation.familiarity) - len(shown)) if len(explanation.familiarity) > len(shown) else ""
@@ -207,7 +211,7 @@ def _evidence(evidence: Evidence) -> Raw:
     """One error rate as a sentence in both languages, the English one word for word that of `base.evidence.describe`."""
     facts = {
         **{"claim": evidence.claim, "trials": evidence.trials, "errors": evidence.errors, "method": evidence.method},
-        **{"bound": percent(evidence.bound), "confidence": percent(evidence.confidence)},
+        **{"bound": percent(evidence.bound), "confidence": f"{100 * evidence.confidence:g} %"},
     }
     number_of = "one" if evidence.trials == 1 else "many"
     sentences = (

@@ -40,11 +40,12 @@ class Softmax:
 def work_out(logits: np.ndarray, temperature: float = 1.0) -> Softmax:
     """Return the softmax of logits (labels,) over a temperature > 0 in double precision (MATH: p_i = e^(z_i - max z) / sum)."""
     z = logits.astype(np.float64)
-    tempered = z / temperature
-    shifted = tempered - tempered.max()
-    powers = np.exp(shifted)
-    total = float(powers.sum())
-    shares = powers / total
+    with np.errstate(invalid="ignore"):  # infinite logits give NaN, and NaN is what is shown
+        tempered = z / temperature
+        shifted = tempered - tempered.max()
+        powers = np.exp(shifted)
+        total = float(powers.sum())
+        shares = powers / total
     order = np.argsort(-shares, kind="stable")
     columns = (z, tempered, shifted, powers, shares)
     terms = tuple(Term(int(label), *(float(column[label]) for column in columns)) for label in order)

@@ -9,7 +9,7 @@ import math
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["LANGUAGES", "Raw", "attribute", "catalogue", "count", "number", "page_file", "percent", "plain", "text"]
+__all__ = ["LANGUAGES", "Raw", "attribute", "catalogue", "count", "number", "page_file", "plain", "share", "text"]
 
 LANGUAGES = ("en", "ko")
 
@@ -70,6 +70,9 @@ def count(value: int) -> str:
     return f"{value:,}".replace("-", "−")
 
 
-def percent(value: float) -> str:
-    """Write a share 0..1 as a whole-number-and-a-tenth percentage."""
-    return f"{100 * value:.1f} %"
+def share(value: float) -> str:
+    """Write a share 0..1 in percent with one decimal; one that is not quite all or nothing is not rounded to it."""
+    shown = f"{number(100 * value, 1)} %"
+    if 0 < value < 1 and shown in {"0.0 %", "100.0 %"}:
+        return "< 0.1 %" if value < 0.5 else "> 99.9 %"
+    return shown

@@ -13,7 +13,8 @@ def layers(graph: onnx.ModelProto) -> tuple[Layer, ...]:
     """Return one Layer per node of the network, in order (the nodes that compute familiarity are left out)."""
     inferred = shape_inference.infer_shapes(graph).graph
     shapes = {
-        value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim[1:]) for value in (*inferred.value_info, *inferred.output, *inferred.input)
+        value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim[1:])
+        for value in (*inferred.value_info, *inferred.output, *inferred.input)
     }
     weights = {w.name: numpy_helper.to_array(w).shape for w in graph.graph.initializer}
     found = []

@@ -42,6 +42,8 @@ class _Normalise(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
         self.register_buffer("mean", torch.tensor(network.mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(network.std).view(1, -1, 1, 1))
 
@@ -56,6 +58,9 @@ class _Familiarity(nn.Module):
         super().__init__()
         centred = known.embeddings - known.centre
         unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+        self.centre: torch.Tensor
+        self.index: torch.Tensor
+        self.weights: torch.Tensor
         self.register_buffer("centre", torch.from_numpy(known.centre.astype(np.float32)))
         self.known = nn.Linear(unit.shape[1], len(unit) + 1)
         # One column more, of -2, below any cosine: labels with fewer examples than others are filled up with it.
@@ -159,7 +164,7 @@ def to_onnx(network: Network, known: Known, shape: tuple[int, int, int]) -> onnx
         torch.onnx.export(
             deployed,
             (torch.zeros(1, *shape, dtype=torch.uint8),),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # a stream is fine for this exporter
             input_names=["image"],
             output_names=list(OUTPUTS),
             dynamic_axes={name: {0: "N"} for name in ("image", *OUTPUTS)},

@@ -8,9 +8,9 @@ import torch
 from peephole.base.card import Parity
 from peephole.base.engine import NAMES, Outputs
 from peephole.base.errors import ParityError
+from peephole.decide.familiarity import familiarity, similarity
 from peephole.decide.judge import accepts
 from peephole.export.onnx import Known
-from peephole.decide.familiarity import familiarity, similarity
 from peephole.nets.blocks import Network
 from peephole.train.loop import answers
 
@@ -28,12 +28,15 @@ def run_graph(graph: onnx.ModelProto, images: np.ndarray, batch: int = 64) -> Ou
     return Outputs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def compare(network: Network, known: Known, outputs: Outputs, images: np.ndarray, threshold: float, margin: float) -> Parity:
-    """Compare ONNX Runtime's answers with PyTorch's for the same images; raises ParityError when a decision changes or logits drift."""
+def compare(network: Network, known: Known, outputs: Outputs, images: np.ndarray, *, line: tuple[float, float]) -> Parity:
+    """Compare ONNX Runtime's answers with PyTorch's for the same images and `line` (threshold, margin).
+
+    Raises ParityError when a decision changes or logits drift.
+    """
     logits, embedding = (part.numpy() for part in answers(network, torch.from_numpy(images).permute(0, 3, 1, 2)))
     familiar = familiarity(similarity(embedding, known.embeddings, known.centre), known.labels, logits.shape[1], known.k)
-    trained = np.where(accepts(logits, familiar, threshold, margin), logits.argmax(1), -1)
-    exported = np.where(accepts(outputs.logits, outputs.familiarity, threshold, margin), outputs.logits.argmax(1), -1)
+    trained = np.where(accepts(logits, familiar, *line), logits.argmax(1), -1)
+    exported = np.where(accepts(outputs.logits, outputs.familiarity, *line), outputs.logits.argmax(1), -1)
     difference = float(np.abs(logits - outputs.logits).max())
     changed = int((trained != exported).sum())
     if not np.isfinite(difference) or changed or difference > TOLERANCE * max(1.0, float(np.abs(logits).max())):

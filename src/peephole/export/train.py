@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from peephole.base.errors import SettingsError, did_you_mean
-from peephole.decide.predictor import Predictor
 from peephole.base.watch import Watcher
+from peephole.decide.predictor import Predictor
 from peephole.export.build import build
 from peephole.train.recipe import Options
 

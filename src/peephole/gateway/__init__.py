@@ -1,0 +1,1 @@
+"""The agent at the door: sensors, policy, controllers, journal."""

@@ -4,11 +4,11 @@ Anybody on this computer may speak to it; a real door uses Mosquitto with passwo
 """
 
 import asyncio
+import logging
 import threading
 from typing import Any, Self
 
 from amqtt.broker import Broker
-from amqtt.errors import AMQTTError
 
 from peephole.base.errors import GateError
 
@@ -50,9 +50,11 @@ class EmbeddedBroker:
         self._thread.join(10)
 
     def _run(self) -> None:
+        # What it would log as a traceback is raised by __enter__ in one sentence.
+        logging.getLogger("amqtt").setLevel(logging.CRITICAL)
         try:
             self._loop.run_until_complete(self._serve())
-        except (AMQTTError, OSError) as error:
+        except Exception as error:  # amqtt's errors share no base class
             self._problem = error
             self._ready.set()
         finally:

@@ -111,6 +111,8 @@ def _from_table(path: Path) -> list[Shot]:
                     problems.append(f"line {rows.line_num}: {shot}")
                 if len(problems) >= SHOWN or len(shots) > MAX_ROWS:
                     break
+    except SensorError:
+        raise
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SensorError(f"{path} cannot be read as a table: {str(error)[:100]}", "save it as CSV, UTF-8, with the columns time,file") from error
     if problems or len(shots) > MAX_ROWS:

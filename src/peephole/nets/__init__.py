@@ -1,0 +1,1 @@
+"""The networks, drawn from named blocks; needs PyTorch."""

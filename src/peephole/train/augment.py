@@ -85,7 +85,10 @@ def _tint(images: torch.Tensor, how: Augment, generator: torch.Generator) -> tor
 
 
 def augment(images: torch.Tensor, how: Augment, generator: torch.Generator) -> torch.Tensor:
-    """Return a varied copy of float images (B, C, H, W) in 0..255; the draws come from `generator` (on the CPU), so any number of threads gives the same."""
+    """Return a varied copy of float images (B, C, H, W) in 0..255.
+
+    The draws come from `generator` on the CPU, so any number of threads gives the same.
+    """
     if how.shift or how.scale or how.rotate or how.flip:
         images = _warp(images, how, generator)
     if how.colour:

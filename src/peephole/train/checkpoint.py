@@ -5,6 +5,7 @@ No random state is kept: every draw is a function of the seed and the step, so t
 
 import io
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,16 @@ from peephole.base.errors import InputError, MissingInput
 from peephole.base.files import write_atomic
 from peephole.nets.blocks import Network
 
-__all__ = ["State"]
+__all__ = ["Kept", "State"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a training keeps its state, what it belongs to (`about`, a digest), and whether to go on from what is there."""
+
+    path: Path
+    about: str
+    resume: bool = False
 
 
 class State:
@@ -71,12 +81,13 @@ class State:
         torch.save(parts, buffer)
         return buffer.getvalue()
 
-    def save(self, path: Path, about: str) -> None:
+    def save(self, kept: Kept) -> None:
         """Write the state so that a power cut leaves the old file or the new one."""
-        write_atomic(path, self.as_bytes(about))
+        write_atomic(kept.path, self.as_bytes(kept.about))
 
-    def restore(self, path: Path, about: str) -> None:
+    def restore(self, kept: Kept) -> None:
         """Take the state from a file; raises MissingInput without one, InputError when it belongs to another training."""
+        path = kept.path
         if not path.is_file():
             raise MissingInput(f"there is no checkpoint {path} to resume from", "leave --resume out to start anew")
         try:
@@ -84,8 +95,10 @@ class State:
             found = parts["about"]
         except Exception as error:  # torch names no error of its own for a broken file
             raise InputError(f"the checkpoint {path} cannot be read: {str(error).splitlines()[0]}", f"delete {path} and start anew") from error
-        if found != about:
-            raise InputError(f"the checkpoint {path} belongs to other photos or another recipe", "use the same photos and options, or leave --resume out")
+        if found != kept.about:
+            raise InputError(
+                f"the checkpoint {path} belongs to other photos or another recipe", "use the same photos and options, or leave --resume out"
+            )
         self.step, self.steps = parts["step"], parts["steps"]
         self.network.load_state_dict(parts["network"])
         self.averaged, self.best = parts["averaged"], parts["best"]

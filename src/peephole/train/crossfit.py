@@ -45,21 +45,21 @@ class Strange:
     labels: int
 
 
-def score(model: Model, known: np.ndarray, known_labels: np.ndarray, asked: np.ndarray, labels: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+def score(model: Model, known: np.ndarray, known_labels: np.ndarray, asked: np.ndarray, labels: int) -> tuple[np.ndarray, np.ndarray]:
     """Return logits and familiarity (n, labels) of the `asked` photos against `known` ones, by index."""
     _, inside = model.answers(known)
     logits, embedding = model.answers(asked)
-    return logits, familiarity(similarity(embedding, inside, centre_of(inside, known_labels)), known_labels, labels, k)
+    return logits, familiarity(similarity(embedding, inside, centre_of(inside, known_labels)), known_labels, labels)
 
 
-def held_out(learner: Learner, photos: PhotoSet, folds: tuple[np.ndarray, ...], share: float, k: int, note: Callable[[], None]) -> HeldOut:
-    """Learn from all folds but one, score that one, for each in turn; `note` is called after each."""
+def held_out(learner: Learner, photos: PhotoSet, folds: tuple[np.ndarray, ...], *, share: float, note: Callable[[], None]) -> HeldOut:
+    """Learn from all folds but one for `share` of the final training's steps, score that one, for each in turn; `note` is called after each."""
     everything = np.concatenate(folds)
     logits, familiar = [], []
     for fold in folds:
         rest = np.setdiff1d(everything, fold)
         model = learner.learn(rest, photos.labels, share)
-        found = score(model, rest, photos.labels[rest], fold, len(photos.names), k)
+        found = score(model, rest, photos.labels[rest], fold, len(photos.names))
         logits.append(found[0])
         familiar.append(found[1])
         note()
@@ -72,14 +72,14 @@ def _groups(labels: int, most: int, seed: int) -> list[np.ndarray]:
 
 
 def labels_in_turn(
-    learner: Learner, photos: PhotoSet, among: np.ndarray, fold: np.ndarray, share: float, k: int, seed: int, note: Callable[[], None]
+    learner: Learner, photos: PhotoSet, among: np.ndarray, fold: np.ndarray, *, share: float, note: Callable[[], None]
 ) -> Strange | None:
     """Learn without a group of labels, then meet them as strangers; `fold` is held out too and gives the genuine scores.
 
     None when too few labels would be left to learn anything: a trained network needs 2, frozen features 1.
     """
     count = len(photos.names)
-    groups = _groups(count, count if isinstance(learner, Frozen) else GROUPS, seed)
+    groups = _groups(count, count if isinstance(learner, Frozen) else GROUPS, learner.recipe.seed)
     least = 1 if isinstance(learner, Frozen) else 2
     if count - max(map(len, groups)) < least:
         return None
@@ -93,7 +93,7 @@ def labels_in_turn(
         left = count - len(group)
         model = learner.learn(rest, renumbered, share / len(groups)) if left > 1 else _bare(learner)
         strangers, known_held = among[away[among]], fold[~away[fold]]
-        _, inside = score(model, rest, renumbered[rest], np.concatenate([known_held, strangers]), left, k)
+        _, inside = score(model, rest, renumbered[rest], np.concatenate([known_held, strangers]), left)
         best = inside.max(1)
         genuine.append(best[: len(known_held)])
         impostors.append(best[len(known_held) :])

@@ -5,7 +5,6 @@ A learner can be asked again and again for models of parts of the same photos; t
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from peephole.nets.blocks import Network, Shape
 from peephole.nets.cnn import plain
 from peephole.nets.lite0 import lite0
 from peephole.train.augment import augment
+from peephole.train.checkpoint import Kept
 from peephole.train.loop import Examples, Fitted, Moment, answers, device, draws, fit
 from peephole.train.recipe import Recipe
 
@@ -42,7 +42,7 @@ class Learner(Protocol):
         """Return a model learned from `indices` alone."""
         ...
 
-    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, checkpoint: Path | None, resume: bool, about: str) -> Fitted:
+    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Return the network to export, learned from `indices` with the set's own labels; `held_out` may stop it early."""
         ...
 
@@ -81,16 +81,18 @@ class Scratch:
 
     def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> Model:
         """Train for `share` of the recipe's steps, or of its seconds where the steps are not yet known."""
-        recipe = replace(self.recipe, seconds=self.recipe.seconds * share, steps=round(self.recipe.steps * share) and max(10, round(self.recipe.steps * share)))
+        recipe = replace(
+            self.recipe, seconds=self.recipe.seconds * share, steps=round(self.recipe.steps * share) and max(10, round(self.recipe.steps * share))
+        )
         network = self.build(int(labels[indices].max()) + 1, recipe.seed)
         return _Answering(fit(network, self._examples(indices, labels), recipe).network, self.examples.images)
 
-    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, checkpoint: Path | None, resume: bool, about: str) -> Fitted:
+    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Train the network to export."""
         labels = self.photos.labels
         looked = self._examples(held_out[:2000], labels) if len(held_out) else None
         network = self.build(len(self.photos.names), self.recipe.seed)
-        fitted = fit(network, self._examples(indices, labels), self.recipe, looked, watch, checkpoint, resume, about)
+        fitted = fit(network, self._examples(indices, labels), self.recipe, looked, watch=watch, kept=kept)
         self.recipe = fitted.recipe
         return fitted
 
@@ -152,7 +154,7 @@ class Frozen:
         """Return the features with a last layer that says nothing, for when there is only one label to learn."""
         return _Head(np.zeros((1, self.features.shape[1]), np.float32), np.zeros(1, np.float32), self.features)
 
-    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, checkpoint: Path | None, resume: bool, about: str) -> Fitted:
+    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Fit the last layer of the network to export; takes a moment, so there is nothing to resume."""
         head = self.learn(indices, self.photos.labels, 1.0)
         with torch.no_grad():

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from peephole.base.errors import NotANumber, TrainingStopped
 from peephole.nets.blocks import Network
 from peephole.train.augment import augment
-from peephole.train.checkpoint import State
+from peephole.train.checkpoint import Kept, State
 from peephole.train.recipe import Recipe
 
 __all__ = ["Examples", "Fitted", "Moment", "answers", "device", "fit", "normalise"]
@@ -60,7 +59,7 @@ class Moment:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A trained network (on the CPU, ready to answer), the recipe with its number of steps, the seconds the steps took, and what was seen on the way."""
+    """A trained network (on the CPU, ready to answer), the recipe with its steps, the seconds they took, and what was seen on the way."""
 
     network: Network
     recipe: Recipe
@@ -152,7 +151,7 @@ def _learn(state: State, examples: Examples, chosen: torch.Tensor, recipe: Recip
         logits, _ = network(images.contiguous(memory_format=torch.channels_last))
     loss = cross_entropy(logits.float(), examples.labels[chosen].to(where), label_smoothing=recipe.label_smoothing)
     state.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     state.optimiser.step()
     return loss.detach()
 
@@ -170,7 +169,7 @@ def steps_in(seconds: float, network: Network, examples: Examples, recipe: Recip
     order = Order(examples.labels, recipe.batch, recipe.seed)
     for step in range(2):
         _learn(state, examples, order(step), recipe, step)
-    begun, took = time.perf_counter(), []
+    begun, took = time.perf_counter(), list[float]()
     while len(took) < 3 or (time.perf_counter() - begun < min(0.5, 0.05 * seconds) and len(took) < 20):
         at = time.perf_counter()
         _learn(state, examples, order(len(took)), recipe, len(took)).item()
@@ -206,22 +205,21 @@ def fit(
     examples: Examples,
     recipe: Recipe,
     held_out: Examples | None = None,
+    *,
     watch: Callable[[Moment], None] | None = None,
-    checkpoint: Path | None = None,
-    resume: bool = False,
-    about: str = "",
+    kept: Kept | None = None,
 ) -> Fitted:
     """Train `network` in place on `examples`; return it with the running average of its weights.
 
     With `held_out`, training stops once 4 looks in a row (after the middle of the cycle) brought no lower held-out loss, and the best
-    weights are kept. With `checkpoint`, a stop leaves a file from which `resume` goes on to the same weights; `about` ties it to its data.
+    weights are kept. With `kept`, a stop leaves a file from which a later call goes on to the same weights.
     Raises NotANumber when the loss does, TrainingStopped on Ctrl-C.
     """
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     state = _begin(network, recipe)
-    if resume and checkpoint:
-        state.restore(checkpoint, about)
+    if kept and kept.resume:
+        state.restore(kept)
     state.steps = state.steps or recipe.steps or steps_in(recipe.seconds, network, examples, recipe)
     order, history = Order(examples.labels, recipe.batch, recipe.seed), list[Moment]()
     begun = saved = time.perf_counter()
@@ -238,19 +236,19 @@ def fit(
                 history.append(moment)
                 if watch:
                     watch(moment)
-            if checkpoint and (time.perf_counter() - saved > CHECKPOINT_SECONDS or state.step == state.steps):
-                state.save(checkpoint, about)
+            if kept and (time.perf_counter() - saved > CHECKPOINT_SECONDS or state.step == state.steps):
+                state.save(kept)
                 saved = time.perf_counter()
     except KeyboardInterrupt:
-        raise _stopped(state, checkpoint, about) from None
+        raise _stopped(state, kept) from None
     network.load_state_dict(state.best or state.averaged)
     return Fitted(network.cpu().eval(), replace(recipe, steps=state.step), time.perf_counter() - begun, tuple(history))
 
 
-def _stopped(state: State, checkpoint: Path | None, about: str) -> TrainingStopped:
+def _stopped(state: State, kept: Kept | None) -> TrainingStopped:
     """Keep what was learned and say how to go on."""
     what = f"training was stopped after {state.step} of {state.steps} steps"
-    if not checkpoint:
+    if not kept:
         return TrainingStopped(what, "start again; give it more time with --seconds")
-    state.save(checkpoint, about)
-    return TrainingStopped(f"{what}; a checkpoint was kept", f"go on where it stopped: the same command with --resume (it reads {checkpoint})")
+    state.save(kept)
+    return TrainingStopped(f"{what}; a checkpoint was kept", f"go on where it stopped: the same command with --resume (it reads {kept.path})")

@@ -18,8 +18,11 @@ Fit = Literal["train", "frozen", "finetune"]
 
 @dataclass(frozen=True)
 class Facts:
-    """What the recipe may know: how many examples and labels, the median height and width of the photos, whether they carry
-    colour, and whether they look like drawings (few grey levels, flat background) rather than photos of things."""
+    """What the recipe may know of the data.
+
+    How many examples and labels there are, the fewest of a label, the median height and width of the photos, whether they carry
+    colour, and whether they look like drawings (few grey levels, flat background) rather than photos of things.
+    """
 
     examples: int
     labels: int
@@ -45,7 +48,7 @@ class Options:
     learning_rate: float | None = None
     label_smoothing: float | None = None
     weight_decay: float | None = None
-    plain: Plain = Plain()
+    plain: Plain = field(default_factory=Plain)
     augment: Augment | None = None
 
     def __post_init__(self) -> None:
@@ -57,11 +60,19 @@ class Options:
         rules: list[tuple[bool, str, str]] = [
             (0.5 <= self.seconds <= 86_400, f"seconds is between 0.5 and 86400, not {self.seconds:g}", "--seconds 30"),
             (self.steps is None or 1 <= self.steps <= 10_000_000, f"steps is between 1 and 10 million, not {self.steps}", "--steps 500"),
-            (self.learning_rate is None or 0 < self.learning_rate <= 10, f"learning-rate is above 0 and at most 10, not {self.learning_rate}", "--learning-rate 0.003"),
+            (
+                self.learning_rate is None or 0 < self.learning_rate <= 10,
+                f"learning-rate is above 0 and at most 10, not {self.learning_rate}",
+                "--learning-rate 0.003",
+            ),
             (self.batch is None or 1 <= self.batch <= 4096, f"batch is between 1 and 4096, not {self.batch}", "--batch 128"),
             (self.label_smoothing is None or 0 <= self.label_smoothing < 1, "label-smoothing is at least 0 and below 1", "--label-smoothing 0.1"),
             (self.weight_decay is None or 0 <= self.weight_decay <= 1, "weight-decay is between 0 and 1", "--weight-decay 0.01"),
-            (self.size is None or all(8 <= side <= 512 for side in self.size), f"size is between 8 and 512 pixels, not {self.size}", "--size 32 or --size 224x244"),
+            (
+                self.size is None or all(8 <= side <= 512 for side in self.size),
+                f"size is between 8 and 512 pixels, not {self.size}",
+                "--size 32 or --size 224x244",
+            ),
             (0 <= self.threads <= 1024, "threads is between 0 (all) and 1024", "--threads 2"),
             (-(2**31) <= self.seed < 2**31, "seed is a 32-bit number", "--seed 7"),
         ]
@@ -89,7 +100,7 @@ class Recipe:
     average: float = 0.98
     views: int = 8
     threads: int = 0
-    plain: Plain = Plain()
+    plain: Plain = field(default_factory=Plain)
     augment: Augment = field(default_factory=Augment)
 
     def as_dict(self) -> dict[str, Any]:
@@ -141,7 +152,9 @@ def _augment(facts: Facts, options: Options, network: str) -> Augment:
         return Augment(shift=0.06, scale=0.12, rotate=8, colour=0.15, flip=not facts.drawing)
     # Full-size sets need little variation; a dozen drawings need a lot.
     few = facts.fewest < 500
-    return Augment(shift=0.12 if few else 0.07, scale=0.2 if few else 0.1, rotate=20 if few else 10, noise=8 if few else 0, colour=0.0 if facts.drawing else 0.2)
+    return Augment(
+        shift=0.12 if few else 0.07, scale=0.2 if few else 0.1, rotate=20 if few else 10, noise=8 if few else 0, colour=0.0 if facts.drawing else 0.2
+    )
 
 
 def _fit(facts: Facts, options: Options, network: str) -> Fit:
@@ -174,5 +187,7 @@ def derive(facts: Facts, options: Options) -> Recipe:
         plain=options.plain,
         augment=_augment(facts, options, network),
     )
+    # More smoothing keeps the embeddings of few drawings tighter: strangers are told apart better (docs/log.md).
+    recipe = replace(recipe, label_smoothing=0.15) if few and fit == "train" else recipe
     given = {name: value for name in ("label_smoothing", "weight_decay") if (value := getattr(options, name)) is not None}
     return replace(recipe, **given)

@@ -1,0 +1,83 @@
+"""Holding out what the split allows, to choose the temperature and the line between the known and strangers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from peephole.base.watch import Watcher
+from peephole.data.dataset import PhotoSet, Split
+from peephole.decide.familiarity import centre_of, familiarity, similarity
+from peephole.decide.threshold import Line
+from peephole.nets.blocks import Network
+from peephole.train.calibrate import line_for, temperature
+from peephole.train.crossfit import HeldOut, held_out, labels_in_turn
+from peephole.train.learner import Learner
+from peephole.train.loop import Examples, answers
+
+__all__ = ["Judged", "judge_by_holding_out", "known_examples"]
+
+# Steps of the final training that all folds together may take, and all groups of labels together.
+CROSS_SHARE = {"estimate": 1.5, "proof": 0.15}
+# More would only cost time: the line is read off some hundred scores.
+MOST = 5000
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Scores of held-out examples, the softmax temperature (> 0) and the line on familiarity that they gave."""
+
+    held: HeldOut
+    temperature: float
+    line: Line
+
+
+def judge_by_holding_out(
+    learner: Learner,
+    network: Network,
+    photos: PhotoSet,
+    parts: Split,
+    known: np.ndarray,
+    *,
+    strangers: np.ndarray,
+    false_accept: float,
+    watch: Watcher,
+) -> Judged:
+    """Judge a trained network by the examples in `choose` ("proof") or by folds ("estimate").
+
+    `known` are the examples that the model file will hold; `strangers` choose the line if there are any. All are indices into `photos`.
+    """
+    share = CROSS_SHARE[parts.role]
+    counted = iter(range(1, 1000))
+    total = len(parts.folds) if parts.role == "estimate" else 0
+
+    def note() -> None:
+        watch.progress(next(counted), max(total, 4))
+
+    if parts.role == "proof":
+        held = _scores(network, photos, known, parts.choose)
+    else:
+        watch.stage("holding out examples in turn")
+        held = held_out(learner, photos, parts.folds, share=share / len(parts.folds), note=note)
+    strange, scores = None, np.empty(0)
+    if len(strangers):
+        scores = _scores(network, photos, known, strangers).familiarity.max(1)
+    else:
+        watch.stage("holding out labels in turn, as strangers")
+        counted, total = iter(range(1, 1000)), 4
+        among = np.sort(np.random.default_rng(learner.recipe.seed).permutation(parts.train)[:MOST])
+        strange = labels_in_turn(learner, photos, among, np.intersect1d(parts.folds[0], among), share=share, note=note)
+    return Judged(held, temperature(held.logits, held.labels), line_for(held.genuine, strange, scores, false_accept))
+
+
+def known_examples(network: Network, photos: PhotoSet, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the embeddings (M, features) of the chosen photos and their centre (features,)."""
+    _, embedding = answers(network, Examples.of(photos.images[chosen], photos.labels[chosen]).images)
+    return embedding.numpy(), centre_of(embedding.numpy(), photos.labels[chosen])
+
+
+def _scores(network: Network, photos: PhotoSet, known: np.ndarray, asked: np.ndarray) -> HeldOut:
+    """Score photos that the network did not train on against the known examples."""
+    inside, centre = known_examples(network, photos, known)
+    logits, embedding = (part.numpy() for part in answers(network, Examples.of(photos.images[asked], photos.labels[asked]).images))
+    familiar = familiarity(similarity(embedding, inside, centre), photos.labels[known], len(photos.names))
+    return HeldOut(logits, photos.labels[asked], familiar, asked)

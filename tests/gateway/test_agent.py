@@ -1,0 +1,247 @@
+"""The whole gate, from pictures to commands: with the shipped fake model, real files, a real journal and a real broker."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from peephole.base.errors import MissingInput, NotArmed, SettingsError
+from peephole.base.evidence import measure
+from peephole.base.extras import load
+from peephole.base.records import Decision
+from peephole.gateway.actuators import RecordingActuator
+from peephole.gateway.agent import Summary, run
+from peephole.gateway.door import Door
+from peephole.gateway.fakes import ColourPredictor
+from peephole.gateway.journal import Journal, Record, Remark
+from peephole.gateway.policy import Ended
+from peephole.gateway.switchboard import rehearsal
+
+Paint = Callable[[Path, str], Path]
+MakeDoor = Callable[..., Door]
+
+NIGHT = {
+    "v01": "ana ana ana ana",
+    "v02": "stranger stranger stranger",
+    "v03": "ana junho ana junho ana",
+    "v04": "dark dark dark",
+    "v05": "junho junho broken junho junho junho",
+    "v06": "ana ana",
+}
+VERDICTS = {"v01": "open", "v02": "ask", "v03": "refuse", "v04": "refuse", "v05": "open", "v06": "refuse"}
+LIGHT = "[sensor.quality]\nmin_light = 0.05"
+
+
+@pytest.fixture
+def night(tmp_path: Path, paint: Paint) -> Path:
+    """A night of six visits, one folder each."""
+    root = tmp_path / "night"
+    for visit, words in NIGHT.items():
+        for number, who in enumerate(words.split()):
+            path = root / visit / f"{number}.png"
+            if who == "broken":
+                path.write_bytes(b"no picture")
+            else:
+                paint(path, who)
+    return root
+
+
+def lock(summary_door: Door) -> tuple[Any, RecordingActuator]:
+    """Return controllers that remember, and the one of `open`."""
+    board = rehearsal(summary_door)
+    actuator = board.lines["open"].actuator
+    assert isinstance(actuator, RecordingActuator)
+    return board, actuator
+
+
+def test_a_night_at_the_door(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """Residents enter, strangers ring, everybody else stays outside; counts, journal and controllers agree."""
+    door = make_door(more=LIGHT)
+    board, remembers = lock(door)
+    told: list[Record] = []
+    summary = run(door, model.predict, model.card, switchboard=board, tell=told.append)
+    assert {outcome.visit: outcome.verdict for outcome in summary.outcomes} == VERDICTS
+    assert (summary.visits, summary.opened, summary.asked, summary.shut, summary.faults) == (6, 2, 1, 3, 0)
+    assert (summary.frames, summary.refused_frames) == (23, 4)
+    # Safe at the start, each opening with its end, safe at the stop.
+    assert [(command.state, command.label) for command in remembers.commands] == [
+        ("off", None), ("on", "ana"), ("off", None), ("on", "junho"), ("off", None), ("off", None),
+    ]  # fmt: skip
+    with Journal(door.journal, "front-door") as journal:
+        rows = journal.entries()
+    assert [row.record for row in rows] == told
+    assert [row.kind for row in rows if row.kind != "decision"] == ["start", "visit", "visit", "visit", "visit", "frame", "visit", "visit", "stop"]
+    assert {row.record.visit.id: row.record.verdict for row in rows if isinstance(row.record, Ended)} == VERDICTS
+    (refused,) = (row.record for row in rows if row.kind == "frame")
+    assert isinstance(refused, Remark) and refused.subject == "v05/2.png" and refused.text
+    decided = [row.record for row in rows if isinstance(row.record, Decision)]
+    assert "too dark: light 0.01" in next(decision for decision in decided if decision.visit == "v04").reason
+
+
+def test_it_says_on_what_grounds_it_was_armed(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """The summary and the journal repeat that the rate is not proven."""
+    door = make_door()
+    summary = run(door, model.predict, model.card)
+    assert summary.armed.how == "low risk"
+    with Journal(door.journal, "front-door") as journal:
+        assert [row.record.text for row in (*journal.entries("start"), *journal.entries("stop")) if isinstance(row.record, Remark)] == [
+            summary.armed.sentence
+        ] * 2
+
+
+def test_it_refuses_to_arm(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """Without low risk and without a proof nothing is touched; with a proof of the rate it runs."""
+    door = make_door()
+    settings = door.settings
+    strict = Door(door.path, settings.model_copy(update={"gate": settings.gate.model_copy(update={"low_risk": False})}))
+    with pytest.raises(NotArmed, match="needs 299 strangers"):
+        run(strict, model.predict, model.card)
+    assert not door.journal.exists()
+    proven = model.card.model_copy(update={"evidence": (measure("false accept", 0, 299, "stranger", "proof"),)})
+    assert run(strict, model.predict, proven).armed.how == "proof"
+
+
+def test_a_model_for_other_people_is_refused(night: Path, make_door: MakeDoor) -> None:
+    """Rules that name somebody whom the model lacks stop the gate before anything moves."""
+    with pytest.raises(SettingsError, match="did you mean 'anna'"):
+        run(make_door(), lambda pixels: pytest.fail("asked"), ColourPredictor({"anna": (1, 2, 3), "junho": (4, 5, 6)}).card)
+
+
+def test_a_missing_recording_is_refused(make_door: MakeDoor, model: ColourPredictor) -> None:
+    """No sensor, no gate."""
+    with pytest.raises(MissingInput):
+        run(make_door(), model.predict, model.card)
+
+
+def test_truth_gives_evidence_per_visit(tmp_path: Path, paint: Paint, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """A table with the truth tells how many strangers got in, with its bound, and called simulated."""
+    for who in ("ana", "stranger"):
+        paint(tmp_path / f"{who}.png", who)
+    rows = ["time,file,visit,truth"]
+    for visit, (who, truth) in enumerate([("ana", "ana"), ("stranger", "unknown"), ("ana", "unknown")]):
+        rows += [f"{visit * 60 + n * 0.2},{who}.png,v{visit},{truth}" for n in range(3)]
+    (tmp_path / "night.csv").write_text("\n".join(rows))
+    summary = run(make_door("replay://night.csv"), model.predict, model.card)
+    assert [(outcome.truth, outcome.verdict) for outcome in summary.outcomes] == [("ana", "open"), ("unknown", "ask"), ("unknown", "open")]
+    rate = summary.false_accepts
+    assert rate is not None and (rate.errors, rate.trials, rate.unit, rate.role) == (1, 2, "visit", "simulated")
+    assert replace(summary, outcomes=()).false_accepts is None
+
+
+def test_visits_without_names_end_by_the_gap(tmp_path: Path, paint: Paint, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """A table without visits is cut where nobody came for more than the gap; names are unique across runs."""
+    paint(tmp_path / "ana.png", "ana")
+    times = (0.0, 0.2, 0.4, 30.0, 30.2, 30.4)
+    (tmp_path / "night.csv").write_text("time,file\n" + "".join(f"{time},ana.png\n" for time in times))
+    door = make_door("replay://night.csv")
+    names = {outcome.visit for _ in range(2) for outcome in run(door, model.predict, model.card).outcomes}
+    assert len(names) == 4
+
+
+def test_a_live_folder(tmp_path: Path, paint: Paint, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """Pictures dropped into a folder open the door; the visit ends after the gap; stop ends the gate with the door shut."""
+    (tmp_path / "frames").mkdir()
+    door = make_door("folder://frames?poll=0.02", decide='gap = "300 ms"')
+    board, remembers = lock(door)
+    stop, told, result = threading.Event(), [], []
+    thread = threading.Thread(target=lambda: result.append(run(door, model.predict, model.card, switchboard=board, stop=stop, tell=told.append)))
+    thread.start()
+
+    def until(kind: type) -> None:
+        for _ in range(300):
+            if any(isinstance(record, kind) for record in told):
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"no {kind.__name__} in {told}")
+
+    until(Remark)
+    for number in range(3):
+        paint(tmp_path / "frames" / f"{number}.png", "ana")
+    until(Decision)
+    assert remembers.state == "on"
+    until(Ended)
+    stop.set()
+    thread.join(5)
+    (summary,) = result
+    assert isinstance(summary, Summary) and (summary.opened, summary.visits, summary.frames) == (1, 1, 3)
+    assert remembers.state == "off"
+
+
+def test_a_stale_frame_is_not_judged(tmp_path: Path, paint: Paint, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """A live model that takes longer than a second opens for nobody: who was at the door may be gone."""
+    for number in range(4):
+        paint(tmp_path / "frames" / f"{number}.png", "ana")
+
+    class Slow:
+        now = 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+        def wall(self) -> float:
+            return 1.8e9
+
+        def wait(self, seconds: float, stop: threading.Event) -> None:
+            self.now += seconds
+
+    clock = Slow()
+
+    def predict(pixels: np.ndarray) -> Any:
+        clock.now += 1.1
+        return model.predict(pixels)
+
+    door = make_door("folder://frames?once=1", decide='within = "10 s"\ngap = "10 s"')
+    summary = run(door, predict, model.card, clock=clock)
+    assert (summary.opened, summary.refused_frames) == (0, 4)
+    assert "s old when it was judged" in summary.outcomes[0].reason
+    clock.now = 0
+    assert run(door, model.predict, model.card, clock=clock).opened == 1
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA"])
+def test_pictures_of_any_mode(tmp_path: Path, make_door: MakeDoor, mode: str) -> None:
+    """Grey and transparent pictures reach the model as they are."""
+    shapes = []
+
+    def predict(pixels: np.ndarray) -> Any:
+        shapes.append(pixels.shape)
+        return ColourPredictor({"ana": (1, 1, 1), "junho": (200, 0, 0)}).predict(pixels)
+
+    (tmp_path / "night" / "v").mkdir(parents=True)
+    Image.new(mode, (9, 7)).save(tmp_path / "night" / "v" / "a.png")
+    run(make_door(), predict, ColourPredictor({"ana": (1, 1, 1), "junho": (200, 0, 0)}).card)
+    assert shapes[0][:2] == (7, 9)
+
+
+def commands(heard: list[str]) -> list[tuple[str, str | None]]:
+    return [(told["state"], told["label"]) for told in map(json.loads, heard)]
+
+
+def test_through_mosquitto(night: Path, make_door: MakeDoor, model: ColourPredictor, mosquitto: Any, listen: Callable[[int], Any]) -> None:
+    """The same night over a real broker: safe, open, safe, and offline at the end."""
+    ear = listen(mosquitto.port)
+    summary = run(make_door(target="mqtt://home/lock", more=f'{LIGHT}\n[broker]\nurl = "{mosquitto.url}"'), model.predict, model.card)
+    assert (summary.opened, summary.faults) == (2, 0)
+    # `open` and `call` share the topic here: both are made safe at the start and at the end.
+    safe, ring = [("off", None)], [("on", None)]
+    assert commands(ear.wait("home/lock", 9)) == [*safe * 2, ("on", "ana"), *safe, *ring, ("on", "junho"), *safe, *safe * 2]
+    assert ear.wait("peephole/front-door/status", 2) == ["online", "offline"]
+
+
+# amqtt 0.12 still names things of asyncio and its own that are on their way out; nothing of ours is deprecated.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:amqtt")
+def test_through_the_embedded_broker(night: Path, make_door: MakeDoor, model: ColourPredictor, listen: Callable[[int], Any]) -> None:
+    """The demo's broker carries the same commands."""
+    with load("gateway.broker:EmbeddedBroker")() as broker:
+        ear = listen(broker.port)
+        summary = run(make_door(target="mqtt://home/lock", more=f'{LIGHT}\n[broker]\nurl = "{broker.url}"'), model.predict, model.card)
+        heard = commands(ear.wait("home/lock", 8))
+    assert summary.opened == 2
+    assert [label for state, label in heard if state == "on"] == ["ana", None, "junho"]

@@ -1,0 +1,81 @@
+"""peephole gate run, check, replay, journal: what they print and their exit codes, with a model that the test puts in place."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import peephole.decide.predictor
+from peephole.base.errors import InputError
+from peephole.cli.gate import app
+from peephole.gateway.door import Door
+from peephole.gateway.fakes import ColourPredictor
+
+COLOURS = {"ana": (200, 30, 30), "junho": (30, 30, 200)}
+
+
+@pytest.fixture
+def door(tmp_path: Path, paint: Callable[[Path, str], Path], make_door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A door with a recording of ana and of a stranger, and the fake model in place of a file."""
+    for number in range(3):
+        paint(tmp_path / "night" / "ana" / f"{number}.png", "ana")
+        paint(tmp_path / "night" / "other" / f"{number}.png", "stranger")
+    monkeypatch.setattr(peephole.decide.predictor, "load", lambda path: ColourPredictor(COLOURS))
+    return make_door(target="log://door.log").path
+
+
+def invoke(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_run_tells_and_sums_up(door: Path) -> None:
+    """Each decision with its reason, then the counts and the grounds for arming."""
+    told = invoke("run", str(door))
+    assert "three frames in a row were ana" in told
+    assert "2 visits: 1 opened, 1 asked, 0 shut" in told
+    assert "armed as low risk only" in told
+
+
+def test_run_as_json(door: Path) -> None:
+    """One object for a program."""
+    summary = json.loads(invoke("run", str(door), "--json"))
+    assert summary["opened"] == 1 and summary["armed"]["how"] == "low risk"
+
+
+def test_check_explains(door: Path) -> None:
+    """Plain words, and a word for going on; as JSON the sentences."""
+    told = invoke("check", str(door))
+    assert "ana or junho may cause 'open'" in told and "in order" in told
+    assert json.loads(invoke("check", str(door), "--json"))["problems"] == []
+
+
+def test_check_finds_a_problem(door: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model without junho: exit code 3 and the sentence that says so."""
+    monkeypatch.setattr(peephole.decide.predictor, "load", lambda path: ColourPredictor({"ana": (200, 30, 30), "min": (0, 0, 0)}))
+    result = CliRunner().invoke(app, ["check", str(door)])
+    assert result.exit_code == 3 and "rule 1 names 'junho'" in result.output
+
+
+def test_replay_moves_nothing(door: Path, tmp_path: Path) -> None:
+    """Visits and verdicts are listed; no journal, no log."""
+    told = invoke("replay", str(door), str(tmp_path / "night"))
+    assert "ana" in told and "ask" in told and "1 opened" in told
+    assert not (tmp_path / "door.log").exists() and not (tmp_path / "journal.db").exists()
+
+
+def test_journal_lists(door: Path) -> None:
+    """The latest rows as a table or as JSON lines; another word for a kind is refused with the near miss."""
+    invoke("run", str(door))
+    assert "three frames in a row were ana" in " ".join(invoke("journal", str(door)).split())
+    rows = [json.loads(line) for line in invoke("journal", str(door), "--json", "--last", "100").splitlines()]
+    assert [row["kind"] for row in rows] == ["start", "decision", "visit", "decision", "visit", "stop"]
+    assert len(invoke("journal", str(door), "--json", "--kind", "visit", "--last", "1").splitlines()) == 1
+    with pytest.raises(InputError, match="did you mean 'visit'"):
+        invoke("journal", str(door), "--kind", "visits")
+    with pytest.raises(InputError, match="gate run"):
+        door.with_name("journal.db").unlink()
+        invoke("journal", str(door))
