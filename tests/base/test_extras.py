@@ -11,7 +11,7 @@ from peephole.base.errors import MissingExtra
 
 
 def test_a_part_is_resolved_by_name():
-    """ "folder.module:Name" is that object."""
+    """The text "folder.module:Name" gives that object."""
     assert extras.load("base.card:Card") is Card
 
 

@@ -56,7 +56,7 @@ class Door(Section):
     low_risk: bool = False
     decide: Decide = Decide()
     rule: tuple[Rule, ...] = ()
-    action: dict[str, Action] = {}
+    action: dict[str, Action] = Field(default_factory=dict)
     broker: Broker | None = None
 
     @model_validator(mode="after")
@@ -166,27 +166,28 @@ def test_what_is_no_toml_is_told_with_its_line(tmp_path, text, said):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "said"),
     [
-        "x = " + "[" * 50_000,
-        "x = " + "{a = " * 50_000,
-        "x = " + "[" * 200 + "]" * 200,
-        "x = " + "[" * 20 + "]" * 20,
-        "a." * 20 + "a = 1",
-        "a." * 60 + "a = 1",
-        "a." * 200_000 + "a = 1",
-        "[" + "a." * 200_000 + "a]",
-        "x = {" + '"a".' * 50_000 + "a = 1}",
-        "x = " + "1" * 5000,
-        "name = " + "9" * 300,
+        ("x = " + "[" * 50_000, "recursion"),
+        ("x = " + "{a = " * 50_000, "recursion"),
+        ("x = " + "[" * 200 + "]" * 200, "too deep"),
+        ("x = " + "[" * 20 + "]" * 20, "too deep"),
+        ("a." * 20 + "a = 1", "too deep"),
+        ("a." * 60 + "a = 1", "too deep"),
+        ("x = " + ("{" + "a." * 60 + "a = ") * 200 + "1" + "}" * 200, "too deep"),
+        ("a." * 200_000 + "a = 1", "too deep"),
+        ("[" + "a." * 200_000 + "a]", "too deep"),
+        ("x = {" + '"a".' * 50_000 + "a = 1}", "too deep"),
+        ("x = " + "1" * 5000, "digits"),
+        ("name = " + "9" * 300, "name is 99"),
     ],
     ids=lambda text: f"{text[:8]} ({len(text)})",
 )
-def test_hostile_texts_are_refused_quickly(tmp_path, text):
+def test_hostile_texts_are_refused_quickly(tmp_path, text, said):
     """Deep nesting and endless numbers are refused in a moment, without a crash."""
     start = time.perf_counter()
-    complaint(tmp_path, text)
-    assert time.perf_counter() - start < 2
+    assert said in complaint(tmp_path, text)
+    assert time.perf_counter() - start < 5
 
 
 def test_the_size_is_asked_before_reading(tmp_path):
@@ -234,7 +235,7 @@ def test_a_lax_model_is_our_own_mistake():
         x: int = 0
 
     class Outer(Section):
-        inner: list[Lax] = []
+        inner: tuple[Lax, ...] = ()
 
     for kind in (Lax, Outer):
         with pytest.raises(AssertionError):

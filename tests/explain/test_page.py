@@ -240,6 +240,14 @@ def test_it_prints(visit):
     assert len(pdf) > 50_000
 
 
+def test_print_does_not_cut_tables_off(visit):
+    """On the width of an A4 page nothing stands over, and dark readers get black on white."""
+    page = visit(viewport={"width": 718, "height": 1000}, color_scheme="dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
 def test_two_screenshots_are_the_same(visit):
     """One state, one picture."""
     first, second = (visit(viewport={"width": 800, "height": 600}).screenshot(full_page=True) for _ in range(2))

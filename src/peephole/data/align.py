@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Fit", "blur", "fit", "starts", "warp", "window"]
+__all__ = ["Fit", "blur", "fit", "shear", "starts", "warp", "window"]
 
 BATCH = 256
 # A longer step than this share of half a picture is a leap into another valley.
@@ -20,12 +20,11 @@ LONGEST = 0.15
 class Fit:
     """How well P pairs fit.
 
-    `alike` (P,) correlation of the middle band after alignment, -1..1; `shear` (P,) cosine between the axes, 0..1;
-    `shared` (P,) how much of the second picture the first one covers, 0..1; `motion` (P, 6) as in `starts`.
+    `alike` (P,) correlation of the middle band after alignment, -1..1; `shared` (P,) how much of the second picture the
+    first one covers, 0..1; `motion` (P, 6) as in `starts`.
     """
 
     alike: np.ndarray
-    shear: np.ndarray
     shared: np.ndarray
     motion: np.ndarray
 
@@ -46,22 +45,30 @@ def starts() -> np.ndarray:
 
 
 def warp(pictures: np.ndarray, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return float32 pictures (P, S, S) moved by `motion` (P, 6), bilinear, and where they had pixels, bool (P, S, S)."""
+    """Return float32 pictures (P, S, S) moved by `motion` (P, 6), bilinear, and where they had pixels, bool (P, S, S).
+
+    One motion (1, 6) moves all pictures alike, which is faster.
+    """
     count, side, _ = pictures.shape
-    grid = _grid(side)
-    x, y = grid[None, None, :], grid[None, :, None]
+    x, y = _grid(side)[None, None, :], _grid(side)[None, :, None]
     a, b, c, d, e, f = (motion[:, k, None, None] for k in range(6))
     across = ((a * x + b * y + c) + 1) * (side / 2) - 0.5
     down = ((d * x + e * y + f) + 1) * (side / 2) - 0.5
     inside = (across >= 0) & (across <= side - 1) & (down >= 0) & (down <= side - 1)
     across, down = np.clip(across, 0, side - 1.001), np.clip(down, 0, side - 1.001)
     left, top = across.astype(np.int32), down.astype(np.int32)
-    u, v = across - left, down - top
-    at = (top * side + left).reshape(count, -1)
-    flat = pictures.reshape(count, -1)
-    p, q, r, s = (np.take_along_axis(flat, at + k, 1).reshape(count, side, side) for k in (0, 1, side, side + 1))
-    moved = (p * (1 - u) + q * u) * (1 - v) + (r * (1 - u) + s * u) * v
-    return moved, inside
+    # An int32 array would lift the difference, and all that follows, to float64.
+    u, v = across - left.astype(np.float32), down - top.astype(np.float32)
+    # Places in the flattened batch; np.take is several times faster than take_along_axis.
+    at = top * side + left
+    if len(motion) == 1:
+        flat = pictures.reshape(count, -1)
+        p, q, r, s = (np.take(flat, at[0] + k, axis=1) for k in (0, 1, side, side + 1))
+    else:
+        at += np.arange(count, dtype=np.int32)[:, None, None] * side**2
+        flat = pictures.reshape(-1)
+        p, q, r, s = (np.take(flat, at + k) for k in (0, 1, side, side + 1))
+    return (p * (1 - u) + q * u) * (1 - v) + (r * (1 - u) + s * u) * v, inside
 
 
 def _grid(side: int) -> np.ndarray:
@@ -139,8 +146,8 @@ def _align(first: np.ndarray, second: np.ndarray, motion: np.ndarray, steps: int
     return motion
 
 
-def _compare(first: np.ndarray, second: np.ndarray, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return correlation in the middle band, shear, shared area, and the motion itself."""
+def _compare(first: np.ndarray, second: np.ndarray, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return correlation in the middle band, shared area, and the motion itself."""
     count, side, _ = first.shape
     moved, inside = warp(first, motion)
     weight = (inside * window(side)).reshape(count, -1)
@@ -153,6 +160,10 @@ def _compare(first: np.ndarray, second: np.ndarray, motion: np.ndarray) -> tuple
     one, two = flat
     norm = np.sqrt((one * one * weight).sum(1) * (two * two * weight).sum(1))
     alike = np.where(norm > 1e-4, (one * two * weight).sum(1) / np.maximum(norm, 1e-4), 0)
-    a, b, d, e = motion[:, 0], motion[:, 1], motion[:, 3], motion[:, 4]
-    shear = np.abs(a * b + d * e) / (np.hypot(a, d) * np.hypot(b, e) + 1e-6)
-    return alike, shear, inside.mean((1, 2)), motion
+    return alike, inside.mean((1, 2)), motion
+
+
+def shear(motion: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return how far motions (P, 6) are from keeping right angles, 0..1, on pictures with these aspects (width / height, (P,))."""
+    a, b, d, e = motion[:, 0] * first / second, motion[:, 1] * first, motion[:, 3] / second, motion[:, 4]
+    return np.asarray(np.abs(a * b + d * e) / (np.hypot(a, d) * np.hypot(b, e) + 1e-6))

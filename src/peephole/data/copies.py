@@ -63,6 +63,7 @@ def same_pixels(photos: list[Photo], contents: list[bytes]) -> Copies:
     duplicates: list[tuple[str, str]] = []
     conflicts: list[tuple[str, str]] = []
     notes: list[str] = []
+    crossed = renamed = 0
     for members in groups.values():
         if len({photos[at].label for at in members}) > 1:
             conflicts += [(photos[at].id, _elsewhere(at, members, photos)) for at in members]
@@ -70,6 +71,12 @@ def same_pixels(photos: list[Photo], contents: list[bytes]) -> Copies:
         best = min(members, key=lambda at: (FIRST[photos[at].split], photos[at].id))
         keep.append(best)
         duplicates += [(photos[at].id, photos[best].id) for at in members if at != best]
+        crossed += len({photos[at].split for at in members}) > 1
+        renamed += len({photos[at].stranger for at in members}) > 1
+    if crossed:
+        notes.append(f"{crossed} pictures stand in two splits; the copy in the earlier one (train, val, test) stays")
+    if renamed:
+        notes.append(f"{renamed} pictures stand under two strangers; the first one keeps it")
     return Copies(tuple(sorted(keep)), tuple(duplicates), tuple(conflicts), tuple(notes))
 
 

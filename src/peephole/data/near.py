@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from peephole.data.align import Fit, blur, fit, starts, warp, window
+from peephole.data.align import Fit, blur, fit, shear, starts, warp, window
 from peephole.data.photos import Photo
 
 __all__ = ["EXHAUSTIVE", "Pairs", "near_pairs"]
@@ -70,7 +70,9 @@ def near_pairs(photos: list[Photo], thumbnails: np.ndarray) -> Pairs:
     first, second = np.concatenate([first, hinted[:, 0]]), np.concatenate([second, hinted[:, 1]])
     told = np.arange(len(first)) >= len(first) - len(hinted)
     needed = np.where(told, ALIKE_HINTED, np.where(labels[first] == labels[second], ALIKE, ALIKE_ACROSS))
-    kept, close = _look_closely((thumbnails, small), first, second, np.concatenate([motion, whole]), needed)
+    aspects = np.array([photo.width / photo.height for photo in photos], np.float32)
+    pairs = _Candidates(first, second, np.concatenate([motion, whole]), needed, (aspects[first], aspects[second]))
+    kept, close = _look_closely(thumbnails, small, pairs)
     how = (*(_told(first[i], second[i], told[i], labels) for i in kept), *("burst" for _ in bursts))
     return Pairs(
         np.concatenate([first[kept], bursts[:, 0]]),
@@ -111,8 +113,7 @@ def _every_pair(small: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.n
     which = np.zeros((count, count), np.int8)
     motions = starts()
     for turn, motion in enumerate(motions):
-        moved = np.concatenate([warp(small[at : at + 512], np.tile(motion, (len(small[at : at + 512]), 1)))[0] for at in range(0, count, 512)])
-        described = _described(moved)
+        described = np.concatenate([_described(warp(small[at : at + 512], motion[None])[0]) for at in range(0, count, 512)])
         for at in range(0, count, 512):
             found = described[at : at + 512] @ target
             better = found > best[at : at + 512]
@@ -161,34 +162,44 @@ def _same_bucket(small: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.
     return pairs[:, 0], pairs[:, 1], np.tile(starts()[0], (len(pairs), 1))
 
 
-def _look_closely(
-    pictures: tuple[np.ndarray, np.ndarray], first: np.ndarray, second: np.ndarray, motion: np.ndarray, needed: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Align each candidate on 32 x 32 pixels, the promising ones on all pixels; return those alike enough and how alike."""
-    thumbnails, small = pictures
-    promising: list[np.ndarray] = []
-    motions: list[np.ndarray] = []
-    for at in range(0, len(first), 4096):
-        here = slice(at, at + 4096)
-        rough = fit(small[first[here]], small[second[here]], motion[here], 5)
-        keep = _copies(rough, needed[here] - 0.12)
-        promising.append(np.flatnonzero(keep) + at)
-        motions.append(rough.motion[keep])
-    if not promising:
-        return np.empty(0, np.int64), np.empty(0)
-    rows, motion = np.concatenate(promising), np.concatenate(motions)
-    kept, close = [rows[:0]], [np.empty(0)]
-    for at in range(0, len(rows), 1024):
-        some = rows[at : at + 1024]
-        fine = fit(thumbnails[first[some]], thumbnails[second[some]], motion[at : at + 1024], 3)
-        keep = _copies(fine, needed[some])
-        kept.append(some[keep])
-        close.append(np.clip(fine.alike[keep], 0, 1))
-    return np.concatenate(kept), np.concatenate(close)
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """Pairs that may be copies: indices, start motions (P, 6), the correlation each needs, and the aspects (width / height) of both."""
+
+    first: np.ndarray
+    second: np.ndarray
+    motion: np.ndarray
+    needed: np.ndarray
+    aspects: tuple[np.ndarray, np.ndarray]
+
+    def take(self, rows: np.ndarray, motion: np.ndarray) -> "_Candidates":
+        """Return some of the pairs with better motions."""
+        aspects = (self.aspects[0][rows], self.aspects[1][rows])
+        return _Candidates(self.first[rows], self.second[rows], motion, self.needed[rows], aspects)
 
 
-def _copies(found: Fit, needed: np.ndarray) -> np.ndarray:
-    return np.asarray((found.alike >= needed) & (found.shear <= SHEAR) & (found.shared >= SHARED))
+def _look_closely(thumbnails: np.ndarray, small: np.ndarray, pairs: _Candidates) -> tuple[np.ndarray, np.ndarray]:
+    """Align candidates on 32 x 32 pixels, twice, then on all pixels, dropping the hopeless; return rows that are copies and how alike they are."""
+    rows, alike = np.arange(len(pairs.first)), np.zeros(len(pairs.first))
+    for pictures, steps, slack in ((small, 2, 0.5), (small, 3, 0.12), (thumbnails, 3, 0.0)):
+        kept, motions, close = [rows[:0]], [pairs.motion[:0]], [alike[:0]]
+        for at in range(0, len(pairs.first), 1024):
+            here = np.arange(at, min(at + 1024, len(pairs.first)))
+            some = pairs.take(here, pairs.motion[here])
+            found = fit(pictures[some.first], pictures[some.second], some.motion, steps)
+            good = _copies(found, some, slack)
+            kept.append(here[good])
+            motions.append(found.motion[good])
+            close.append(found.alike[good])
+        chosen = np.concatenate(kept)
+        pairs, rows, alike = pairs.take(chosen, np.concatenate(motions)), rows[chosen], np.concatenate(close)
+    return rows, np.clip(alike, 0, 1)
+
+
+def _copies(found: Fit, pairs: _Candidates, slack: float) -> np.ndarray:
+    """Tell which pairs are alike enough, less `slack`, without a shear (once it has settled) and with enough in common."""
+    straight = shear(found.motion, *pairs.aspects) <= SHEAR if slack < 0.5 else np.ones(len(found.alike), bool)
+    return np.asarray((found.alike >= pairs.needed - slack) & straight & (found.shared >= SHARED))
 
 
 def _bursts(photos: list[Photo]) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -35,10 +35,10 @@ class Split:
 
 
 def split(photos: PhotoSet, seed: int) -> Split:
-    """Split examples 70 / 15 / 15 by source (at most 200 of a label choose), as the folders say, or into folds when a label has fewer than 20 sources.
+    """Split examples by source: 70 / 15 / 15, or as the folders say, or into folds when a label has fewer than 20 sources.
 
-    No source stands on two sides. The same photos and seed give the same split. Raises DataError when a label has
-    fewer than 2 sources, or none to train on.
+    No source stands on two sides; at most 200 sources of a label choose. The same photos and seed give the same split.
+    Raises DataError when a label has fewer than 2 sources, or none to train on.
     """
     rng = np.random.default_rng(seed)
     labelled = np.flatnonzero(photos.labels >= 0)

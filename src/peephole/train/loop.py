@@ -28,6 +28,7 @@ __all__ = ["Examples", "Fitted", "Moment", "answers", "device", "fit", "normalis
 LOOKS = 12  # how often held-out examples are looked at during a training
 PATIENCE = 4  # looks without anything better before it stops early
 CHECKPOINT_SECONDS = 20.0
+LEAST_STEPS = 60  # fewer teach nothing, however slow or busy the machine
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +165,7 @@ def _begin(network: Network, recipe: Recipe) -> State:
 
 
 def steps_in(seconds: float, network: Network, examples: Examples, recipe: Recipe) -> int:
-    """Measure on a copy how many steps fit into `seconds` (at least 10, at most 100,000)."""
+    """Measure on a copy how many steps fit into `seconds` (at least 60, at most 100,000)."""
     state = _begin(copy.deepcopy(network).train(), replace(recipe, learning_rate=1e-9))
     order = Order(examples.labels, recipe.batch, recipe.seed)
     for step in range(2):
@@ -175,7 +176,7 @@ def steps_in(seconds: float, network: Network, examples: Examples, recipe: Recip
         _learn(state, examples, order(len(took)), recipe, len(took)).item()
         state.advance()
         took.append(time.perf_counter() - at)
-    return int(np.clip(0.95 * (seconds - (time.perf_counter() - begun)) / float(np.median(took)), 10, 100_000))
+    return int(np.clip(0.95 * (seconds - (time.perf_counter() - begun)) / float(np.median(took)), LEAST_STEPS, 100_000))
 
 
 def _look(state: State, held_out: Examples) -> float:

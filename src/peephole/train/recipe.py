@@ -150,11 +150,10 @@ def _augment(facts: Facts, options: Options, network: str) -> Augment:
         return options.augment
     if network == "lite0":
         return Augment(shift=0.06, scale=0.12, rotate=8, colour=0.15, flip=not facts.drawing)
-    # Full-size sets need little variation; a dozen drawings need a lot.
-    few = facts.fewest < 500
-    return Augment(
-        shift=0.12 if few else 0.07, scale=0.2 if few else 0.1, rotate=20 if few else 10, noise=8 if few else 0, colour=0.0 if facts.drawing else 0.2
-    )
+    # Full-size sets need little variation; a dozen drawings need a lot (docs/log.md, X or O).
+    if facts.fewest >= 500:
+        return Augment(shift=0.07, scale=0.1, rotate=10, colour=0.0 if facts.drawing else 0.2)
+    return Augment(shift=0.12, scale=0.3, rotate=25, colour=0.2, noise=8)
 
 
 def _fit(facts: Facts, options: Options, network: str) -> Fit:

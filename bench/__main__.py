@@ -1,0 +1,87 @@
+"""`python -m bench [NAME...] [--quick]`: run all benchmarks or the named ones, keep their rows, and show each figure beside its target."""
+
+import argparse
+import os
+import sys
+import traceback
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import batch1, cats_dogs, footprint, mnist, report, speed, xo
+from bench.photos import DATA
+from bench.report import Row
+
+# The short ones first. Each is a function from `quick` to rows.
+SCRIPTS = {
+    "footprint": footprint.run,
+    "batch1": batch1.run,
+    "speed": speed.run,
+    "xo": xo.run,
+    "cats_dogs": cats_dogs.run,
+    "mnist": mnist.run,
+}
+CORES = 2
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one or more of {', '.join(SCRIPTS)}; all without a name")
+    parser.add_argument("--quick", action="store_true", help="a smoke test: one seed, few steps, nothing is kept (also BENCH_QUICK=1)")
+    given = parser.parse_args()
+    if wrong := [name for name in given.names if name not in SCRIPTS]:
+        parser.error(f"there is no benchmark '{wrong[0]}'; there are {', '.join(SCRIPTS)}")
+    given.quick = given.quick or os.environ.get("BENCH_QUICK", "") not in ("", "0")
+    return given
+
+
+def ready() -> bool:
+    """See that the data is here, keep to 2 cores, and warn of other work on the machine."""
+    if not (DATA / "mnist").is_dir():
+        print(f"error: {DATA} does not hold the benchmark data.\nhint:  set PEEPHOLE_DATA to its folder", file=sys.stderr)
+        return False
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the figures are for computers without a GPU
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    if (load := os.getloadavg()[0]) > 0.5:
+        print(f"warning: other work runs on this machine (load {load:.1f}); timings will be off, ratios less so", flush=True)
+    return True
+
+
+def show(rows: dict[str, list[Row]], quick: bool) -> None:
+    table = Table(title="a smoke test: these figures mean nothing and are not kept" if quick else "kept in bench/results.md")
+    for column in ("what", "value", "spread", "n", "target", ""):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    colours = {"pass": "[green]pass[/]", "miss": "[red]miss[/]", "": ""}
+    for found in rows.values():
+        for row in found:
+            value = f"{report.number(row.value)} {row.unit}"
+            table.add_row(row.what, value, row.spread, f"{len(row.values)} {row.of}", row.target, colours[row.verdict])
+        table.add_section()
+    Console().print(table)
+
+
+def main() -> int:
+    """Return 0 when every script ran, whatever its figures; 1 when one could not."""
+    given = arguments()
+    if not ready():
+        return 1
+    rows: dict[str, list[Row]] = {}
+    failed = []
+    for name in given.names or SCRIPTS:
+        try:
+            rows[name] = SCRIPTS[name](given.quick)
+        except Exception:  # one broken script must not cost the hours of the others
+            traceback.print_exc()
+            failed.append(name)
+            continue
+        if not given.quick:
+            report.save(name, rows[name])
+    show(rows, given.quick)
+    if failed:
+        print(f"error: {', '.join(failed)} did not run to the end; see above", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

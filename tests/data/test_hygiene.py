@@ -1,0 +1,120 @@
+"""`peephole check` tells everything it found, and what is a problem."""
+
+import io
+import json
+
+from pictures import folder, save, scene, spec
+from rich.console import Console
+
+from peephole.cli.check import show
+from peephole.data.dataset import load
+from peephole.data.hygiene import CheckReport, report
+from peephole.data.photos import scan
+
+
+def _checked(root) -> CheckReport:
+    listing = scan(root)
+    return report(listing, load(listing, spec(16)))
+
+
+def _shown(found: CheckReport) -> str:
+    console = Console(file=io.StringIO(), width=120, force_terminal=False)
+    show(found, console)
+    return console.file.getvalue()
+
+
+def test_a_clean_folder_has_no_problem(tmp_path):
+    """Two labels of five photos: no problem, an estimate, and the remark that strangers are missing."""
+    found = _checked(folder(tmp_path, {"ana": 5, "junho": 5}))
+    assert found.ok and found.role == "estimate"
+    assert (found.seen, found.used) == (10, 10)
+    assert [(count.label, count.photos, count.sources) for count in found.labels] == [("ana", 5, 5), ("junho", 5, 5)]
+    assert any("no strangers" in remark.what and "299" in remark.hint for remark in found.remarks)
+    assert "no problem found" in _shown(found)
+
+
+def test_the_counts_add_up_and_every_reason_is_there(tmp_path):
+    """Files seen are those used, the duplicates and the refused, and each refused file carries its reason."""
+    folder(tmp_path, {"ana": 3, "junho": 3})
+    first = sorted((tmp_path / "ana").glob("*.png"))[0]
+    (tmp_path / "ana" / "same.png").write_bytes(first.read_bytes())
+    (tmp_path / "ana" / "half.png").write_bytes(first.read_bytes()[:1500])
+    (tmp_path / "notes.txt").write_text("hello")
+    found = _checked(tmp_path)
+    assert found.seen == 9 == found.used + len(found.duplicates) + len(found.refused)
+    assert dict(found.refused)["notes.txt"] == "stands in no label's folder"
+    assert found.duplicates == (("ana/same.png", first.relative_to(tmp_path).as_posix()),)
+    assert not found.ok and any("broken" in problem.what for problem in found.problems)
+    text = _shown(found)
+    assert "ana/half.png" in text and "notes.txt" in text
+
+
+def test_the_same_picture_under_two_labels_is_a_problem(tmp_path):
+    """Equal pixels and re-saves across labels are both told, with the files' names."""
+    folder(tmp_path, {"ana": 4, "junho": 4})
+    save(scene(900), tmp_path / "ana" / "equal.png")
+    save(scene(900), tmp_path / "junho" / "equal.png")
+    save(scene(901), tmp_path / "ana" / "alike.png")
+    save(scene(901), tmp_path / "junho" / "alike.jpg", quality=80)
+    found = _checked(tmp_path)
+    assert [sorted(pair) for pair in found.conflicts] == [["ana/alike.png", "junho/alike.jpg"]]
+    assert sum("two labels" in problem.what for problem in found.problems) == 2
+
+
+def test_leaks_between_the_given_splits_are_a_problem(tmp_path):
+    """A training photo that stands in test/ again, as it is or re-saved, is named."""
+    for at, part in enumerate(("train", "test")):
+        folder(tmp_path / part, {"ana": 3, "junho": 3}, start=100 * at)
+    save(scene(0), tmp_path / "test" / "ana" / "leak.png")
+    save(scene(5), tmp_path / "test" / "ana" / "resaved.jpg", quality=75)
+    found = _checked(tmp_path)
+    assert found.leaks == ("test/ana/leak.png", "test/ana/resaved.jpg")
+    assert any("copy a photo of an earlier split" in problem.what for problem in found.problems)
+
+
+def test_what_cannot_be_trained_is_reported_not_raised(tmp_path):
+    """A label with one photo is a problem with the same sentence as the error."""
+    found = _checked(folder(tmp_path, {"ana": 1, "junho": 3}))
+    assert any("ana has 1 photo; at least 2" in problem.what for problem in found.problems)
+    assert found.role == ""
+
+
+def test_an_empty_folder_is_reported_too(tmp_path):
+    """Nothing at all is a problem, not a crash, and can be shown."""
+    found = _checked(tmp_path)
+    assert not found.ok
+    assert "is empty" in _shown(found)
+
+
+def test_unevenness_and_near_copies_are_remarks(tmp_path):
+    """Ten against two is told, and so are the copies that stay on one side, with how they were seen."""
+    folder(tmp_path, {"ana": 10, "junho": 2})
+    save(scene(0), tmp_path / "ana" / "again.jpg", quality=60)
+    found = _checked(tmp_path)
+    assert found.ok
+    assert any("uneven" in remark.what for remark in found.remarks)
+    assert [sorted(group.ids) for group in found.copies] == [["ana/again.jpg", "ana/p0000x0.png"]]
+    assert found.copies[0].how == "near copy"
+
+
+def test_strangers_say_what_they_can_prove(tmp_path):
+    """Five strangers prove at most 45.1 %, and the remark says how many would prove 1 %."""
+    folder(tmp_path, {"ana": 3, "junho": 3})
+    for i in range(5):
+        save(scene(700 + i), tmp_path / "unknown" / f"guest {i}" / "a.png")
+    found = _checked(tmp_path)
+    assert (found.strangers, found.stranger_photos) == (5, 5)
+    assert any("45.1 %" in remark.what and "299" in remark.hint for remark in found.remarks)
+
+
+def test_json_holds_the_whole_report(tmp_path):
+    """The JSON can be read back and says whether all is well."""
+    found = json.loads(_checked(folder(tmp_path, {"한글": 2, "ana": 2})).to_json())
+    assert found["ok"] is True
+    assert [label["label"] for label in found["labels"]] == ["ana", "한글"]
+
+
+def test_names_with_markup_are_shown_as_they_are(tmp_path):
+    """A label [red]x[/] is text, not a colour."""
+    found = _checked(folder(tmp_path, {"[red]x": 2, "ana": 2}))
+    assert "[red]x" in _shown(found)
