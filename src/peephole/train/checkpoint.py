@@ -6,6 +6,7 @@ No random state is kept: every draw is a function of the seed and the step, so t
 import io
 import math
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class State:
             self.worse += 1
 
     def as_bytes(self, about: str) -> bytes:
-        """Return the state as a file that `torch.load(weights_only=True)` reads; `about` names what it belongs to."""
+        """Return the state as a file: 32 bytes of sha256, then what `torch.load(weights_only=True)` reads; `about` names what it belongs to."""
         parts: dict[str, Any] = {
             "about": about,
             "step": self.step,
@@ -79,7 +80,8 @@ class State:
         }
         buffer = io.BytesIO()
         torch.save(parts, buffer)
-        return buffer.getvalue()
+        payload = buffer.getvalue()
+        return sha256(payload).digest() + payload
 
     def save(self, kept: Kept) -> None:
         """Write the state so that a power cut leaves the old file or the new one."""
@@ -91,16 +93,25 @@ class State:
         if not path.is_file():
             raise MissingInput(f"there is no checkpoint {path} to resume from", "leave --resume out to start anew")
         try:
-            parts = torch.load(path, weights_only=True)
+            data = path.read_bytes()
+            if sha256(data[32:]).digest() != data[:32]:
+                raise ValueError("it is broken or no checkpoint")
+            parts = torch.load(io.BytesIO(data[32:]), weights_only=True)
             found = parts["about"]
+            if found == kept.about:
+                self._take(parts)
         except Exception as error:  # torch names no error of its own for a broken file
-            raise InputError(f"the checkpoint {path} cannot be read: {str(error).splitlines()[0]}", f"delete {path} and start anew") from error
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise InputError(f"the checkpoint {path} cannot be read: {reason}", f"delete {path} and start anew") from error
         if found != kept.about:
             raise InputError(
                 f"the checkpoint {path} belongs to other photos or another recipe", "use the same photos and options, or leave --resume out"
             )
+
+    def _take(self, parts: dict[str, Any]) -> None:
+        """Take over the parts of a checkpoint; any error will do for one that lacks something."""
         self.step, self.steps = parts["step"], parts["steps"]
+        self.best_cost, self.worse = parts["best_cost"], parts["worse"]
         self.network.load_state_dict(parts["network"])
         self.averaged, self.best = parts["averaged"], parts["best"]
-        self.best_cost, self.worse = parts["best_cost"], parts["worse"]
         self.optimiser.load_state_dict(parts["optimiser"])

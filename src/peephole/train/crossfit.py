@@ -76,12 +76,11 @@ def labels_in_turn(
 ) -> Strange | None:
     """Learn without a group of labels, then meet them as strangers; `fold` is held out too and gives the genuine scores.
 
-    None when too few labels would be left to learn anything: a trained network needs 2, frozen features 1.
+    None with fewer than 3 labels: what tells one label from nothing says little about what tells two from a stranger.
     """
     count = len(photos.names)
     groups = _groups(count, count if isinstance(learner, Frozen) else GROUPS, learner.recipe.seed)
-    least = 1 if isinstance(learner, Frozen) else 2
-    if count - max(map(len, groups)) < least:
+    if count - max(map(len, groups)) < 2:
         return None
     genuine, impostors = [], []
     for group in groups:
@@ -91,7 +90,7 @@ def labels_in_turn(
         for new, old in enumerate(np.setdiff1d(np.arange(count), group)):
             renumbered[photos.labels == old] = new
         left = count - len(group)
-        model = learner.learn(rest, renumbered, share / len(groups)) if left > 1 else _bare(learner)
+        model = learner.learn(rest, renumbered, share / len(groups))
         strangers, known_held = among[away[among]], fold[~away[fold]]
         _, inside = score(model, rest, renumbered[rest], np.concatenate([known_held, strangers]), left)
         best = inside.max(1)
@@ -99,12 +98,6 @@ def labels_in_turn(
         impostors.append(best[len(known_held) :])
         note()
     return Strange(np.concatenate(genuine), np.concatenate(impostors), count)
-
-
-def _bare(learner: Learner) -> Model:
-    """Frozen features need no last layer to say how near something is."""
-    assert isinstance(learner, Frozen)
-    return learner.bare()
 
 
 GROUPS = 4

@@ -17,7 +17,7 @@ from peephole.nets.cnn import plain
 from peephole.nets.lite0 import lite0
 from peephole.train.augment import augment
 from peephole.train.checkpoint import Kept
-from peephole.train.loop import Examples, Fitted, Moment, answers, device, draws, fit
+from peephole.train.loop import LEAST_STEPS, Examples, Fitted, Moment, answers, device, draws, fit
 from peephole.train.recipe import Recipe
 
 __all__ = ["Frozen", "Learner", "Model", "Scratch", "learner_for"]
@@ -80,10 +80,8 @@ class Scratch:
         return Examples(self.examples.images[torch.from_numpy(indices)], torch.from_numpy(labels[indices]))
 
     def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> Model:
-        """Train for `share` of the recipe's steps, or of its seconds where the steps are not yet known."""
-        recipe = replace(
-            self.recipe, seconds=self.recipe.seconds * share, steps=round(self.recipe.steps * share) and max(10, round(self.recipe.steps * share))
-        )
+        """Train for `share` of the final training's steps, which must have been taken before."""
+        recipe = replace(self.recipe, steps=max(LEAST_STEPS // 2, round(self.recipe.steps * share)))
         network = self.build(int(labels[indices].max()) + 1, recipe.seed)
         return _Answering(fit(network, self._examples(indices, labels), recipe).network, self.examples.images)
 
@@ -149,10 +147,6 @@ class Frozen:
         if len(weight) == 1:  # scikit-learn gives one row for two labels: softmax wants one each
             weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
         return _Head(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), self.features)
-
-    def bare(self) -> _Head:
-        """Return the features with a last layer that says nothing, for when there is only one label to learn."""
-        return _Head(np.zeros((1, self.features.shape[1]), np.float32), np.zeros(1, np.float32), self.features)
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Fit the last layer of the network to export; takes a moment, so there is nothing to resume."""

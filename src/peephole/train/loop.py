@@ -21,9 +21,10 @@ from peephole.base.errors import NotANumber, TrainingStopped
 from peephole.nets.blocks import Network
 from peephole.train.augment import augment
 from peephole.train.checkpoint import Kept, State
+from peephole.train.interrupt import signals_wait
 from peephole.train.recipe import Recipe
 
-__all__ = ["Examples", "Fitted", "Moment", "answers", "device", "fit", "normalise"]
+__all__ = ["LEAST_STEPS", "Examples", "Fitted", "Moment", "answers", "device", "fit", "normalise"]
 
 LOOKS = 12  # how often held-out examples are looked at during a training
 PATIENCE = 4  # looks without anything better before it stops early
@@ -226,20 +227,22 @@ def fit(
     begun = saved = time.perf_counter()
     network.train()
     try:
-        while state.step < state.steps and state.worse < PATIENCE:
-            rate = _schedule(state.step, state.steps, recipe.learning_rate)
-            for group in state.optimiser.param_groups:
-                group["lr"] = rate
-            loss = _learn(state, examples, order(state.step), recipe, state.step)
-            state.advance()
-            moment = _observe(state, loss, rate, held_out, recipe)
-            if moment:
-                history.append(moment)
-                if watch:
-                    watch(moment)
-            if kept and (time.perf_counter() - saved > CHECKPOINT_SECONDS or state.step == state.steps):
-                state.save(kept)
-                saved = time.perf_counter()
+        with signals_wait() as release:
+            while state.step < state.steps and state.worse < PATIENCE:
+                rate = _schedule(state.step, state.steps, recipe.learning_rate)
+                for group in state.optimiser.param_groups:
+                    group["lr"] = rate
+                loss = _learn(state, examples, order(state.step), recipe, state.step)
+                state.advance()
+                moment = _observe(state, loss, rate, held_out, recipe)
+                if moment:
+                    history.append(moment)
+                    if watch:
+                        watch(moment)
+                if kept and (time.perf_counter() - saved > CHECKPOINT_SECONDS or state.step == state.steps):
+                    state.save(kept)
+                    saved = time.perf_counter()
+                release()
     except KeyboardInterrupt:
         raise _stopped(state, kept) from None
     network.load_state_dict(state.best or state.averaged)

@@ -4,6 +4,7 @@ Knows the data only as a `Facts` record; touches no file and no tensor.
 """
 
 from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral, Real
 from typing import Any, Literal
 
 from peephole.base.errors import SettingsError, did_you_mean
@@ -14,6 +15,23 @@ __all__ = ["NETWORKS", "Facts", "Options", "Recipe", "derive"]
 
 NETWORKS = ("plain", "lite0")
 Fit = Literal["train", "frozen", "finetune"]
+
+# Option, type, the type in words, an example: what Python code may have got wrong.
+KINDS: tuple[tuple[str, type, str, str], ...] = (
+    ("network", str, "a name", "network='plain'"),
+    ("fit", str, "a word", "fit='frozen'"),
+    ("size", tuple, "a height and a width", "size=(32, 32)"),
+    ("seconds", Real, "a number", "seconds=30"),
+    ("steps", Integral, "a whole number", "steps=500"),
+    ("seed", Integral, "a whole number", "seed=7"),
+    ("threads", Integral, "a whole number", "threads=2"),
+    ("batch", Integral, "a whole number", "batch=64"),
+    ("learning_rate", Real, "a number", "learning_rate=0.003"),
+    ("label_smoothing", Real, "a number", "label_smoothing=0.1"),
+    ("weight_decay", Real, "a number", "weight_decay=0.01"),
+    ("plain", Plain, "a Plain", "plain=Plain(filters=(32, 64))"),
+    ("augment", Augment, "an Augment", "augment=Augment(rotate=10)"),
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +70,11 @@ class Options:
     augment: Augment | None = None
 
     def __post_init__(self) -> None:
-        """Raise SettingsError for options out of range."""
+        """Raise SettingsError for options of the wrong kind or out of range."""
+        for name, kind, words, hint in KINDS:
+            value = getattr(self, name)
+            if not isinstance(value, kind) and not (value is None and self.__dataclass_fields__[name].default is None):
+                raise SettingsError(f"{name} is {words}, not {value!r:.60}", hint)
         if self.network not in ("auto", *NETWORKS):
             raise SettingsError(f"there is no network '{self.network}'{did_you_mean(self.network, NETWORKS)}", f"--network auto|{'|'.join(NETWORKS)}")
         if self.fit not in ("auto", "frozen", "finetune"):
@@ -66,11 +88,12 @@ class Options:
                 "--learning-rate 0.003",
             ),
             (self.batch is None or 1 <= self.batch <= 4096, f"batch is between 1 and 4096, not {self.batch}", "--batch 128"),
+            (self.batch != 1 or self.plain.norm != "batch", "batch norm needs a batch of at least 2 examples", "--batch 16, or --norm none"),
             (self.label_smoothing is None or 0 <= self.label_smoothing < 1, "label-smoothing is at least 0 and below 1", "--label-smoothing 0.1"),
             (self.weight_decay is None or 0 <= self.weight_decay <= 1, "weight-decay is between 0 and 1", "--weight-decay 0.01"),
             (
-                self.size is None or all(8 <= side <= 512 for side in self.size),
-                f"size is between 8 and 512 pixels, not {self.size}",
+                self.size is None or (len(self.size) == 2 and all(isinstance(side, Integral) and 8 <= side <= 512 for side in self.size)),
+                f"size is a height and a width between 8 and 512 pixels, not {self.size}",
                 "--size 32 or --size 224x244",
             ),
             (0 <= self.threads <= 1024, "threads is between 0 (all) and 1024", "--threads 2"),

@@ -1,0 +1,88 @@
+"""The learners: a network trained, or a last layer fitted on frozen features; both learn only from what they are given."""
+
+import numpy as np
+import pytest
+import torch
+from toys import PLAN, recipe
+
+from drawings import photo_set
+from peephole.train.augment import Augment
+from peephole.train.learner import Frozen, Scratch, learner_for
+from peephole.train.recipe import Recipe
+
+PHOTOS = photo_set(6)
+EVERYTHING = np.arange(len(PHOTOS))
+
+
+def drawn(**changes):
+    """Return the toy's recipe at the drawings' size."""
+    return recipe(**{"steps": 20, "height": 16, "width": 16, "plain": PLAN} | changes)
+
+
+def test_the_normalisation_is_of_the_photos_that_may_be_learned_from():
+    """A held-out photo does not move the mean."""
+    ours = Scratch(PHOTOS, drawn(), EVERYTHING[:6])
+    pixels = PHOTOS.images[:6].astype(float)
+    assert ours.mean[0] == pytest.approx(pixels.mean()) and ours.std[0] == pytest.approx(pixels.std())
+    assert ours.mean != Scratch(PHOTOS, drawn(), EVERYTHING).mean
+
+
+def test_a_blank_set_does_not_divide_by_zero():
+    """All white: the spread is taken as 1."""
+    blank = PHOTOS.take(EVERYTHING)
+    blank.images[:] = 255
+    assert Scratch(blank, drawn(), EVERYTHING).std == (1.0,)
+
+
+def test_it_learns_from_what_it_is_given_alone():
+    """Other pixels in the photos that are held out change no weight."""
+    rest, away = EVERYTHING[EVERYTHING % 3 > 0], EVERYTHING[EVERYTHING % 3 == 0]
+    other = PHOTOS.take(EVERYTHING)
+    other.images[away] = 255 - other.images[away]
+    one = Scratch(PHOTOS, drawn(), rest).learn(rest, PHOTOS.labels, 1.0)
+    two = Scratch(other, drawn(), rest).learn(rest, PHOTOS.labels, 1.0)
+    np.testing.assert_array_equal(one.answers(rest)[0], two.answers(rest)[0])
+    assert (one.answers(away)[0] != two.answers(away)[0]).any()
+
+
+def test_finishing_fixes_the_steps():
+    """A recipe in seconds has its steps after the final training; shares of it are counted in steps from then on."""
+    learner = Scratch(PHOTOS, drawn(steps=0, seconds=0.5), EVERYTHING)
+    fitted = learner.finish(EVERYTHING, np.empty(0, np.int64), None, None)
+    assert learner.recipe.steps == fitted.recipe.steps > 0
+
+
+@pytest.fixture(scope="module")
+def frozen():
+    """Frozen features of coloured drawings at 32 x 32, with one varied view of each but the last two."""
+    photos = PHOTOS.take(EVERYTHING)
+    photos = type(photos)(**photos.__dict__ | {"images": np.repeat(np.repeat(photos.images, 2, 1), 2, 2).repeat(3, 3)})
+    how = Recipe("lite0", "frozen", 32, 32, 3, 1.0, 3, views=1, augment=Augment(shift=0.1))
+    learner = learner_for(photos, how, EVERYTHING[:-2])
+    assert isinstance(learner, Frozen)
+    return learner
+
+
+def test_frozen_features_tell_signs_apart(frozen):
+    """A last layer on ImageNet features, asked about photos it has not seen."""
+    rest, away = EVERYTHING[EVERYTHING % 3 > 0], EVERYTHING[EVERYTHING % 3 == 0]
+    model = frozen.learn(rest, PHOTOS.labels, 1.0)
+    logits, embedding = model.answers(away)
+    assert logits.shape == (len(away), 2) and embedding.shape == (len(away), 1280)
+    assert (logits.argmax(1) == PHOTOS.labels[away]).mean() >= 0.75
+    assert (model.answers(rest)[0].argmax(1) == PHOTOS.labels[rest]).all()
+
+
+def test_only_photos_that_may_be_learned_from_are_varied(frozen):
+    """Views of the others are not made."""
+    assert frozen.views[0, :-2].any(axis=1).all() and not frozen.views[0, -2:].any()
+
+
+def test_the_finished_network_answers_as_the_fitted_layer(frozen):
+    """What is exported holds the very weights that were fitted."""
+    fitted = frozen.finish(EVERYTHING[:-2], np.empty(0, np.int64), None, None)
+    head = frozen.learn(EVERYTHING[:-2], PHOTOS.labels, 1.0)
+    np.testing.assert_array_equal(fitted.network.head().weight.detach().numpy(), head.weight)
+    with torch.no_grad():
+        features = torch.from_numpy(frozen.features)
+        np.testing.assert_allclose(fitted.network.head()(features).numpy(), head.answers(EVERYTHING)[0], atol=1e-4)
