@@ -68,8 +68,8 @@ def base_install() -> Row:
         source, place = Path(temporary) / "source", Path(temporary) / "environment"
         shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "tests", "bench", "docs"))
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", place / "bin" / "python", "install", "-q"]
-        subprocess.run([*pip, *os.environ.get("PIP_ARGS", "").split(), "-c", ROOT / "constraints.txt", source], check=True)
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(place / "bin" / "python"), "install", "-q"]
+        subprocess.run([*pip, *os.environ.get("PIP_ARGS", "").split(), "-c", str(ROOT / "constraints.txt"), str(source)], check=True)
         blocks = sum(path.lstat().st_blocks for path in place.glob("lib/python*/site-packages/**/*"))
     return Row("Base install on disk, site-packages of a clean environment", (blocks * 512 / 1e6,), "MB", "install", most=280)
 

@@ -27,7 +27,8 @@ class Keras:
 
     def __init__(self, images: Path) -> None:
         """Start it on the images and labels of an .npz file; returns once its models are built and warm."""
-        command = [python(), HERE / "keras_peer.py", images]
+        command = [str(python()), str(HERE / "keras_peer.py"), str(images)]
+        self._command = " ".join(command)
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.versions = self._answer()
 
@@ -39,13 +40,14 @@ class Keras:
         return float(self._answer())
 
     def close(self) -> None:
+        """Let it end by itself."""
         self._child.communicate()
 
     def _answer(self) -> str:
         assert self._child.stdout
         answer = self._child.stdout.readline().strip()
         if not answer:
-            raise RuntimeError(f"the Keras peer ended with exit code {self._child.wait()}; run it by hand: {' '.join(map(str, self._child.args))}")
+            raise RuntimeError(f"the Keras peer ended with exit code {self._child.wait()}; run it by hand: {self._command}")
         return answer
 
 

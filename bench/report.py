@@ -44,6 +44,7 @@ class Row:
 
     @property
     def value(self) -> float:
+        """What stands for the values, in `unit`."""
         return statistics.mean(self.values) if self.middle == "mean" else statistics.median(self.values)
 
     @property
@@ -56,6 +57,7 @@ class Row:
 
     @property
     def target(self) -> str:
+        """The target in signs, or nothing."""
         return f">= {number(self.least)}" if self.least is not None else f"<= {number(self.most)}" if self.most is not None else ""
 
     @property
@@ -108,7 +110,7 @@ def save(script: str, rows: Iterable[Row], folder: Path = HERE) -> None:
     old = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []
     here = machine()
     new = [_entry(script, row, here) for row in rows]
-    entries = sorted((e for e in old if (e["script"], e["machine"]) != (script, here)), key=lambda e: e["script"]) + new
+    entries = [e for e in old if (e["script"], e["machine"]) != (script, here)] + new
     entries.sort(key=lambda e: (e["script"], e["machine"]))  # stable: the rows of one run keep their order
     kept.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "results.md").write_text(HEAD + _table(entries), encoding="utf-8")

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from drawings import folder
 from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
@@ -184,4 +185,22 @@ def tiny_model_path(tmp_path_factory, tiny_graph, tiny_card) -> Path:
     """A tiny valid model file, all four outputs computed in its graph. Copy it before changing it."""
     path = tmp_path_factory.mktemp("tiny") / "tiny.onnx"
     write(path, tiny_graph, tiny_card)
+    return path
+
+
+@pytest.fixture(scope="session")
+def drawn_photos(tmp_path_factory) -> Path:
+    """A folder of drawings: 8 X, 8 O, and two drawings of each of 3 strangers. Copy it before changing it."""
+    return folder(tmp_path_factory.mktemp("drawn") / "photos", 8, strangers="=IL")
+
+
+@pytest.fixture(scope="session")
+def drawn_model(tmp_path_factory, drawn_photos) -> Path:
+    """A model file that was really trained, in a few steps, on `drawn_photos`; needs PyTorch."""
+    from peephole.export.build import build
+    from peephole.nets.cnn import Plain
+    from peephole.train.recipe import Options
+
+    path = tmp_path_factory.mktemp("drawn") / "drawn.onnx"
+    build(drawn_photos, path, Options(network="plain", steps=60, threads=1, plain=Plain(filters=(8, 16), hidden=32)))
     return path

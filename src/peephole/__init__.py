@@ -9,6 +9,8 @@
 Importing this costs nothing: each name is looked up when it is first used.
 """
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from peephole.base.extras import load as _resolve
@@ -56,6 +58,17 @@ __all__ = [
     "load",
     "train",
 ]
+
+
+class _Front(ModuleType):
+    """Keeps the functions `train` and `explain` from being hidden by the folders of the same names once these are imported."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _NAMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Front
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ COUNTS = st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.j
 CONFIDENCES = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.975, 0.99, 0.999])
 
 
-@pytest.mark.parametrize(("trials", "told"), [(5, "45.1 %"), (20, "13.9 %"), (40, "7.2 %"), (299, "1.00 %"), (2995, "0.100 %")])
+@pytest.mark.parametrize(("trials", "told"), [(5, "45.1 %"), (20, "13.9 %"), (40, "7.2 %"), (299, "1 %"), (2995, "0.1 %")])
 def test_no_error_still_allows(trials, told):
     """0 of 5 allows 45.1 %, 0 of 20 13.9, 0 of 40 7.2, 0 of 299 1 and 0 of 2,995 0.1 %."""
     bound = upper_bound(0, trials)

@@ -21,7 +21,7 @@ def test_a_proof_arms() -> None:
     """0 of 299 strangers carry 1 %."""
     armed = arm([PROOF], 0.01, low_risk=False)
     assert armed.how == "proof" and armed.evidence == PROOF
-    assert "0 of 299 strangers" in armed.sentence and "1.0 % was requested" in armed.sentence
+    assert "0 of 299 strangers" in armed.sentence and "1 % was requested" in armed.sentence
 
 
 def test_a_proof_with_low_risk_still_says_so() -> None:

@@ -89,12 +89,12 @@ def holds(evidence: Evidence) -> bool:
 
 
 def percent(rate: float) -> str:
-    """Write a rate for people: 45.1 %, 0.03 %; never 0 % for something that is not zero."""
+    """Write a rate for people: 45.1 %, 1 %, 0.03 %; never 0 % for something that is not zero."""
     value = 100 * rate
     if value == 0:
         return "0 %"
     digits = 1 if value >= 1 else max(1, 1 - math.floor(math.log10(value)))
-    return f"{value:.{digits}f} %"
+    return f"{f'{value:.{digits}f}'.rstrip('0').rstrip('.')} %"
 
 
 def describe(evidence: Evidence) -> str:

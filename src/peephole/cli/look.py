@@ -79,7 +79,10 @@ def check(
     with ProgressWatcher() as watch:
         watch.stage(f"checking {data}")
         report = part("data.hygiene:check")(data, each_file_a_stranger=each_file_a_stranger, progress=watch.progress)
-    print_json(report.as_dict()) if json else part("cli.check:show")(report, console)
+    if json:
+        print(report.to_json())  # noqa: T201  # Rich would wrap and colour it
+    else:
+        part("cli.check:show")(report, console)
     if report.problems:
         raise typer.Exit(3)
 

@@ -2,22 +2,28 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
+from peephole.base.card import Input, Resize
 from peephole.base.errors import DataError
 from peephole.base.evidence import needed, percent, upper_bound
-from peephole.data.photos import Listing, Photo, require_trainable
+from peephole.data.dataset import load
+from peephole.data.photos import Listing, Photo, require_trainable, scan
 from peephole.data.photoset import PhotoSet
 from peephole.data.splits import ENOUGH, split, stranger_split
 
-__all__ = ["CheckReport", "Finding", "Group", "LabelCount", "report"]
+__all__ = ["CheckReport", "Finding", "Group", "LabelCount", "check", "report"]
 
 # One label with this many times the photos of another is told.
 UNEVEN = 5
 FEW = 10
 RATE = 0.01
+# What is checked does not depend on how large the pictures are prepared: small ones spare memory.
+GLANCE = Input(shape=("N", 8, 8, 1), resize=Resize(to=(8, 8)), colour="grey")
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,12 @@ class CheckReport:
     def to_json(self) -> str:
         """Return the report as JSON, one object."""
         return json.dumps({"ok": self.ok, **asdict(self)}, ensure_ascii=False, indent=2)
+
+
+def check(root: Path | str, *, each_file_a_stranger: bool = False, progress: Callable[[int, int], None] | None = None) -> CheckReport:
+    """Check a folder of photos as training would see it; raises MissingInput when it is not there."""
+    listing = scan(root, each_file_a_stranger=each_file_a_stranger)
+    return report(listing, load(listing, GLANCE, progress=progress))
 
 
 def report(listing: Listing, photos: PhotoSet) -> CheckReport:

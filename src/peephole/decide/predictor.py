@@ -9,6 +9,7 @@ from PIL import Image
 
 from peephole.base.card import Card
 from peephole.base.engine import Engine
+from peephole.base.errors import InputError
 from peephole.base.modelfile import ModelFile, read
 from peephole.base.records import Prediction
 from peephole.data.photos import open_photo
@@ -42,8 +43,12 @@ class Predictor:
         """Return uint8 (H, W, C), what the network is given: a file, a Pillow image or an array uint8 (H, W) or (H, W, C)."""
         if isinstance(photo, np.ndarray):
             return prepare_array(photo, self.card.input)
-        image = photo if isinstance(photo, Image.Image) else open_photo(photo)
-        return prepare(image, self.card.input)
+        if isinstance(photo, Image.Image):
+            return prepare(photo, self.card.input)
+        if isinstance(photo, str | Path):
+            return prepare(open_photo(photo), self.card.input)
+        # A number would be taken for an open file's, and that file would be read and closed.
+        raise InputError(f"{type(photo).__name__} is no photo", "give a path, a Pillow image, an array of uint8, or a list of these")
 
     @overload
     def predict(self, photo: Photo) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a Photo before it is a sequence

@@ -33,9 +33,10 @@ def refused_share(genuine: np.ndarray, threshold: float) -> float:
 def draw_line(genuine: np.ndarray, impostors: np.ndarray, false_accept: float, who: str) -> Line:
     """Choose the lowest threshold that lets at most a share `false_accept` of the impostors in.
 
-    With n impostors the k = floor(false_accept * (n + 1)) most familiar ones may pass, so that a new one passes with
-    probability of at most `false_accept` (conformal rank, Vovk et al. 2005); with fewer than 1 / false_accept none may, and
-    the line stands a tenth of the way from the most familiar impostor to the median genuine score above it.
+    A new impostor is as likely to take any rank among n as the n themselves (conformal rank, Vovk et al. 2005): where k of them may pass,
+    it passes with probability (k + 1) / (n + 1), so k is the largest that keeps this at or below `false_accept`. With fewer than
+    1 / false_accept impostors none may pass and the promise is 1 / (n + 1) at best. Where none may pass, the line stands a tenth of the
+    way from the most familiar impostor to the median genuine score above it.
     Raises DataError without genuine scores.
     """
     if not len(genuine):
@@ -43,7 +44,7 @@ def draw_line(genuine: np.ndarray, impostors: np.ndarray, false_accept: float, w
     if not len(impostors):
         line = float(np.quantile(genuine, BLIND_REFUSAL))
         return Line(line, refused_share(genuine, line), f"{BLIND_REFUSAL:.0%} of held-out known examples refused; no stranger was there to choose by")
-    passing = int(np.floor(false_accept * (len(impostors) + 1)))
+    passing = max(0, int(np.floor(false_accept * (len(impostors) + 1) + 1e-9)) - 1)
     ranked = np.sort(impostors)[::-1]
     line = float(np.nextafter(ranked[min(passing, len(ranked) - 1)], np.inf))
     if passing == 0:

@@ -16,7 +16,7 @@ import onnxruntime
 import torch
 
 from peephole.base.card import Card, Input, Parity, Region, Resize, Training, Unknown
-from peephole.base.errors import TrainingStopped
+from peephole.base.errors import OutputError, TrainingStopped
 from peephole.base.files import write_atomic
 from peephole.base.modelfile import ModelFile
 from peephole.base.modelwrite import write
@@ -92,11 +92,14 @@ def build(
     recipe = replace(recipe, seconds=recipe.seconds * FINAL_SHARE[parts.role])
     watch.said(recipe.sentence())
     kept = Kept(output.with_suffix(".checkpoint"), _about(photos, recipe), resume)
-    trained = _train(photos, parts, recipe, spec, strangers, kept=kept, watch=watch)
-    watch.stage("exporting, and comparing the file with the network")
-    graph = to_onnx(trained.network, trained.known, spec.shape[1:])
-    card = prove(_card(trained, graph, strangers), trained, graph, strangers.unit)
-    model = write(output, graph, card)
+    try:
+        trained = _train(photos, parts, recipe, spec, strangers, kept=kept, watch=watch)
+        watch.stage("exporting, and comparing the file with the network")
+        graph = to_onnx(trained.network, trained.known, spec.shape[1:])
+        card = prove(_card(trained, graph, strangers), trained, graph, strangers.unit)
+        model = write(output, graph, card)
+    except (KeyboardInterrupt, TrainingStopped) as stop:
+        raise _stopped(stop, kept) from None
     kept.path.unlink(missing_ok=True)
     return Built(output, model, trained.recipe, trained.seconds, (*photos.notes, *parts.notes))
 
@@ -127,20 +130,15 @@ def _gather(
 
 
 def _train(photos: PhotoSet, parts: Split, recipe: Recipe, spec: Input, strangers: Strangers, *, kept: Kept, watch: Watcher) -> Trained:
-    """Train the network, then judge it by what was held out; a stop in either keeps the checkpoint."""
+    """Train the network, then judge it by what was held out."""
     choosing, proving = stranger_split(photos, recipe.seed)
     chosen = parts.train[choose_known(photos.labels[parts.train], photos.sources[parts.train], KNOWN_PER_LABEL, KNOWN_MOST, recipe.seed)]
-    try:
-        watch.stage("training")
-        learner = learner_for(photos, recipe, parts.train, watch.progress)
-        fitted = learner.finish(parts.train, parts.choose, partial(_report, watch), kept)
-        judged = judge_by_holding_out(
-            learner, fitted.network, photos, parts, chosen, strangers=choosing, false_accept=strangers.false_accept, watch=watch
-        )
-    except TrainingStopped as stop:
-        if kept.path.exists() and "--resume" not in stop.hint:
-            stop.hint = f"the network itself is trained and kept: the same command with --resume (it reads {kept.path})"
-        raise
+    watch.stage("training")
+    learner = learner_for(photos, recipe, parts.train, watch.progress)
+    fitted = learner.finish(parts.train, parts.choose, partial(_report, watch), kept)
+    judged = judge_by_holding_out(
+        learner, fitted.network, photos, parts, chosen, strangers=choosing, false_accept=strangers.false_accept, watch=watch
+    )
     embeddings, centre = known_examples(fitted.network, photos, chosen)
     known = Known(embeddings, photos.labels[chosen], centre, K)
     return Trained(fitted.network, fitted.recipe, fitted.seconds, photos, parts, spec, known, chosen, judged, proving)
@@ -150,9 +148,25 @@ def _report(watch: Watcher, moment: Moment) -> None:
     watch.learned(moment.step, moment.steps, moment.loss, moment.held_out)
 
 
+def _stopped(stop: BaseException, kept: Kept) -> TrainingStopped:
+    """Say how to go on after a stop, wherever it came: in the loop, while holding out, or while exporting."""
+    told = stop if isinstance(stop, TrainingStopped) else TrainingStopped("training was stopped", "start again with the same command")
+    if kept.path.exists() and "--resume" not in told.hint:
+        told.hint = f"the network itself is trained and kept: the same command with --resume (it reads {kept.path})"
+    return told
+
+
 def _probe(output: Path) -> None:
     """Find out before training, not after, whether the model file can be written."""
-    write_atomic(output.with_name(f".{output.name}.probe"), b"").unlink()
+    if output.is_dir():
+        raise OutputError(f"{output} is a folder; a model is one file", f"name the file: -o {output / 'model.onnx'}")
+    if output.suffix == ".checkpoint":
+        raise OutputError(f"{output} is where the checkpoint would go", f"give the model file another name: -o {output.with_suffix('.onnx')}")
+    probe = output.with_name(f".{output.name}.probe")
+    try:
+        write_atomic(probe, b"").unlink()
+    except OutputError as error:
+        raise OutputError(error.what.replace(str(probe), str(output)), error.hint) from error
 
 
 def _about(photos: PhotoSet, recipe: Recipe) -> str:
@@ -197,11 +211,13 @@ def _card(trained: Trained, graph: onnx.ModelProto, strangers: Strangers) -> Car
 
 def _training(trained: Trained) -> Training:
     photos, used = trained.photos, trained.parts.train
+    # What chose the weights, the temperature or the threshold can prove nothing later either.
+    touched = np.setdiff1d(np.arange(len(photos)), np.concatenate([trained.parts.prove, trained.proving]))
     return Training(
         examples={name: int((photos.labels[used] == i).sum()) for i, name in enumerate(photos.names)},
         strangers={name: int((photos.strangers == i).sum()) for i, name in enumerate(photos.stranger_names)},
         sources=len(np.unique(photos.sources[used])),
-        digests=tuple(sorted(photos.digests[i] for i in used)),
+        digests=tuple(sorted(photos.digests[i] for i in touched)),
         duplicates_dropped=photos.duplicates_dropped,
         refused=len(photos.refused),
         recipe=trained.recipe.as_dict(),

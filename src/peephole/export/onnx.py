@@ -136,7 +136,7 @@ def _rename(graph: onnx.GraphProto) -> None:
 
     for weight in graph.initializer:
         readable = re.sub(r"^(network\.)?(body\.)?", "", weight.name)
-        names[weight.name] = fresh(readable if "/" not in readable else "constant")
+        names[weight.name] = fresh(readable if re.fullmatch(r"[\w.]+", readable) else "constant")
         weight.name = names[weight.name]
     used: set[str] = set()
     for node in graph.node:

@@ -6,7 +6,7 @@ import numpy as np
 
 from peephole.base.watch import Watcher
 from peephole.data.dataset import PhotoSet, Split
-from peephole.decide.familiarity import centre_of, familiarity, similarity
+from peephole.decide.familiarity import centre_of, choose_known, familiarity, similarity
 from peephole.decide.threshold import Line
 from peephole.nets.blocks import Network
 from peephole.train.calibrate import line_for, temperature
@@ -42,18 +42,18 @@ def judge_by_holding_out(
     false_accept: float,
     watch: Watcher,
 ) -> Judged:
-    """Judge a trained network by the examples in `choose` ("proof") or by folds ("estimate").
+    """Judge a trained network by the examples in `choose`, or by folds where there are none.
 
     `known` are the examples that the model file will hold; `strangers` choose the line if there are any. All are indices into `photos`.
     """
     share = CROSS_SHARE[parts.role]
     counted = iter(range(1, 1000))
-    total = len(parts.folds) if parts.role == "estimate" else 0
+    total = 0 if len(parts.choose) else len(parts.folds)
 
     def note() -> None:
         watch.progress(next(counted), max(total, 4))
 
-    if parts.role == "proof":
+    if len(parts.choose):
         held = _scores(network, photos, known, parts.choose)
     else:
         watch.stage("holding out examples in turn")
@@ -64,7 +64,8 @@ def judge_by_holding_out(
     else:
         watch.stage("holding out labels in turn, as strangers")
         counted, total = iter(range(1, 1000)), 4
-        among = np.sort(np.random.default_rng(learner.recipe.seed).permutation(parts.train)[:MOST])
+        # Dealt by label, so that a rare label is not lost among the others.
+        among = parts.train[choose_known(photos.labels[parts.train], photos.sources[parts.train], MOST, MOST, learner.recipe.seed)]
         strange = labels_in_turn(learner, photos, among, np.intersect1d(parts.folds[0], among), share=share, note=note)
     return Judged(held, temperature(held.logits, held.labels), line_for(held.genuine, strange, scores, false_accept))
 

@@ -1,0 +1,260 @@
+"""From a folder of photos to a model file: refused early, written whole or not at all, the same bytes every time."""
+
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+from drawings import draw, folder, save
+
+import peephole
+from peephole.base.errors import DataError, InputError, NotANumber, OutputError, ParityError, SettingsError, TrainingStopped
+from peephole.base.modelfile import read
+from peephole.base.watch import Watcher
+from peephole.export import build as building
+from peephole.export.build import Strangers, build
+from peephole.nets.cnn import Plain
+from peephole.train import crossfit, loop
+from peephole.train.recipe import Options
+
+SMALL = Plain(filters=(4,), hidden=12)
+
+
+def options(steps=20, **more):
+    """Return options for a training of a second."""
+    return Options(**{"network": "plain", "steps": steps, "threads": 1, "plain": SMALL} | more)
+
+
+class Heard(Watcher):
+    """Remembers the stages and what was said; `at` names a stage that is answered with Ctrl-C."""
+
+    def __init__(self, at=None):
+        """Hear everything."""
+        self.stages, self.words, self.at = [], [], at
+
+    def stage(self, text):
+        """Note a stage."""
+        self.stages.append(text)
+        if self.at and self.at in text:
+            raise KeyboardInterrupt
+
+    def said(self, text):
+        """Note a sentence."""
+        self.words.append(text)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Six X, six O and two photos of each of three strangers."""
+    return folder(tmp_path / "photos", 6, strangers="=IL")
+
+
+def test_the_card_says_what_happened(photos, tmp_path):
+    """Labels, counts, recipe, seed, parity, evidence with its unit, layers: read back from the file as built."""
+    built = build(photos, tmp_path / "xo.onnx", options(seed=5))
+    card = built.model.card
+    assert read(tmp_path / "xo.onnx").card == card
+    assert card.labels == ("O", "X") and card.training.examples == {"O": 6, "X": 6}
+    assert card.training.strangers == {"sign =": 2, "sign I": 2, "sign L": 2}
+    assert card.training.seed == 5 and card.training.recipe["steps"] == 20 == built.recipe.steps
+    assert "20 steps of 64" in card.training.sentence
+    assert card.input.shape == ("N", 16, 16, 1) and card.input.colour == "grey"
+    assert card.parity.changed_decisions == 0 and card.parity.n == 18 and card.parity.max_difference < 1e-3
+    accept, reject = card.evidence
+    assert (accept.claim, accept.unit, accept.trials, accept.role) == ("false accept", "stranger", 3, "proof")
+    assert (reject.claim, reject.unit, reject.role) == ("false reject", "photo", "estimate")
+    assert card.scores["held_out"].role == "estimate"
+    assert [layer.name for layer in card.layers if layer.parameters] == ["conv1", "dense1", "logits"]
+    assert len(card.unknown.known_ids) == 12 and all(name.split("/")[0] in "XO" for name in card.unknown.known_ids)
+    assert set(card.software) == {"peephole", "python", "torch", "onnxruntime", "onnx"}
+    assert not list(tmp_path.glob("*.checkpoint")) and not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_same_seed_same_bytes(photos, tmp_path):
+    """Same photos, seed and steps: the same file to the last byte, wherever photos and file lie; another seed, another file."""
+    one = build(photos, tmp_path / "one.onnx", options()).model
+    moved = shutil.copytree(photos, tmp_path / "elsewhere" / "copy")
+    two = build(moved, tmp_path / "elsewhere" / "two.onnx", options()).model
+    assert one.sha256 == two.sha256
+    assert build(photos, tmp_path / "three.onnx", options(seed=8)).model.sha256 != one.sha256
+
+
+def test_no_path_of_this_machine_is_in_the_file(photos, tmp_path):
+    """Neither the folder of the photos nor that of the program."""
+    data = build(photos, tmp_path / "xo.onnx", options()).model.data
+    for part in (str(tmp_path), str(photos), os.path.expanduser("~"), "site-packages"):
+        assert part.encode() not in data
+
+
+def test_kinds_are_kinds(photos, tmp_path):
+    """What a sub-folder of unknown/ is, is said by whoever trains."""
+    card = build(photos, tmp_path / "xo.onnx", options(), strangers=Strangers(0.05, "kind")).model.card
+    assert card.evidence[0].unit == "kind" and card.unknown.false_accept == 0.05
+
+
+def test_enough_examples_are_proof(tmp_path):
+    """From 20 of each label a part is kept aside; neither it nor the strangers who prove are among the digests, all others are."""
+    root = folder(tmp_path / "photos", 40, strangers="=I")
+    built = build(root, tmp_path / "xo.onnx", options(steps=12))
+    card = built.model.card
+    if card.scores["held_out"].role != "proof":
+        pytest.fail(f"drawings were taken for copies of each other: {card.training.sources} sources")
+    held = card.scores["held_out"].n
+    assert held >= 4 and len(card.training.digests) == 80 - 2 * round(0.15 * 40)
+    found = peephole.evaluate(peephole.load(built.path), root)
+    assert found.seen == len(card.training.digests), "what chose the weights or the line is no proof afterwards"
+    assert found.accuracy.n == held
+
+
+def test_a_test_folder_without_val_works(tmp_path):
+    """train/ and test/ with a few photos each: test proves, and the line comes from folds of train."""
+    folder(tmp_path / "photos" / "train", 5)
+    folder(tmp_path / "photos" / "test", 3, start=50)
+    card = build(tmp_path / "photos", tmp_path / "xo.onnx", options()).model.card
+    assert card.scores["held_out"].role == "proof" and card.scores["held_out"].n == 6
+    assert card.training.examples == {"O": 5, "X": 5} and len(card.training.digests) == 10
+
+
+def test_three_labels_are_held_out_in_turn(tmp_path):
+    """Without strangers and with three labels, the line comes from labels held out in turn; with two, nothing is promised."""
+    three = build(folder(tmp_path / "three", 6, signs="XO="), tmp_path / "3.onnx", options()).model.card
+    assert "3 labels held out in turn" in three.unknown.how
+    two = build(folder(tmp_path / "two", 6), tmp_path / "2.onnx", options()).model.card
+    assert "no stranger was there" in two.unknown.how and not any(e.claim == "false accept" for e in two.evidence)
+
+
+def test_batch_norm_and_an_uneven_kernel(photos, tmp_path):
+    """The other numbers of the plain network, through to the file: no batch norm is left in it."""
+    plan = Plain(filters=(4, 4), kernel=2, hidden=8, norm="batch", keep_prob=1.0)
+    card = build(photos, tmp_path / "xo.onnx", options(plain=plan)).model.card
+    names = [layer.name for layer in card.layers]
+    assert "pad1" in names and not any("norm" in name and not name.startswith("normalise") for name in names)
+
+
+def test_a_picture_that_is_not_square(tmp_path):
+    """224x244 in colour, trained, exported and asked."""
+    for sign in "XO":
+        for seed in range(3):
+            save(np.repeat(draw(sign, seed, 244)[:224, :, None], 3, 2), tmp_path / "photos" / sign / f"{seed}.png")
+    card = build(tmp_path / "photos", tmp_path / "xo.onnx", options(steps=3, size=(224, 244), batch=6)).model.card
+    assert card.input.shape == ("N", 224, 244, 1)
+    assert "shrink" in [layer.name for layer in card.layers] or max(layer.parameters for layer in card.layers) < 5_100_000
+    assert peephole.load(tmp_path / "xo.onnx").predict(tmp_path / "photos" / "X" / "0.png").ranking
+
+
+@pytest.mark.parametrize("place", ["file/door.onnx", "file/deep/door.onnx", "folder", "door.checkpoint", "/proc/none/door.onnx"])
+def test_a_place_that_cannot_be_written_is_refused_first(photos, tmp_path, place):
+    """Before a single photo is read: below a file, a folder itself, the checkpoint's own name."""
+    (tmp_path / "file").write_text("a plain file")
+    (tmp_path / "folder").mkdir()
+    heard = Heard()
+    with pytest.raises(OutputError) as refused:
+        build(photos, tmp_path / place, options(), watch=heard)
+    assert heard.stages == [] and ".probe" not in str(refused.value) and "-o" in refused.value.hint
+    assert (tmp_path / "file").read_text() == "a plain file"
+
+
+def test_a_difference_writes_nothing(photos, tmp_path, monkeypatch):
+    """A graph that would answer differently ends in ParityError; an older model file stays as it was."""
+    (tmp_path / "xo.onnx").write_bytes(b"the old one")
+    honest = building.to_onnx
+
+    def planted(*args):
+        graph = honest(*args)
+        weight = next(w for w in graph.graph.initializer if w.name == "logits.bias")
+        weight.raw_data = (np.frombuffer(weight.raw_data, np.float32) + np.float32([0.5, 0])).tobytes()
+        return graph
+
+    monkeypatch.setattr(building, "to_onnx", planted)
+    with pytest.raises(ParityError):
+        build(photos, tmp_path / "xo.onnx", options())
+    assert (tmp_path / "xo.onnx").read_bytes() == b"the old one"
+
+
+def test_a_loss_that_is_no_number_writes_nothing(photos, tmp_path, monkeypatch):
+    """NotANumber from the loop: no model file, and what the loop had kept is no success either."""
+    honest = loop.cross_entropy
+    monkeypatch.setattr(loop, "cross_entropy", lambda *args, **kwargs: honest(*args, **kwargs) * float("nan"))
+    with pytest.raises(NotANumber, match="the loss became nan") as stopped:
+        build(photos, tmp_path / "xo.onnx", options())
+    assert "--learning-rate" in stopped.value.hint
+    assert not (tmp_path / "xo.onnx").exists()
+
+
+def interrupt(monkeypatch, module, name, call=1):
+    """Press Ctrl-C at the `call`-th call of a function."""
+    honest, calls = getattr(module, name), []
+
+    def pressed(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == call:
+            signal.raise_signal(signal.SIGINT)
+        return honest(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, pressed)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "call"),
+    [(loop, "cross_entropy", 7), (crossfit, "score", 2), (building, "to_onnx", 1), (building, "prove", 1)],
+    ids=["training", "holding out", "exporting", "proving"],
+)
+def test_a_stop_anywhere_can_be_resumed(photos, tmp_path, monkeypatch, module, name, call):
+    """In the loop, while holding out, while exporting: a checkpoint is kept, the hint says --resume, and the file comes out as without a stop."""
+    whole = build(photos, tmp_path / "whole.onnx", options()).model
+    with monkeypatch.context() as patch:
+        interrupt(patch, module, name, call)
+        with pytest.raises(TrainingStopped) as stopped:
+            build(photos, tmp_path / "xo.onnx", options())
+    assert "--resume" in stopped.value.hint and "xo.checkpoint" in stopped.value.hint
+    assert (tmp_path / "xo.checkpoint").exists() and not (tmp_path / "xo.onnx").exists()
+    resumed = build(photos, tmp_path / "xo.onnx", options(), resume=True).model
+    assert resumed.sha256 == whole.sha256
+    assert not (tmp_path / "xo.checkpoint").exists()
+
+
+def test_a_stop_before_training_promises_nothing(photos, tmp_path, monkeypatch):
+    """No checkpoint, so none is spoken of."""
+    interrupt(monkeypatch, building, "learner_for")
+    with pytest.raises(TrainingStopped) as stopped:
+        build(photos, tmp_path / "xo.onnx", options())
+    assert "--resume" not in stopped.value.hint
+
+
+def test_a_checkpoint_of_other_photos_is_refused(photos, tmp_path, monkeypatch):
+    """One more photo, and the state no longer belongs to it; nothing is written."""
+    with monkeypatch.context() as patch:
+        interrupt(patch, loop, "cross_entropy", 5)
+        with pytest.raises(TrainingStopped):
+            build(photos, tmp_path / "xo.onnx", options())
+    save(draw("X", 99), photos / "X" / "X99.png")
+    with pytest.raises(InputError, match="belongs to other photos"):
+        build(photos, tmp_path / "xo.onnx", options(), resume=True)
+    assert not (tmp_path / "xo.onnx").exists()
+
+
+def test_bad_plans_are_refused_in_time(photos, tmp_path):
+    """Kernels larger than the map that is left: refused with a hint, nothing written."""
+    with pytest.raises(SettingsError, match="nothing left to look at"):
+        build(photos, tmp_path / "xo.onnx", options(plain=Plain(filters=(4, 4, 4), kernel=7, padding="valid")))
+    assert not (tmp_path / "xo.onnx").exists()
+
+
+def test_copies_only_are_refused(tmp_path):
+    """Two copies of one photo are one photo."""
+    root = folder(tmp_path / "photos", 4)
+    for at in (1, 2, 3):
+        shutil.copy(root / "X" / "X0.png", root / "X" / f"X{at}.png")
+    with pytest.raises(DataError, match="X"):
+        build(root, tmp_path / "xo.onnx", options())
+
+
+def test_whoever_watches_hears_the_story(photos, tmp_path):
+    """Stages in order, the recipe as a sentence, and what was refused with its reason."""
+    (photos / "X" / "text.jpg").write_text("no photo")
+    heard = Heard()
+    build(photos, tmp_path / "xo.onnx", options(), watch=heard)
+    assert [stage.split()[0] for stage in heard.stages][:3] == ["looking", "reading", "training"]
+    assert any(text.startswith("plain (4 filters") for text in heard.words)
+    assert any("refused: X/text.jpg" in text for text in heard.words)

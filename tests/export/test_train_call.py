@@ -1,0 +1,52 @@
+"""peephole.train: three lines from photos to an answer, and a near miss for a wrong option."""
+
+import pytest
+from drawings import draw, folder, save
+
+import peephole
+from peephole.base.errors import MissingInput, SettingsError
+from peephole.export.train import output_for
+
+
+def test_three_lines(tmp_path, monkeypatch):
+    """Train on a folder, ask, and load the file that was written; it is named after the folder."""
+    monkeypatch.chdir(tmp_path)
+    folder(tmp_path / "photos", 6)
+    visitor = save(draw("X", 77), tmp_path / "visitor.png")
+
+    model = peephole.train("photos/", seconds=2, steps=60, network="plain", threads=1)
+    answer = model.predict(str(visitor))
+    again = peephole.load("photos.onnx")
+
+    assert model.labels == ("O", "X") and answer.best == "X"
+    assert again.predict(visitor) == answer
+    assert "X" in answer._repr_html_()
+
+
+def test_where_the_file_goes(tmp_path, monkeypatch):
+    """Into the current folder, named after the photos' one, also when that is given as a dot; or where asked."""
+    assert str(output_for(tmp_path / "my photos")) == "my photos.onnx"
+    monkeypatch.chdir(tmp_path)
+    assert str(output_for(tmp_path.__class__("."))) == f"{tmp_path.name}.onnx"
+
+
+def test_an_unknown_option_has_a_near_miss(tmp_path):
+    """A typing error is named before anything is read."""
+    with pytest.raises(SettingsError, match="did you mean 'learning_rate'") as refused:
+        peephole.train(tmp_path / "absent", learning_rat=0.1)
+    assert "learning_rate" in refused.value.hint
+
+
+@pytest.mark.parametrize("wrong", [{"seconds": -1}, {"steps": 0}, {"seconds": "long"}, {"size": 32}])
+def test_options_out_of_range(tmp_path, wrong):
+    """Refused before anything is read."""
+    with pytest.raises(SettingsError):
+        peephole.train(tmp_path / "absent", **wrong)
+
+
+def test_no_such_folder(tmp_path, monkeypatch):
+    """MissingInput, and no file of the probe is left."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingInput):
+        peephole.train("absent")
+    assert not list(tmp_path.iterdir())
