@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from drawings import folder
 from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
+from drawings import folder
 from peephole.base.card import Card, Input, Layer, Parity, Resize, Training, Unknown
 from peephole.base.evidence import measure
 from peephole.base.modelwrite import write

@@ -69,7 +69,9 @@ def test_labels_that_the_model_does_not_know_are_strangers(put, evaluate):
 
 def test_the_confusion_adds_up(put, evaluate):
     """Rows are the truth: every labelled photo is counted once, refused ones in the last column; rates count near copies as one."""
-    for seed, (name, where) in enumerate([("left-1", "left"), ("top-1", "left"), ("stranger", "left"), ("top-1", "top"), ("stranger", "unknown/x")], 1):
+    for seed, (name, where) in enumerate(
+        [("left-1", "left"), ("top-1", "left"), ("stranger", "left"), ("top-1", "top"), ("stranger", "unknown/x")], 1
+    ):
         put(name, f"{where}/{seed}.png", seed)
     found = evaluate()
     assert found.confusion.tolist() == [[1, 1, 1], [0, 1, 0]]
@@ -79,7 +81,7 @@ def test_the_confusion_adds_up(put, evaluate):
     assert [(m.truth, m.given) for m in found.mistakes] == [("left", "top")]
 
 
-def test_training_photos_prove_nothing(put, evaluate, tiny_model_path, tiny_graph, tiny_card, tmp_path):
+def test_training_photos_prove_nothing(put, evaluate, tiny_graph, tiny_card, tmp_path):
     """Found by their digests, whatever they are called, and left out; what is left is counted."""
     trained = put("left-1", "left/renamed.png", 1)
     put("left-1", "left/new.png", 2)

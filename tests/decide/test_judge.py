@@ -10,7 +10,7 @@ from peephole.decide.judge import accepts, judge, softmax
 
 
 def test_softmax_by_the_book():
-    """z = (2, 1, 0) at temperatures 1, 2 and 0.5."""
+    """Z = (2, 1, 0) at temperatures 1, 2 and 0.5."""
     z = np.array([2.0, 1.0, 0.0])
     np.testing.assert_allclose(softmax(z), [0.66524096, 0.24472847, 0.09003057], atol=5e-9)
     np.testing.assert_allclose(softmax(z, 2.0), [0.506480, 0.307196, 0.186324], atol=5e-7)

@@ -1,14 +1,14 @@
 """From a folder of photos to a model file: refused early, written whole or not at all, the same bytes every time."""
 
-import os
 import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
-from drawings import draw, folder, save
 
 import peephole
+from drawings import draw, folder, save
 from peephole.base.errors import DataError, InputError, NotANumber, OutputError, ParityError, SettingsError, TrainingStopped
 from peephole.base.modelfile import read
 from peephole.base.watch import Watcher
@@ -83,7 +83,7 @@ def test_same_seed_same_bytes(photos, tmp_path):
 def test_no_path_of_this_machine_is_in_the_file(photos, tmp_path):
     """Neither the folder of the photos nor that of the program."""
     data = build(photos, tmp_path / "xo.onnx", options()).model.data
-    for part in (str(tmp_path), str(photos), os.path.expanduser("~"), "site-packages"):
+    for part in (str(tmp_path), str(photos), str(Path.home()), "site-packages"):
         assert part.encode() not in data
 
 
@@ -196,15 +196,15 @@ def interrupt(monkeypatch, module, name, call=1):
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "call"),
+    "where",
     [(loop, "cross_entropy", 7), (crossfit, "score", 2), (building, "to_onnx", 1), (building, "prove", 1)],
     ids=["training", "holding out", "exporting", "proving"],
 )
-def test_a_stop_anywhere_can_be_resumed(photos, tmp_path, monkeypatch, module, name, call):
-    """In the loop, while holding out, while exporting: a checkpoint is kept, the hint says --resume, and the file comes out as without a stop."""
+def test_a_stop_anywhere_can_be_resumed(photos, tmp_path, monkeypatch, where):
+    """In the loop, while holding out, while exporting: a checkpoint is kept, the hint says --resume, the file comes out as without a stop."""
     whole = build(photos, tmp_path / "whole.onnx", options()).model
     with monkeypatch.context() as patch:
-        interrupt(patch, module, name, call)
+        interrupt(patch, *where)
         with pytest.raises(TrainingStopped) as stopped:
             build(photos, tmp_path / "xo.onnx", options())
     assert "--resume" in stopped.value.hint and "xo.checkpoint" in stopped.value.hint

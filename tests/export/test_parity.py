@@ -48,7 +48,7 @@ def test_the_same_is_the_same(asked, graph):
     [
         ("conv1.weight", lambda w: w * 1.01),
         ("dense1.weight", lambda w: w + 0.01),
-        ("logits.bias", lambda b: b + [0, 0.05, 0]),
+        ("logits.bias", lambda b: b + np.array([0, 0.05, 0])),
         ("logits.weight", lambda w: w[::-1]),
         ("conv1.bias", lambda b: b * np.nan),
     ],
@@ -63,7 +63,9 @@ def test_a_changed_weight_is_found(asked, graph, name, change):
 
 def test_a_changed_known_example_changes_decisions(asked, graph):
     """The logits agree, but who is familiar does not: decisions change and that is enough."""
-    name = next(w.name for w in graph.graph.initializer if numpy_helper.to_array(w).shape == (7 + 1, 8) or numpy_helper.to_array(w).shape == (8, 7 + 1))
+    name = next(
+        w.name for w in graph.graph.initializer if numpy_helper.to_array(w).shape == (7 + 1, 8) or numpy_helper.to_array(w).shape == (8, 7 + 1)
+    )
     spoil(graph, name, lambda w: -w)
     with pytest.raises(ParityError, match=r"[1-9]\d* of 12 decisions changed"):
         look(asked, graph, line=(0.0, 0.0))

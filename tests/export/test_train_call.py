@@ -1,9 +1,9 @@
 """peephole.train: three lines from photos to an answer, and a near miss for a wrong option."""
 
 import pytest
-from drawings import draw, folder, save
 
 import peephole
+from drawings import draw, folder, save
 from peephole.base.errors import MissingInput, SettingsError
 from peephole.export.train import output_for
 

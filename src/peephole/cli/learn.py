@@ -51,7 +51,7 @@ def _options(given: dict[str, Any]) -> Any:
         given["augment"] = part("train.augment:Augment")(**chosen)
     if given["size"] is not None:
         size = _numbers(given["size"], "size")
-        given["size"] = (size * 2)[:2]
+        given["size"] = size * 2 if len(size) == 1 else size
     return part("train.recipe:Options")(plain=plain(**network), **given)
 
 
@@ -129,8 +129,11 @@ def _run(
         print_json(built.model.card)
         return
     size_kb = built.path.stat().st_size / 1000
-    console.print(f"\n{built.path}", style="bold", end="")
-    console.print(f"  {size_kb:,.0f} kB, {len(built.model.card.labels)} labels, trained in {built.training_seconds:.1f} s", markup=False)
+    console.print(f"\n{built.path}", style="bold", end="", markup=False, soft_wrap=True)
+    console.print(
+        f"  {size_kb:,.0f} kB, {len(built.model.card.labels)} labels, trained in {built.training_seconds:.1f} s", markup=False, soft_wrap=True
+    )
     for line in card_lines(built.model.card):
-        console.print(f"  {line}", markup=False)
-    console.print(f"\nnext:  peephole predict {built.path} PHOTO\n       peephole explain {built.path} PHOTO -o report.html", markup=False)
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    todo = f"\nnext:  peephole predict {built.path} PHOTO\n       peephole explain {built.path} PHOTO -o report.html"
+    console.print(todo, markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from peephole.base.errors import InputError
+from peephole.base.errors import InputError, SettingsError
 from peephole.base.extras import load as part
 from peephole.cli.show import ProgressWatcher, console, print_error, print_json
 
@@ -43,9 +43,9 @@ def predict(
     else:
         for name, answer in found:
             who = answer.label if answer.label is not None else "stranger"
-            console.print(f"{name}: ", end="", markup=False)
-            console.print(who, style="bold green" if answer.accepted else "bold yellow", markup=False, end="")
-            console.print(f"  (looks most like {answer.best}, {answer.probability:.1%}; {answer.reason})", markup=False)
+            console.print(f"{name}: ", end="", markup=False, soft_wrap=True)
+            console.print(who, style="bold green" if answer.accepted else "bold yellow", markup=False, end="", soft_wrap=True)
+            console.print(f"  (looks most like {answer.best}, {answer.probability:.1%}; {answer.reason})", markup=False, soft_wrap=True)
     for problem in failed:
         print_error(problem)
     if failed:
@@ -61,6 +61,8 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure a model on photos that it was not trained on."""
+    if stranger_unit not in ("stranger", "kind"):
+        raise SettingsError(f"stranger-unit is stranger or kind, not '{stranger_unit}'", "--stranger-unit stranger")
     predictor = part("decide.predictor:load")(model, threads)
     with ProgressWatcher() as watch:
         watch.stage(f"evaluating {model.name} on {data}")

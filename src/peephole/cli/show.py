@@ -88,7 +88,7 @@ class ProgressWatcher(Watcher):
 
     def said(self, text: str) -> None:
         """Print a line above the bars."""
-        errors.print(text, markup=False, style="dim")
+        errors.print(text, markup=False, style="dim", soft_wrap=True)
 
 
 def card_lines(card: Card) -> list[str]:

@@ -27,20 +27,25 @@ def evaluation(found: Evaluation, console: Console) -> None:
     refused = f"; {found.refused} refused" if found.refused else ""
     console.print(f"{found.photos} photos that the model has not learned from{left}{refused}")
     for note in found.notes:
-        console.print(note, style="dim", markup=False)
+        console.print(note, style="dim", markup=False, soft_wrap=True)
     if found.accuracy is not None:
         low, high = found.accuracy.interval
         right = round(found.accuracy.accuracy * found.accuracy.n)
         console.print(
             f"accuracy: {right} of {found.accuracy.n} sources right, {found.accuracy.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})",
             markup=False,
+            soft_wrap=True,
         )
     for each in found.evidence:
-        console.print(describe(each), markup=False)
+        console.print(describe(each), markup=False, soft_wrap=True)
     if found.confusion.any() and len(found.labels) <= WIDEST:
         console.print(_confusion(found))
     for mistake in found.mistakes[:SHOWN]:
         truth = "a stranger" if mistake.truth is None else mistake.truth
-        console.print(f"  let in by mistake: {mistake.id}, {truth}, taken for {mistake.given} (familiarity {mistake.familiarity:.2f})", markup=False)
+        console.print(
+            f"  let in by mistake: {mistake.id}, {truth}, taken for {mistake.given} (familiarity {mistake.familiarity:.2f})",
+            markup=False,
+            soft_wrap=True,
+        )
     if len(found.mistakes) > SHOWN:
         console.print(f"  and {len(found.mistakes) - SHOWN} more (--json lists all)")
