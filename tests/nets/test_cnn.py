@@ -225,3 +225,21 @@ def test_numbers_no_network_can_have_are_refused(wrong):
         Plain(**wrong)
     assert next(iter(wrong)).replace("_", "-") in refused.value.what
     assert "--help" in refused.value.hint
+
+
+@pytest.mark.parametrize("pool", [2, 3])
+def test_pooling_before_the_relu_while_training_changes_no_answer_and_no_gradient(pool):
+    """Max pooling and ReLU commute: the order that training takes gives the drawn network's logits and gradients."""
+    torch.manual_seed(0)
+    network = plain(Plain(filters=(4, 6), pool=pool, hidden=8, keep_prob=1.0), Shape(1, 13, 11), 3, (100.0,), (50.0,))
+    x = torch.randn(5, 1, 13, 11)
+    found = []
+    for training in (True, False):
+        network.train(training).zero_grad()
+        logits, _ = network(x)
+        logits.logsumexp(1).sum().backward()
+        found.append((logits.detach(), [p.grad.clone() for p in network.parameters()]))
+    assert [name for name, _ in network.train()._quickest()][:3] == ["conv1", "pool1", "relu1"]
+    torch.testing.assert_close(found[0][0], found[1][0])
+    for first, second in zip(found[0][1], found[1][1], strict=True):
+        torch.testing.assert_close(first, second, atol=1e-5, rtol=1e-4)

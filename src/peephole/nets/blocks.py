@@ -87,11 +87,23 @@ class Network(nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (B, labels) and embedding (B, features)."""
         embedding = x
-        for name, step in self.body.named_children():
+        for name, step in self._quickest() if self.training else self.body.named_children():
             x = step(x)
             if name == self.embedding_of:
                 embedding = x
         return x, embedding
+
+    def _quickest(self) -> list[tuple[str, nn.Module]]:
+        """Return the steps with each max pooling before its ReLU.
+
+        Both are monotone, so they commute, and the ReLU and its gradient have a quarter of the work. Only for training: the file
+        keeps the order in which the network is drawn.
+        """
+        steps = list(self.body.named_children())
+        for at in range(len(steps) - 1):
+            if isinstance(steps[at][1], nn.ReLU) and isinstance(steps[at + 1][1], nn.MaxPool2d):
+                steps[at], steps[at + 1] = steps[at + 1], steps[at]
+        return steps
 
     def head(self) -> nn.Linear:
         """The last fully connected layer."""

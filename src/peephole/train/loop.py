@@ -161,7 +161,7 @@ def _learn(state: State, examples: Examples, chosen: torch.Tensor, recipe: Recip
 def _begin(network: Network, recipe: Recipe) -> State:
     """Put the network where it trains and pair it with its optimiser (AdamW, Loshchilov & Hutter 2019)."""
     network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this pairing
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99), fused=True)
     return State(network, optimiser, recipe.average)
 
 
