@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from PIL import Image
 
 from peephole.base.errors import MissingExtra
-from peephole.base.evidence import describe, needed, percent
+from peephole.base.evidence import describe, needed, percent, upper_bound
 from peephole.base.extras import load as part
 from peephole.base.records import Evidence
 from peephole.cli.show import ProgressWatcher, card_lines, console
@@ -176,8 +176,8 @@ def _explain_evidence(found: tuple[Evidence, ...]) -> None:
     """Say in plain words what the evidence is worth."""
     strangers = next(e for e in found if e.claim == "false accept")
     console.print(
-        f"   Five kinds of strangers prove little: {strangers.errors} of {strangers.trials} were let in, and still up to"
-        f" {percent(strangers.bound)} of all kinds could be."
+        f"   A kind counts as let in when any one of its {EXAMPLES} drawings is: {strangers.errors} of {strangers.trials} here."
+        f" Five kinds prove little: even with none let in, up to {percent(upper_bound(0, strangers.trials))} of all kinds could be."
         f" To claim {percent(REQUEST)}, {needed(REQUEST)} strangers, none of them let in, are needed."
         "\n   So this door arms only as [bold]low_risk[/]: fit for a sweet jar, not for a front door."
     )

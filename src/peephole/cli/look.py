@@ -102,7 +102,7 @@ def explain(
 
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder for what the demo makes.")] = Path("demo-out"),
-    seconds: Annotated[float, typer.Option(help="How long the demo may train.")] = 16.0,
+    seconds: Annotated[float, typer.Option(help="How long the demo may train.")] = 30.0,
 ) -> None:
     """Draw your sign to enter: the whole story on built-in real handwriting, in under a minute."""
     part("cli.demo:run")(output, seconds)

@@ -61,13 +61,12 @@ def warp(pictures: np.ndarray, motion: np.ndarray) -> tuple[np.ndarray, np.ndarr
     u, v = across - left.astype(np.float32), down - top.astype(np.float32)
     # Places in the flattened batch; np.take is several times faster than take_along_axis.
     at = top * side + left
+    corners = (0, 1, side, side + 1)
     if len(motion) == 1:
-        flat = pictures.reshape(count, -1)
-        p, q, r, s = (np.take(flat, at[0] + k, axis=1) for k in (0, 1, side, side + 1))
+        p, q, r, s = (np.take(pictures.reshape(count, -1), at[0] + k, axis=1) for k in corners)
     else:
         at += np.arange(count, dtype=np.int32)[:, None, None] * side**2
-        flat = pictures.reshape(-1)
-        p, q, r, s = (np.take(flat, at + k) for k in (0, 1, side, side + 1))
+        p, q, r, s = (np.take(pictures.reshape(-1), at + k) for k in corners)
     return (p * (1 - u) + q * u) * (1 - v) + (r * (1 - u) + s * u) * v, inside
 
 
@@ -150,8 +149,10 @@ def _compare(first: np.ndarray, second: np.ndarray, motion: np.ndarray) -> tuple
     """Return correlation in the middle band, shared area, and the motion itself."""
     count, side, _ = first.shape
     moved, inside = warp(first, motion)
-    weight = (inside * window(side)).reshape(count, -1)
     fine, broad = (1, 4) if side >= 64 else (0, 2)
+    # Near the rim of a turned copy the blur would mix in the empty corners.
+    covered = blur(inside.astype(np.float32), broad) > 0.999
+    weight = (covered * window(side)).reshape(count, -1)
     total = weight.sum(1, keepdims=True) + 1e-9
     flat = []
     for pictures in (moved, second):

@@ -122,8 +122,11 @@ def _every_pair(small: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.n
     np.fill_diagonal(best, -1)
     rows, columns = _nearest(best, labels)
     pairs = np.unique(np.sort(np.stack([rows, columns], 1), 1), axis=0)
-    turned = best[pairs[:, 1], pairs[:, 0]] > best[pairs[:, 0], pairs[:, 1]]
-    pairs[turned] = pairs[turned][:, ::-1]
+    if count <= MANY:  # the empty corners of a turned copy are left out only when the copy is the second
+        pairs = np.concatenate([pairs, pairs[:, ::-1]])
+    else:
+        turned = best[pairs[:, 1], pairs[:, 0]] > best[pairs[:, 0], pairs[:, 1]]
+        pairs[turned] = pairs[turned][:, ::-1]
     return pairs[:, 0], pairs[:, 1], motions[which[pairs[:, 0], pairs[:, 1]]]
 
 
