@@ -6,6 +6,7 @@ the five other digits are strangers. Nothing here is made up: what is printed is
 
 import csv
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -224,6 +225,15 @@ def _tell_why(root: Path, summary: "Summary") -> Path:
     return page
 
 
+def _command() -> str:
+    """Return how this program is called from here: by its name where it is on the PATH, else by its place."""
+    if shutil.which("peephole"):
+        return "peephole"
+    place = Path(sys.argv[0])
+    here = place.is_absolute() and place.is_relative_to(Path.cwd())
+    return (place.relative_to(Path.cwd()) if here else place).as_posix()
+
+
 def run(output: Path, seconds: float) -> None:
     """Run the demo into the folder `output`, which it empties of what an earlier demo left."""
     begun = time.monotonic()
@@ -253,10 +263,12 @@ def run(output: Path, seconds: float) -> None:
     page = _tell_why(root, summary)
     console.print(f"   every layer of that decision: [bold]{page}[/]")
     console.print(f"\nDone in {time.monotonic() - begun:.0f} s. Try next:")
-    shown = output.as_posix()
+    shown, verb = output.as_posix(), _command()
+    stranger = next((o.visit for o in summary.outcomes if o.truth == "unknown"), summary.outcomes[0].visit)
+    photo = sorted((root / "night" / stranger).iterdir())[0].relative_to(root).as_posix()
     for line in (
-        f"peephole explain {shown}/door.onnx {shown}/night/visit-01/*0.png -o why.html   (or any picture of yours)",
-        f"peephole gate replay {shown}/DOOR.toml {shown}/night.csv   (the same night again; nothing moves)",
-        "peephole train YOUR-PHOTOS/   (a folder with one sub-folder of photos per label, unknown/ for strangers)",
+        f"{verb} explain {shown}/door.onnx {shown}/{photo} -o why.html   (a stranger: why it stayed shut)",
+        f"{verb} gate replay {shown}/DOOR.toml {shown}/night.csv   (the same night again; nothing moves)",
+        f"{verb} train YOUR-PHOTOS/   (one sub-folder of photos per label, unknown/ for strangers)",
     ):
         console.print(f"   {line}", markup=False)
