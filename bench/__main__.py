@@ -10,6 +10,7 @@ from rich.table import Table
 
 from bench import batch1, cats_dogs, footprint, mnist, report, speed, xo
 from bench.photos import DATA
+from bench.quiet import Others
 from bench.report import Row
 
 # The short ones first. Each is a function from `quick` to rows.
@@ -22,6 +23,7 @@ SCRIPTS = {
     "mnist": mnist.run,
 }
 CORES = 2
+NOISY = 5.0  # per cent of the cores taken by others, beyond which a timing is no evidence
 
 
 def arguments() -> argparse.Namespace:
@@ -36,15 +38,13 @@ def arguments() -> argparse.Namespace:
 
 
 def ready() -> bool:
-    """See that the data is here, keep to 2 cores, and warn of other work on the machine."""
+    """See that the data is here and keep to 2 cores."""
     if not (DATA / "mnist").is_dir():
         print(f"error: {DATA} does not hold the benchmark data.\nhint:  set PEEPHOLE_DATA to its folder", file=sys.stderr)
         return False
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the figures are for computers without a GPU
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    if (load := os.getloadavg()[0]) > 0.5:
-        print(f"warning: other work runs on this machine (load {load:.1f}); timings will be off, ratios less so", flush=True)
     return True
 
 
@@ -69,14 +69,17 @@ def main() -> int:
     rows: dict[str, list[Row]] = {}
     failed = []
     for name in given.names or SCRIPTS:
+        others = Others()
         try:
             rows[name] = SCRIPTS[name](given.quick)
         except Exception:  # one broken script must not cost the hours of the others
             traceback.print_exc()
             failed.append(name)
             continue
+        if (took := others.percent()) > NOISY:
+            print(f"warning: other work took {took:.0f} % of the cores while {name} ran; wait for a quiet machine and run it again", flush=True)
         if not given.quick:
-            report.save(name, rows[name])
+            report.save(name, rows[name], took)
     show(rows, given.quick)
     if failed:
         print(f"error: {', '.join(failed)} did not run to the end; see above", file=sys.stderr)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 HERE = Path(__file__).parent
 PACKAGES = ("peephole", "torch", "onnxruntime", "numpy")
-COLUMNS = ("what", "value", "spread", "n", "target", "machine", "versions", "commit", "date", "script")
+COLUMNS = ("what", "value", "spread", "n", "target", "machine", "others", "versions", "commit", "date", "script")
 HEAD = """# Results
 
 Written by `python -m bench`; do not edit. How to read and to repeat them: README.md. Every single value: results.json.
@@ -104,19 +104,22 @@ def commit() -> str:
     return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
 
 
-def save(script: str, rows: Iterable[Row], folder: Path = HERE) -> None:
-    """Write a script's rows into results.json and results.md in `folder`, in place of its older ones from this machine."""
+def save(script: str, rows: Iterable[Row], others: float, folder: Path = HERE) -> None:
+    """Write a script's rows into results.json and results.md in `folder`, in place of its older ones from this machine.
+
+    `others` is the per cent of the cores' time that other work took meanwhile.
+    """
     kept = folder / "results.json"
     old = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []
     here = machine()
-    new = [_entry(script, row, here) for row in rows]
+    new = [_entry(script, row, here, others) for row in rows]
     entries = [e for e in old if (e["script"], e["machine"]) != (script, here)] + new
     entries.sort(key=lambda e: (e["script"], e["machine"]))  # stable: the rows of one run keep their order
     kept.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "results.md").write_text(HEAD + _table(entries), encoding="utf-8")
 
 
-def _entry(script: str, row: Row, here: str) -> dict[str, Any]:
+def _entry(script: str, row: Row, here: str, others: float) -> dict[str, Any]:
     return {
         "what": row.what,
         "value": f"{number(row.value)} {row.unit}".rstrip(),
@@ -124,6 +127,7 @@ def _entry(script: str, row: Row, here: str) -> dict[str, Any]:
         "n": f"{len(row.values)} {row.of}",
         "target": f"{row.target} ({row.verdict})" if row.target else "",
         "machine": here,
+        "others": f"{others:.0f} %",
         "versions": ", ".join(part for part in (versions(), row.peers) if part),
         "commit": commit(),
         "date": datetime.now(UTC).date().isoformat(),

@@ -19,8 +19,8 @@ EXHAUSTIVE = 3000
 # Correlation on 16 x 16 pixels from which a pair gets a close look (up to 500 photos; beyond), and how many neighbours do.
 WORTH_A_LOOK, WORTH_A_LOOK_OF_MANY, NEIGHBOURS, MANY = 0.45, 0.6, 4, 500
 # Middle-band correlation from which two photos are one source: alone, with a hint in their names or order, across labels.
-# Honest photos stay below 0.45, but drawings, digits and one face in two lights reach 0.96.
-ALIKE, ALIKE_HINTED, ALIKE_ACROSS = 0.965, 0.9, 0.985
+# Honest photos stay below 0.45, but drawings, digits and one face in two lights come near.
+ALIKE, ALIKE_HINTED, ALIKE_ACROSS = 0.975, 0.9, 0.985
 # Copies are not sheared; two honest drawings are often laid over each other only by shearing one.
 SHEAR = 0.1
 # How much of a picture its copy must show.
@@ -48,7 +48,7 @@ class Pairs:
 def near_pairs(photos: list[Photo], thumbnails: np.ndarray) -> Pairs:
     """Find near copies among photos with grey thumbnails uint8 (N, S, S), S = 64 or 32.
 
-    Pairs within one label (strangers count as one label) need a correlation of 0.965, or 0.9 with a hint
+    Pairs within one label (strangers count as one label) need a correlation of 0.975, or 0.9 with a hint
     in their names, pairs across labels 0.985.
     """
     count = len(photos)
@@ -196,7 +196,8 @@ def _look_closely(thumbnails: np.ndarray, small: np.ndarray, pairs: _Candidates)
             close.append(found.alike[good])
         chosen = np.concatenate(kept)
         pairs, rows, alike = pairs.take(chosen, np.concatenate(motions)), rows[chosen], np.concatenate(close)
-    return rows, np.clip(alike, 0, 1)
+    _, once = np.unique(np.sort(np.stack([pairs.first, pairs.second], 1), 1), axis=0, return_index=True)
+    return rows[once], np.clip(alike[once], 0, 1)
 
 
 def _copies(found: Fit, pairs: _Candidates, slack: float) -> np.ndarray:
