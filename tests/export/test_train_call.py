@@ -4,7 +4,9 @@ import pytest
 
 import peephole
 from drawings import draw, folder, save
+from peephole.base.card import Region
 from peephole.base.errors import MissingInput, SettingsError
+from peephole.export.build import Strangers
 from peephole.export.train import output_for
 
 
@@ -50,3 +52,23 @@ def test_no_such_folder(tmp_path, monkeypatch):
     with pytest.raises(MissingInput):
         peephole.train("absent")
     assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_the_network_and_strengths_by_name(tmp_path):
+    """What the command line takes, Python takes by the same names; strangers, skip and region too."""
+    photos = folder(tmp_path / "photos", 3, signs="XO=", strangers="I")
+    model = peephole.train(
+        photos,
+        tmp_path / "m.onnx",
+        steps=4,
+        filters=(3, 5),
+        hidden=7,
+        noise=4.0,
+        skip=("=",),
+        strangers=Strangers(unit="kind"),
+        region=Region(how="rectangle", box=(0.1, 0.1, 0.8, 0.8)),
+    )
+    recipe = model.card.training.recipe
+    assert model.labels == ("O", "X") and model.card.input.region.how == "rectangle"
+    assert (tuple(recipe["plain"]["filters"]), recipe["plain"]["hidden"], recipe["augment"]["noise"]) == ((3, 5), 7, 4.0)
+    assert [found.unit for found in model.card.evidence if found.claim == "false accept"] == ["kind"]

@@ -148,3 +148,11 @@ def test_a_near_miss_is_named():
     """A typing error in a network's name."""
     with pytest.raises(SettingsError, match="did you mean 'plain'"):
         Options(network="plane")
+
+
+def test_a_named_strength_changes_that_one_alone():
+    """--noise 5 sets the noise and leaves the derived shift, scale and rotation as they were."""
+    derived = derive(DRAWINGS, Options()).augment
+    assert derive(DRAWINGS, Options(vary={"noise": 5})).augment == replace(derived, noise=5)
+    with pytest.raises(SettingsError, match="did you mean 'noise'"):
+        derive(DRAWINGS, Options(vary={"nose": 5}))

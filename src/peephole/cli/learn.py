@@ -46,9 +46,7 @@ def _options(given: dict[str, Any]) -> Any:
     strengths = {name: given.pop(name) for name in (*AUGMENTATIONS, "flip")}
     network = {name: given.pop(name) for name in ("filters", "kernel", "stride", "padding", "pool", "hidden", "keep_prob", "norm")}
     network["filters"] = _numbers(network["filters"], "filters")
-    chosen = {name: value for name, value in strengths.items() if value is not None}
-    if chosen:
-        given["augment"] = part("train.augment:Augment")(**chosen)
+    given["vary"] = {name: value for name, value in strengths.items() if value is not None}
     if given["size"] is not None:
         size = _numbers(given["size"], "size")
         given["size"] = size * 2 if len(size) == 1 else size

@@ -15,9 +15,9 @@ from peephole.data.decode import read_bytes
 from peephole.data.photos import Listing, Photo, Refusal, open_bytes
 from peephole.data.photoset import PhotoSet
 from peephole.data.prepare import prepare
-from peephole.data.splits import Split, split, stranger_split
+from peephole.data.splits import Split, merged_strangers, split, stranger_split
 
-__all__ = ["MAX_ARRAY_BYTES", "PhotoSet", "Split", "load", "split", "stranger_split"]
+__all__ = ["MAX_ARRAY_BYTES", "PhotoSet", "Split", "load", "merged_strangers", "split", "stranger_split"]
 
 MAX_ARRAY_BYTES = 8 * 10**9
 BATCH = 64

@@ -8,7 +8,7 @@ import numpy as np
 from peephole.base.errors import DataError
 from peephole.data.photoset import PhotoSet
 
-__all__ = ["ENOUGH", "Split", "split", "stranger_split"]
+__all__ = ["ENOUGH", "Split", "merged_strangers", "split", "stranger_split"]
 
 # From so many sources of every label, or so many strangers, a part can be kept aside for proof.
 ENOUGH = 20
@@ -148,7 +148,7 @@ def stranger_split(photos: PhotoSet, seed: int) -> tuple[np.ndarray, np.ndarray]
     at = np.flatnonzero(photos.labels < 0)
     if not len(at):
         return at, at
-    owner = _merged(photos.strangers[at], photos.sources[at])
+    owner = merged_strangers(photos.strangers[at], photos.sources[at])
     given = np.array(photos.given)[at]
     if (given != "").any():
         seen = np.unique(owner[(given == "train") | (given == "val")])
@@ -162,7 +162,7 @@ def stranger_split(photos: PhotoSet, seed: int) -> tuple[np.ndarray, np.ndarray]
     return at[chooses], at[~chooses]
 
 
-def _merged(strangers: np.ndarray, sources: np.ndarray) -> np.ndarray:
+def merged_strangers(strangers: np.ndarray, sources: np.ndarray) -> np.ndarray:
     """Give strangers that share a source one number: the same person in two folders is one stranger."""
     owner = strangers.copy()
     while True:

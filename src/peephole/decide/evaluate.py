@@ -14,7 +14,7 @@ from peephole.base.card import Score
 from peephole.base.engine import Outputs
 from peephole.base.errors import DataError
 from peephole.base.records import Evidence, Unit
-from peephole.data.dataset import PhotoSet, load
+from peephole.data.dataset import PhotoSet, load, merged_strangers
 from peephole.data.photos import Listing, scan
 from peephole.decide.judge import accepts
 from peephole.decide.predictor import Predictor
@@ -120,7 +120,8 @@ def _summary(
     mine = truth >= 0
     best = outputs.logits.argmax(1)
     if (~mine).any():
-        found.append(_false_accept((given >= 0)[~mine], _strangers(photos, truth)[~mine], unit))
+        _, who = np.unique(_strangers(photos, truth)[~mine].astype(str), return_inverse=True)
+        found.append(_false_accept((given >= 0)[~mine], merged_strangers(who, photos.sources[~mine]), unit))
     if mine.any():
         ones = np.flatnonzero(mine)[np.unique(photos.sources[mine], return_index=True)[1]]
         hits = int((best == truth)[ones].sum())

@@ -12,7 +12,7 @@ from peephole.base import evidence
 from peephole.base.card import Card, Input, Score
 from peephole.base.engine import Outputs
 from peephole.base.records import Evidence, Unit
-from peephole.data.dataset import PhotoSet, Split
+from peephole.data.dataset import PhotoSet, Split, merged_strangers
 from peephole.decide.judge import accepts
 from peephole.export.onnx import Known
 from peephole.export.parity import compare, run_graph
@@ -56,8 +56,9 @@ def prove(card: Card, trained: Trained, graph: onnx.ModelProto, unit: Unit) -> C
         judges = HeldOut(own.logits, photos.labels[parts.prove], own.familiarity, parts.prove)
     found = [_false_reject(card, photos, judges, parts.role)]
     if len(trained.proving):
+        at = asked[np.isin(asked, trained.proving)]
         strange = _part(outputs, np.isin(asked, trained.proving))
-        found.insert(0, _false_accept(card, photos.strangers[asked[np.isin(asked, trained.proving)]], strange, unit))
+        found.insert(0, _false_accept(card, merged_strangers(photos.strangers[at], photos.sources[at]), strange, unit))
     right = judges.right[_first_of_sources(photos, judges.indices)]
     return card.model_copy(update={"parity": parity, "scores": {"held_out": _score(right, parts.role)}, "evidence": tuple(found)})
 

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from peephole.base.card import Region
 from peephole.base.errors import SettingsError, did_you_mean
 from peephole.base.watch import Watcher
 from peephole.decide.predictor import Predictor
-from peephole.export.build import build
+from peephole.export.build import Strangers, build
+from peephole.nets.cnn import Plain
+from peephole.train.augment import Augment
 from peephole.train.recipe import Options
 
 __all__ = ["output_for", "train"]
@@ -17,16 +20,47 @@ def output_for(root: Path) -> Path:
     return Path(f"{root.resolve().name or 'model'}.onnx")
 
 
-def train(photos: str | Path, output: str | Path | None = None, *, seconds: float = 30.0, watch: Watcher | None = None, **options: Any) -> Predictor:
-    """Train on a folder of photos (one sub-folder per label, `unknown/` for strangers), write a model file, and return it ready to predict.
-
-    `seconds` is the one dial; `options` are those of `train.recipe.Options` (network, seed, size, steps, ...). The file is named after the
-    folder unless `output` says otherwise. Raises InputError with a hint for photos or options that cannot be used.
-    """
-    known = Options.__dataclass_fields__
-    for name in options:
+def _options(given: dict[str, Any]) -> Options:
+    """Sort what was given by name into the recipe's options, the plain network's numbers and the augmentation's strengths."""
+    kinds = (Options, Plain, Augment)
+    own, network, vary = ({name: value for name, value in given.items() if name in kind.__dataclass_fields__} for kind in kinds)
+    known = [name for kind in kinds for name in kind.__dataclass_fields__]
+    for name in given:
         if name not in known:
             raise SettingsError(f"there is no option '{name}'{did_you_mean(name, known)}", f"the options are {', '.join(known)}")
+    if network:
+        own["plain"] = Plain(**network)
+    if vary:
+        own["vary"] = vary
+    return Options(**own)
+
+
+def train(
+    photos: str | Path,
+    output: str | Path | None = None,
+    *,
+    seconds: float = 30.0,
+    strangers: Strangers | None = None,
+    skip: tuple[str, ...] = (),
+    region: Region | None = None,
+    resume: bool = False,
+    watch: Watcher | None = None,
+    **options: Any,
+) -> Predictor:
+    """Train on a folder of photos (one sub-folder per label, `unknown/` for strangers), write a model file, and return it ready to predict.
+
+    `seconds` is the one dial. `options` are those of the command line by name: network, seed, size, steps, filters, keep_prob, noise, ... The
+    file is named after the folder unless `output` says otherwise. Raises InputError with a hint for photos or options that cannot be used.
+    """
     root = Path(photos)
-    built = build(root, output or output_for(root), Options(seconds=seconds, **options), watch=watch)
+    built = build(
+        root,
+        output or output_for(root),
+        _options({"seconds": seconds, **options}),
+        strangers=strangers,
+        skip=tuple(skip),
+        region=region,
+        resume=resume,
+        watch=watch,
+    )
     return Predictor(built.model)

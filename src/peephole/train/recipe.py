@@ -3,6 +3,7 @@
 Knows the data only as a `Facts` record; touches no file and no tensor.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -31,6 +32,7 @@ KINDS: tuple[tuple[str, type, str, str], ...] = (
     ("weight_decay", Real, "a number", "weight_decay=0.01"),
     ("plain", Plain, "a Plain", "plain=Plain(filters=(32, 64))"),
     ("augment", Augment, "an Augment", "augment=Augment(rotate=10)"),
+    ("vary", Mapping, "strengths by name", "vary={'noise': 5}"),
 )
 
 
@@ -53,7 +55,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Options:
-    """What the user may fix; None leaves it to the recipe. `network`: auto, plain or lite0; `fit`: auto, frozen or finetune (lite0)."""
+    """What the user may fix; None leaves it to the recipe.
+
+    `network`: auto, plain or lite0; `fit`: auto, frozen or finetune (lite0). `augment` replaces the derived augmentation, `vary` changes
+    only the strengths it names.
+    """
 
     network: str = "auto"
     fit: str = "auto"
@@ -68,6 +74,7 @@ class Options:
     weight_decay: float | None = None
     plain: Plain = field(default_factory=Plain)
     augment: Augment | None = None
+    vary: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise SettingsError for options of the wrong kind or out of range."""
@@ -169,8 +176,15 @@ def _network(facts: Facts, options: Options) -> str:
 
 
 def _augment(facts: Facts, options: Options, network: str) -> Augment:
-    if options.augment is not None:
-        return options.augment
+    """Return the augmentation asked for, or the derived one with the strengths that were named."""
+    known = Augment.__dataclass_fields__
+    for name in options.vary:
+        if name not in known:
+            raise SettingsError(f"there is no augmentation '{name}'{did_you_mean(name, known)}", f"the augmentations are {', '.join(known)}")
+    return replace(options.augment or _derived_augment(facts, network), **options.vary)  # type: ignore[arg-type]  # the names were checked
+
+
+def _derived_augment(facts: Facts, network: str) -> Augment:
     if network == "lite0":
         return Augment(shift=0.06, scale=0.12, rotate=8, colour=0.15, flip=not facts.drawing)
     # Full-size sets need little variation; a dozen drawings need a lot (docs/log.md, X or O).
