@@ -4,19 +4,16 @@ Knows nothing of what was measured. A new run of a script replaces that script's
 """
 
 import json
-import os
-import platform
 import statistics
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.origin import commit, machine, versions
+
 HERE = Path(__file__).parent
-PACKAGES = ("peephole", "torch", "onnxruntime", "numpy")
 COLUMNS = ("what", "value", "spread", "n", "target", "machine", "others", "versions", "commit", "date", "script")
 HEAD = """# Results
 
@@ -29,7 +26,8 @@ Written by `python -m bench`; do not edit. How to read and to repeat them: READM
 class Row:
     """One figure: every value that was measured, and what stands for them.
 
-    `values` in `unit`; `of` names them ("seeds", "rounds"); `middle` is the mean (over seeds and draws) or the median (of timings).
+    `values` in `unit`; `of` names them ("seeds", "rounds"); `middle` is the mean (over seeds and draws), the median (of timings)
+    or the worst, that is the largest (of seconds that each draw must stay within).
     `least` or `most` is the target, if there is one; `peers` are versions of packages in another environment.
     """
 
@@ -37,7 +35,7 @@ class Row:
     values: tuple[float, ...]
     unit: str
     of: str
-    middle: Literal["mean", "median"] = "median"
+    middle: Literal["mean", "median", "worst"] = "median"
     least: float | None = None
     most: float | None = None
     peers: str = ""
@@ -45,14 +43,18 @@ class Row:
     @property
     def value(self) -> float:
         """What stands for the values, in `unit`."""
+        if self.middle == "worst":
+            return max(self.values)
         return statistics.mean(self.values) if self.middle == "mean" else statistics.median(self.values)
 
     @property
     def spread(self) -> str:
-        """The standard deviation of a mean's values, with the extremes; the extremes of a median's."""
+        """The extremes; with them the standard deviation of a mean's values, and the mean where the worst stands for all."""
         if len(self.values) < 2:
             return "one value"
         extremes = f"{number(min(self.values))} to {number(max(self.values))}"
+        if self.middle == "worst":
+            return f"mean {number(statistics.mean(self.values))} ({extremes})"
         return f"± {statistics.stdev(self.values):.2g} ({extremes})" if self.middle == "mean" else extremes
 
     @property
@@ -71,37 +73,6 @@ class Row:
 def number(value: float) -> str:
     """Write a figure with four digits, never with an exponent."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def machine() -> str:
-    """Name the processor, whether it multiplies bfloat16 natively, and the cores that this process may use."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor() or platform.machine())
-    native = any("avx512_bf16" in line or "amx_bf16" in line for line in lines if line.startswith("flags"))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{model}{' with bf16' if native else ''}, {cores} cores"
-
-
-def versions() -> str:
-    """List Python and the packages that the figures depend on."""
-    found = [f"Python {platform.python_version()}"]
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found)
-
-
-def commit() -> str:
-    """Return the commit that was measured, with a + when the tree held changes beside the results themselves."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(("git", *words), cwd=HERE.parent, capture_output=True, text=True, check=False).stdout.strip()
-
-    changed = git("status", "--porcelain", "--", ".", ":!bench/results.md", ":!bench/results.json")
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
 
 
 def save(script: str, rows: Iterable[Row], others: float, folder: Path = HERE) -> None:
@@ -140,5 +111,7 @@ def _entry(script: str, row: Row, here: str, others: float) -> dict[str, Any]:
 
 def _table(entries: list[dict[str, Any]]) -> str:
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    lines += ["| " + " | ".join(str(e[name]) if name != "script" else f"bench/{e[name]}.py" for name in COLUMNS) + " |" for e in entries]
+    for entry in entries:
+        shown = entry | {"script": f"bench/{entry['script']}.py"}
+        lines.append("| " + " | ".join(str(shown.get(name, "not measured")) for name in COLUMNS) + " |")
     return "\n".join(lines) + "\n"

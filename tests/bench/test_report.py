@@ -17,6 +17,13 @@ def test_a_median_ignores_an_outlier_and_a_mean_does_not():
     assert GOOD.spread.startswith("± 0.71")
 
 
+def test_a_time_limit_is_judged_by_the_slowest():
+    """A budget that one draw breaks is broken, whatever the mean says."""
+    row = Row("slow once", (42.5, 44.0, 92.5), "s", "seeds", "worst", most=60)
+    assert (row.value, row.verdict) == (92.5, "miss")
+    assert row.spread == "mean 59.67 (42.5 to 92.5)"
+
+
 def test_a_second_run_replaces_its_own_rows_only(tmp_path: Path):
     """Rows of the same script on the same machine are replaced, those of other scripts stay."""
     save("a", [FAST, GOOD], 0.0, tmp_path)
