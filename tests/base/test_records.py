@@ -57,7 +57,9 @@ def test_reasons():
     """Each way to be refused has its own sentence."""
     assert "at or above the threshold" in PREDICTION.reason
     assert "below the threshold" in STRANGER.reason
-    assert "next best label" in dataclasses.replace(STRANGER, familiarity=0.9).reason
+    assert "leads the next label by 0.10 only" in dataclasses.replace(STRANGER, familiarity=0.9).reason
+    assert "another label's known examples are nearer by 0.05" in dataclasses.replace(STRANGER, familiarity=0.9, margin=-0.05).reason
+    assert "0.6996, below the threshold 0.7000" in dataclasses.replace(STRANGER, familiarity=0.6996).reason
     assert "not a number" in dataclasses.replace(STRANGER, familiarity=math.nan).reason
     assert PREDICTION.best == "ana"
     assert STRANGER.best == "한글"

@@ -89,12 +89,15 @@ class Prediction:
         """One sentence a person can read."""
         if not math.isfinite(self.familiarity):
             return "the model's answer is not a number, so nobody is let in"
-        near = f"its nearness to {self.best}'s known examples is {self.familiarity:.2f}"
+        digits = next(n for n in range(2, 9) if n == 8 or f"{self.familiarity:.{n}f}" != f"{self.threshold:.{n}f}")
+        near = f"its familiarity with {self.best}'s known examples is {self.familiarity:.{digits}f}"
         if self.accepted:
-            return f"{near}, at or above the threshold {self.threshold:.2f}"
+            return f"{near}, at or above the threshold {self.threshold:.{digits}f}"
         if self.familiarity < self.threshold:
-            return f"{near}, below the threshold {self.threshold:.2f}: a stranger"
-        return f"{near}, but the next best label is only {self.margin:.2f} away: in doubt, a stranger"
+            return f"{near}, below the threshold {self.threshold:.{digits}f}: a stranger"
+        if self.margin < 0:
+            return f"the network prefers {self.best}, but another label's known examples are nearer by {-self.margin:.2f}: in doubt, a stranger"
+        return f"{near}, but it leads the next label by {self.margin:.2f} only: in doubt, a stranger"
 
     def _repr_html_(self) -> str:
         """Show the answer in a notebook: the verdict, the ranking as bars, the nearest examples."""

@@ -30,9 +30,9 @@ def evaluation(found: Evaluation, console: Console) -> None:
         console.print(note, style="dim", markup=False, soft_wrap=True)
     if found.accuracy is not None:
         low, high = found.accuracy.interval
-        right = round(found.accuracy.accuracy * found.accuracy.n)
+        right, n, share = round(found.accuracy.accuracy * found.accuracy.n), found.accuracy.n, found.accuracy.accuracy
         console.print(
-            f"accuracy: {right} of {found.accuracy.n} sources right, {found.accuracy.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%})",
+            f"accuracy: {right} of {n} sources get the right best label, let in or not: {share:.2%} (95 % interval {low:.2%} to {high:.2%})",
             markup=False,
             soft_wrap=True,
         )

@@ -112,6 +112,8 @@ def read_bytes(path: Path | str) -> bytes:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise MissingInput(f"{path} is not there", "check the path") from None
+    except IsADirectoryError:
+        raise PhotoError("a folder, not a photo", "name the photos in it (FOLDER/*.jpg), or: peephole evaluate MODEL FOLDER") from None
     except OSError as error:
         raise PhotoError(f"cannot be read: {error.strerror or error}", "check its permissions") from error
 

@@ -18,6 +18,7 @@ from peephole.data.dataset import PhotoSet, load, merged_strangers
 from peephole.data.photos import Listing, scan
 from peephole.decide.judge import accepts
 from peephole.decide.predictor import Predictor
+from peephole.decide.predictor import load as load_model
 
 __all__ = ["Evaluation", "Mistake", "evaluate"]
 
@@ -67,6 +68,12 @@ def _strangers(photos: PhotoSet, truth: np.ndarray) -> np.ndarray:
     return np.where(truth < 0, np.array(names, object), "")
 
 
+def _foreign(photos: PhotoSet, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the folders that are no label of the model: a misspelt one must not pass for strangers unnoticed."""
+    other = [name for i, name in enumerate(photos.names) if name not in labels and (photos.labels == i).any()]
+    return (f"not labels of this model, so counted as strangers: {', '.join(other)} (it knows {', '.join(labels)})",) if other else ()
+
+
 def _false_accept(taken: np.ndarray, who: np.ndarray, unit: Unit) -> Evidence:
     errors, trials = len(set(who[taken])), len(set(who))
     return evidence.measure("false accept", errors, trials, unit, "proof")
@@ -87,7 +94,7 @@ def _answer(predictor: Predictor, photos: PhotoSet, progress: Callable[[int, int
 
 
 def evaluate(
-    predictor: Predictor,
+    predictor: Predictor | str | Path,
     root: Path | str,
     *,
     stranger_unit: Unit = "stranger",
@@ -95,6 +102,7 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Evaluate a model on a folder laid out like a training folder; raises DataError when nothing in it is new to the model."""
+    predictor = predictor if isinstance(predictor, Predictor) else load_model(predictor)
     listing: Listing = scan(root, each_file_a_stranger=each_file_a_stranger)
     photos = load(listing, predictor.card.input, progress=progress)
     known = set(predictor.card.training.digests)
@@ -138,7 +146,7 @@ def _summary(
         photos=len(photos),
         seen=seen,
         refused=len(photos.refused),
-        notes=photos.notes,
+        notes=(*_foreign(photos, labels), *photos.notes),
     )
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from peephole.base.card import Card
 from peephole.base.engine import Engine
-from peephole.base.errors import InputError
+from peephole.base.errors import InputError, PhotoError
 from peephole.base.modelfile import ModelFile, read
 from peephole.base.records import Prediction
 from peephole.data.photos import open_photo
@@ -46,7 +46,10 @@ class Predictor:
         if isinstance(photo, Image.Image):
             return prepare(photo, self.card.input)
         if isinstance(photo, str | Path):
-            return prepare(open_photo(photo), self.card.input)
+            try:
+                return prepare(open_photo(photo), self.card.input)
+            except PhotoError as error:  # the reason alone does not say which of many
+                raise PhotoError(f"{photo}: {error.what}", error.hint) from error
         # A number would be taken for an open file's, and that file would be read and closed.
         raise InputError(f"{type(photo).__name__} is no photo", "give a path, a Pillow image, an array of uint8, or a list of these")
 

@@ -43,7 +43,11 @@ def draw_line(genuine: np.ndarray, impostors: np.ndarray, false_accept: float, w
         raise DataError("no example of a known label was held out, so no threshold can be chosen", "add photos: at least 2 of each label")
     if not len(impostors):
         line = float(np.quantile(genuine, BLIND_REFUSAL))
-        return Line(line, refused_share(genuine, line), f"{BLIND_REFUSAL:.0%} of held-out known examples refused; no stranger was there to choose by")
+        return Line(
+            line,
+            refused_share(genuine, line),
+            f"{BLIND_REFUSAL:.0%} of held-out known examples refused; no stranger was there to choose by (20 strangers or 3 labels would do)",
+        )
     passing = max(0, int(np.floor(false_accept * (len(impostors) + 1) + 1e-9)) - 1)
     ranked = np.sort(impostors)[::-1]
     line = float(np.nextafter(ranked[min(passing, len(ranked) - 1)], np.inf))

@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image
 
 from peephole.base.card import Card
+from peephole.base.errors import PhotoError
 from peephole.base.modelfile import ModelFile
 from peephole.base.records import Prediction
 from peephole.data.decode import open_bytes, read_bytes
-from peephole.decide.predictor import Predictor
+from peephole.decide.predictor import Predictor, load
 from peephole.explain.layers import Layer, Look, look
 from peephole.explain.neighbours import Familiarity, Known, familiarities, find_pictures, nearest, small
 from peephole.explain.occlusion import Occlusion, occlude
@@ -79,16 +80,20 @@ def work_cells(seen: Look, label: int) -> tuple[ConvCell | ReluCell | PoolCell |
     return tuple(cell for cell in found if cell is not None)
 
 
-def explain(predictor: Predictor, image_path: Path | str, *, photos: Path | None = None) -> Explanation:
+def explain(predictor: Predictor | str | Path, image_path: Path | str, *, photos: Path | None = None) -> Explanation:
     """Take the answer for one photo apart.
 
     `photos` is the folder the model was trained on: only with it are pictures of the nearest known examples shown.
     Raises MissingInput and PhotoError for the photo, DataError for the folder, ParityError when the layers shown would not be
     those of the file that answers.
     """
+    predictor = predictor if isinstance(predictor, Predictor) else load(predictor)
     path = Path(image_path)
-    data = read_bytes(path)
-    image = open_bytes(data)
+    try:
+        data = read_bytes(path)
+        image = open_bytes(data)
+    except PhotoError as error:
+        raise PhotoError(f"{path}: {error.what}", error.hint) from error
     card, engine = predictor.card, predictor.engine
     prepared = predictor.prepare(image)
     prediction = predictor.predict(image)

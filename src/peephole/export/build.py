@@ -28,6 +28,7 @@ from peephole.decide.familiarity import K, choose_known
 from peephole.export.layers import layers
 from peephole.export.onnx import Known, to_onnx
 from peephole.export.proof import Trained, prove
+from peephole.nets.cnn import Plain
 from peephole.train.checkpoint import Kept
 from peephole.train.facts import survey
 from peephole.train.judged import judge_by_holding_out, known_examples
@@ -91,6 +92,7 @@ def build(
         watch.said(note)
     recipe = replace(recipe, seconds=recipe.seconds * FINAL_SHARE[parts.role])
     watch.said(recipe.sentence())
+    _say_unused(recipe, options, resume, watch)
     kept = Kept(output.with_suffix(".checkpoint"), _about(photos, recipe), resume)
     try:
         trained = _train(photos, parts, recipe, spec, strangers, kept=kept, watch=watch)
@@ -102,6 +104,17 @@ def build(
         raise _stopped(stop, kept) from None
     kept.path.unlink(missing_ok=True)
     return Built(output, model, trained.recipe, trained.seconds, (*photos.notes, *parts.notes))
+
+
+def _say_unused(recipe: Recipe, options: Options, resume: bool, watch: Watcher) -> None:
+    """Tell the user which options change nothing for the network that the recipe chose."""
+    if recipe.network != "plain" and options.plain != Plain():
+        watch.said(
+            "filters, kernel, stride, padding, pool, hidden, keep-prob and norm are numbers of plain, "
+            f"which {recipe.network} does not have (--network plain)"
+        )
+    if recipe.fit == "frozen" and (options.steps or resume):
+        watch.said("frozen features take no steps and leave no checkpoint: --steps and --resume change nothing (--fit finetune takes steps)")
 
 
 def _gather(

@@ -10,7 +10,10 @@ from urllib.parse import parse_qsl, unquote
 
 from peephole.base.errors import SettingsError, did_you_mean
 
-__all__ = ["Address", "require_topic"]
+__all__ = ["SOURCE_OPTIONS", "Address", "require_topic"]
+
+# What may follow the ? of each source.
+SOURCE_OPTIONS = {"folder": ("once", "poll"), "replay": ("step", "apart", "start")}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictBool,
 
 from peephole.base.errors import SettingsError, did_you_mean
 from peephole.base.settings import Section, load_toml
-from peephole.gateway.address import Address, require_topic
+from peephole.gateway.address import SOURCE_OPTIONS, Address, require_topic
 from peephole.gateway.hours import ALWAYS, Hours, parse_hours, seconds
 from peephole.gateway.policy import UNKNOWN, Policy, Rule
 
@@ -59,7 +59,8 @@ def _factor(value: Any) -> Any:
 
 
 def _source(value: str) -> str:
-    Address.parse(value, SOURCES, LATER_SOURCES)
+    address = Address.parse(value, SOURCES, LATER_SOURCES)
+    address.take(*SOURCE_OPTIONS[address.scheme])
     return value
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from peephole.base.errors import InputError, SensorError
 from peephole.base.records import Frame
 from peephole.data.photos import open_photo
-from peephole.gateway.address import Address
+from peephole.gateway.address import SOURCE_OPTIONS, Address
 from peephole.gateway.clock import Clock
 from peephole.gateway.quality import measure
 from peephole.gateway.recording import Recording, read_recording
@@ -85,7 +85,7 @@ class FolderSensor:
     recorded = False
 
     def __init__(self, address: Address, folder: Path, clock: Clock) -> None:
-        once, poll = address.take("once", "poll")
+        once, poll = address.take(*SOURCE_OPTIONS["folder"])
         if once not in (None, "0", "1"):
             raise SensorError(f"once is 0 or 1, not '{once[:20]}'", "write ?once=1 to stop after the pictures that are there")
         self._once = once == "1"
@@ -187,7 +187,7 @@ def replay_sensor(path: Path) -> ReplaySensor:
 
 
 def _replay(address: Address, folder: Path, _: Clock) -> ReplaySensor:
-    step, apart, start = address.take("step", "apart", "start")
+    step, apart, start = address.take(*SOURCE_OPTIONS["replay"])
     recording = read_recording(
         address.path(folder),
         step=None if step is None else _number("step", step, 0.2, 0.001, 60),

@@ -38,18 +38,23 @@ class Plain:
     def __post_init__(self) -> None:
         """Raise SettingsError for numbers no network can have."""
         rules = [
-            (0 < len(self.filters) <= 8 and all(1 <= f <= 1024 for f in self.filters), "filters takes 1 to 8 stages of 1 to 1024 filters"),
-            (1 <= self.kernel <= 31, "kernel is between 1 and 31"),
-            (1 <= self.stride <= 8, "stride is between 1 and 8"),
-            (self.padding in ("same", "valid"), "padding is same or valid"),
-            (1 <= self.pool <= 8, "pool is between 1 and 8"),
-            (1 <= self.hidden <= 8192, "hidden is between 1 and 8192"),
-            (0 < self.keep_prob <= 1, "keep-prob is above 0 and at most 1"),
-            (self.norm in ("none", "batch"), "norm is none or batch"),
+            (0 < len(self.filters) <= 8 and all(1 <= f <= 1024 for f in self.filters), "filters", "takes 1 to 8 stages of 1 to 1024 filters"),
+            (1 <= self.kernel <= 31, "kernel", "is between 1 and 31"),
+            (1 <= self.stride <= 8, "stride", "is between 1 and 8"),
+            (self.padding in ("same", "valid"), "padding", "is same or valid"),
+            (1 <= self.pool <= 8, "pool", "is between 1 and 8"),
+            (1 <= self.hidden <= 8192, "hidden", "is between 1 and 8192"),
+            (0 < self.keep_prob <= 1, "keep_prob", "is above 0 and at most 1"),
+            (self.norm in ("none", "batch"), "norm", "is none or batch"),
         ]
-        for holds, rule in rules:
+        for holds, name, rule in rules:
             if not holds:
-                raise SettingsError(f"{rule}, not {self}", "peephole train --help lists every option with its range")
+                value = getattr(self, name)
+                shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+                option = name.replace("_", "-")
+                raise SettingsError(
+                    f"{option} {rule}, not {shown}", f"the default is a good start: leave --{option} out (peephole train --help lists all)"
+                )
 
 
 def _stage(number: int, shape: Shape, filters: int, plan: Plain) -> tuple[list[tuple[str, nn.Module]], Shape]:

@@ -61,7 +61,7 @@ def judge_by_holding_out(
     strange, scores = None, np.empty(0)
     if len(strangers):
         scores = _scores(network, photos, known, strangers).familiarity.max(1)
-    else:
+    elif len(photos.names) > 2:
         watch.stage("holding out labels in turn, as strangers")
         counted, total = iter(range(1, 1000)), 4
         # Dealt by label, so that a rare label is not lost among the others.

@@ -3,6 +3,7 @@
 A learner can be asked again and again for models of parts of the same photos; that is what cross-fitting needs.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -115,6 +116,7 @@ class Frozen:
         """Compute the features of every photo once, and of `recipe.views` varied views of those in `among`."""
         self.photos, self.recipe = photos, recipe
         self.network = lite0(Shape(3, recipe.height, recipe.width), len(photos.names)).to(device()).eval()
+        self.begun = time.perf_counter()
         images = Examples.of(photos.images, photos.labels).images
         total = len(images) + recipe.views * len(among)
         done = 0
@@ -154,7 +156,7 @@ class Frozen:
         with torch.no_grad():
             self.network.head().weight.copy_(torch.from_numpy(head.weight))
             self.network.head().bias.copy_(torch.from_numpy(head.bias))
-        return Fitted(self.network.cpu().eval(), self.recipe, 0.0, ())
+        return Fitted(self.network.cpu().eval(), self.recipe, time.perf_counter() - self.begun, ())
 
 
 # The inverse of the L2 penalty, chosen on tuning draws of cats and dogs (docs/log.md).
