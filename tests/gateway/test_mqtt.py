@@ -55,9 +55,10 @@ def test_who_is_there_is_retained(port: int, listen: Callable[[int], Any]) -> No
     """The status says online to whoever comes later, and offline after a goodbye."""
     front = messenger(port)
     front.connect()
-    assert listen(port).wait("peephole/front/status", 1) == ["online"]
+    # Who subscribes while a broker still hands the message out may hear it twice: retained, and as it passes.
+    assert set(listen(port).wait("peephole/front/status", 1)) == {"online"}
     front.close()
-    assert listen(port).wait("peephole/front/status", 1) == ["offline"]
+    assert set(listen(port).wait("peephole/front/status", 1)) == {"offline"}
 
 
 def test_the_last_will_is_read(mosquitto: Any, listen: Callable[[int], Any]) -> None:
