@@ -89,6 +89,7 @@ class _Walk:
         self.nodes = self.initialisers = self.elements = 0
 
     def model(self, view: memoryview) -> Graph:
+        """Check the outermost message and return what it holds; raises HostileModelFile."""
         graph: memoryview | None = None
         opsets, metadata = {}, []
         for field, value in fields(view, MODEL, self.meter):

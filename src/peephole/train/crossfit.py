@@ -15,6 +15,8 @@ from peephole.train.learner import Frozen, Learner, Model
 
 __all__ = ["HeldOut", "Strange", "held_out", "labels_in_turn", "score"]
 
+GROUPS = 4  # of labels, each held out once where every one costs a training
+
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
@@ -98,6 +100,3 @@ def labels_in_turn(
         impostors.append(best[len(known_held) :])
         note()
     return Strange(np.concatenate(genuine), np.concatenate(impostors), count)
-
-
-GROUPS = 4

@@ -24,6 +24,8 @@ from peephole.train.recipe import Recipe
 __all__ = ["Frozen", "Learner", "Model", "Scratch", "learner_for"]
 
 Watch = Callable[[Moment], None]
+# The inverse of the L2 penalty, chosen on tuning draws of cats and dogs (docs/log.md).
+STRENGTH = 1.0
 
 
 class Model(Protocol):
@@ -157,10 +159,6 @@ class Frozen:
             self.network.head().weight.copy_(torch.from_numpy(head.weight))
             self.network.head().bias.copy_(torch.from_numpy(head.bias))
         return Fitted(self.network.cpu().eval(), self.recipe, time.perf_counter() - self.begun, ())
-
-
-# The inverse of the L2 penalty, chosen on tuning draws of cats and dogs (docs/log.md).
-STRENGTH = 1.0
 
 
 def learner_for(photos: PhotoSet, recipe: Recipe, among: np.ndarray, progress: Callable[[int, int], None] | None = None) -> Learner:
