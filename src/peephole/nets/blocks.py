@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from peephole.nets.quick import suits, through
+
 __all__ = ["Network", "Pad", "Shape", "conv_out", "fold_batch_norm", "pool_out", "same_pads"]
 
 
@@ -87,8 +89,9 @@ class Network(nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return logits (B, labels) and embedding (B, features)."""
         embedding = x
+        quick = self.training and suits(x)
         for name, step in self._quickest() if self.training else self.body.named_children():
-            x = step(x)
+            x = through(step, x) if quick else step(x)
             if name == self.embedding_of:
                 embedding = x
         return x, embedding

@@ -18,6 +18,8 @@ from peephole.nets.blocks import Network
 
 __all__ = ["Kept", "State"]
 
+AVERAGE_EVERY = 4  # steps between two moves of the running average: each takes a twentieth of a small network's step
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -45,9 +47,11 @@ class State:
 
     @torch.no_grad()
     def advance(self) -> None:
-        """Count a step and move the running average of the weights (Polyak & Juditsky 1992) towards the present ones."""
+        """Count a step; every 4th moves the running average of the weights (Polyak & Juditsky 1992) towards the present ones."""
         self.step += 1
-        keep = min(self.decay, self.step / (self.step + 9))  # an early average must not remember the random start
+        if self.step % AVERAGE_EVERY:
+            return
+        keep = min(self.decay, self.step / (self.step + 9)) ** AVERAGE_EVERY  # an early average must not remember the random start
         for name, value in self.network.state_dict().items():
             if value.is_floating_point():
                 self.averaged[name].lerp_(value, 1 - keep)
