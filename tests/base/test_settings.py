@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, model_validator
 
 from peephole.base.errors import MissingInput, SettingsError
-from peephole.base.settings import MAX_BYTES, Section, check, load_toml
+from peephole.base.settings import MAX_BYTES, Section, check, load_table, load_toml
 
 
 class Lockout(Section):
@@ -149,20 +149,72 @@ def test_a_secret_is_not_repeated(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "said", "hint"),
     [
-        ('name = "front"\nlow_risk = yes\n', "line 2: Invalid value in: low_risk = yes"),
-        ('name = "front\n', "line 1: "),
-        ("name\n", "line 1: "),
-        ('name = "a"\nname = "b"\n', "line 2: "),
-        ('\n\nx = """never ends', "line 3: "),
-        (b'name = "\xff"\n', "line 1: not UTF-8"),
-        (b"\x00\x01\x02", "line 1: "),
+        ('name = "front"\nlow_risk = True\n', "line 2, column 12: True is no value\n  low_risk = True", "without quotes: low_risk = true"),
+        ("low_risk = no", "line 1, column 12: no is no value", "low_risk = false"),
+        ("name = front-door # x", "line 1, column 8: front-door is text without quotes", 'name = "front-door"'),
+        ("who = [ana]", "line 1, column 8: ana is text without quotes", 'who = ["ana", ...]'),
+        ("name = “a”", "line 1, column 8: curly quotes", 'name = "a"'),
+        ("name =", "line 1, column 7: 'name' has no value", 'name = "..."'),
+        ('who = ("a")', "line 1, column 7: a list does not stand in round brackets", "square"),
+        ("name = None", "line 1, column 8: None is no value", "leave name out"),
+        ("x = .5", "line 1, column 5: .5 is no number", "x = 0.5"),
+        ("x = 5.", "line 1, column 6: 5. is no number", "x = 5"),
+        ("name\n", "line 1, column 5: 'name' has no =", 'name = "..."'),
+        ("name front", "line 1, column 6: there is no = after 'name'", 'name = "front"'),
+        ("name: 'x'", "line 1, column 5: a colon is no =", "name = 'x'"),
+        ("a b = 1", "line 1, column 3: a setting's name is one word", "a_b ="),
+        ("gate]", "line 1, column 5: the [", "write [gate]"),
+        ("[gate\nx = 1", "line 1, column 6: the table's name", "write [gate]"),
+        ("[[rule]\n", "line 1, column 7: the table's name is opened with [[", "write [[rule]]"),
+        ("[rule]]\n", "line 1, column 7: the table's name is closed with ]]", "write [[rule]]"),
+        ('name = "a"\nname = "b"\n', "line 2, column", "keep one"),
+        ("[rule]\nx = 1\n[rule]\n", "line 3, column 6: [rule] stands here a second time\n  [rule]", "each is a [[rule]]"),
+        ("[a.b]\n[a.b] # x\n", "line 2, column 5: [a.b] stands here a second time", "another name"),
+        ("x = {a = 1, a = 2}", "line 1, column 18: 'a' stands twice", "keep one"),
+        ('\nwho = [\n"a",\n\ndo = "open"', "line 2, column 8: [ is never closed\n  who = [", "add ]"),
+        ('who = ["a" "b"]', "line 1, column 12: a comma is missing", "comma"),
+        ('who = ["a"}', "line 1, column 11: what begins with [ ends with }", "end it with ]"),
+        ("q = {a = 1\n[b]", "line 1, column 11: { is never closed", "add }"),
+        ("q = {a = 1,}", "line 1, column 12: a comma stands before }", "remove it"),
+        ('name = "front\n', "line 1, column 14: the text is opened", "closing quote"),
+        ('\n\nx = """never\nends', "line 3, column 13: the text is opened", "closing quote"),
+        ('m = "C:\\door"', "line 1, column 10: a backslash", "m = 'C:\\door'"),
+        ("within = 2 s", "line 1, column 12: 2 s is no number", 'within = "2 s"'),
+        ("agree = 3,", "line 1, column 10: , stands after", "one setting per line"),
+        ("agree = 3 // x", "line 1, column 11: this is no comment", "#"),
+        ("// x", "line 1, column 1: this is no setting", "#"),
+        ("문 = 1", "line 1, column 1: a name in other letters", 'write "문"'),
+        (b'name = "\xff"\n', "line 1: not UTF-8", "UTF-8"),
+        (b"\x00\x01\x1b[31m", "line 1, column 1: Invalid statement\n  ???[31m", "toml.io"),
     ],
 )
-def test_what_is_no_toml_is_told_with_its_line(tmp_path, text, said):
-    """The line, and what stands on it."""
-    assert complaint(tmp_path, text).startswith(f"DOOR.toml, {said}")
+def test_what_is_no_toml_is_told_with_its_line(tmp_path, text, said, hint):
+    """Line, column, what is wrong, the line itself without control characters, and a hint that fits this mistake."""
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, text)
+    assert caught.value.what.replace(str(tmp_path) + "/", "").startswith(f"DOOR.toml, {said}")
+    assert hint in caught.value.hint and len(caught.value.what.splitlines()) <= 2
+
+
+def test_a_long_line_is_shown_around_the_mistake(tmp_path):
+    """A line of a thousand letters is not printed whole."""
+    told = complaint(tmp_path, f'who = [{chr(34)}{"a" * 900}", oops, "{"b" * 900}"]')
+    assert "oops, " in told.splitlines()[1] and len(told.splitlines()[1]) <= 82
+
+
+def test_one_table_alone(tmp_path):
+    """`load_table` asks for nothing of the other tables; an absent one is empty, a value in its place is refused."""
+    path = tmp_path / "DOOR.toml"
+    path.write_text("nonsense = 1\n[decide]\nagree = 7\n")
+    assert load_table(path, "decide", Decide).agree == 7
+    assert load_table(path, "lockout", Lockout) == Lockout()
+    with pytest.raises(SettingsError, match=r"nonsense is no table(.|\n)*\[nonsense\]"):
+        load_table(path, "nonsense", Decide)
+    path.write_text("[decide]\nagre = 7\n")
+    with pytest.raises(SettingsError, match=r"\[decide\]: agre is not a setting"):
+        load_table(path, "decide", Decide)
 
 
 @pytest.mark.parametrize(

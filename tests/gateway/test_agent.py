@@ -18,7 +18,8 @@ from peephole.base.extras import load
 from peephole.base.records import Decision
 from peephole.gateway.actuators import RecordingActuator
 from peephole.gateway.agent import Summary, run
-from peephole.gateway.door import Door
+from peephole.gateway.clock import SteppedClock
+from peephole.gateway.door import Door, load_door
 from peephole.gateway.fakes import ColourPredictor
 from peephole.gateway.journal import Journal, Record, Remark
 from peephole.gateway.policy import Ended
@@ -86,14 +87,88 @@ def test_a_night_at_the_door(night: Path, make_door: MakeDoor, model: ColourPred
 
 
 def test_it_says_on_what_grounds_it_was_armed(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:
-    """The summary and the journal repeat that the rate is not proven."""
+    """The start says whole that the rate is not proven; the stop says how it ended and reminds of it in a few words."""
     door = make_door()
     summary = run(door, model.predict, model.card)
     assert summary.armed.how == "low risk"
+    assert texts(door, "start", "stop") == [
+        summary.armed.sentence,
+        "the recording ended; armed as low risk only: 1 % false accepts are not proven",
+    ]
+    assert "needs 299" in summary.armed.sentence and len(summary.armed.short) < 80
+
+
+def texts(door: Door, *kinds: str) -> list[str]:
+    """Return what the journal's remarks of these kinds say."""
+    with Journal.read(door.journal) as journal:
+        return [row.record.text for kind in kinds for row in journal.entries(kind) if isinstance(row.record, Remark)]
+
+
+@pytest.mark.parametrize("source", ["replay://night", "folder://night/v01?once=1"])
+def test_a_recording_that_ends_lets_the_pulse_finish(night: Path, make_door: MakeDoor, model: ColourPredictor, source: str) -> None:
+    """The last pictures opened the door: it stays open for its five seconds, on the clock that the pictures came by, and no longer."""
+    for visit in sorted(night.iterdir())[1:]:
+        visit.rename(night.parent / visit.name)
+    door = make_door(source)
+    board, remembers = lock(door)
+    summary = run(door, model.predict, model.card, switchboard=board, clock=SteppedClock())
+    assert summary.opened == 1
+    assert [command.state for command in remembers.commands] == ["off", "on", "off", "off"]
+    _, on, off, _ = remembers.commands
+    assert off.wall - on.wall == pytest.approx(5.0, abs=0.2)
+    assert "before its pulse" not in " ".join(texts(door, "stop"))
+
+
+def test_a_stop_in_the_middle_of_a_pulse_is_written_down(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """Whoever ends the gate while the door is open shuts it at once, also while it waits for the pulse to end; the stop says so."""
+    door = make_door("folder://night/v01?once=1")
+    board, remembers = lock(door)
+    stop = threading.Event()
+
+    class Impatient(SteppedClock):
+        def wait(self, seconds: float, halt: threading.Event) -> None:
+            super().wait(seconds, halt)
+            if remembers.state == "on":
+                stop.set()
+
+    run(door, model.predict, model.card, switchboard=board, clock=Impatient(), stop=stop)
+    assert [command.state for command in remembers.commands] == ["off", "on", "off"]
+    (told,) = texts(door, "stop")
+    assert told.startswith("it was told to stop; 'open' was ended 4.8 s before its pulse was over; armed")
+
+
+def test_a_lock_that_is_away_does_not_keep_the_gate_from_ending(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """A pulse that cannot be ended is no reason to wait for ever."""
+    door = make_door("folder://night/v01?once=1")
+    board, remembers = lock(door)
+
+    def tell(record: Record) -> None:
+        remembers.fails = isinstance(record, Ended) or remembers.fails
+
+    assert run(door, model.predict, model.card, switchboard=board, clock=SteppedClock(), tell=tell).faults == 1
+
+
+def test_a_run_that_never_stopped_is_noticed(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """After a kill or a power cut the next start says so, once."""
+    door = make_door()
     with Journal(door.journal, "front-door") as journal:
-        assert [row.record.text for row in (*journal.entries("start"), *journal.entries("stop")) if isinstance(row.record, Remark)] == [
-            summary.armed.sentence
-        ] * 2
+        journal.write(Remark("start", "door.onnx", "armed"), 0.0, 0.0)
+    for _ in range(2):
+        run(door, model.predict, model.card)
+    assert ["wrote no stop" in text for text in texts(door, "start")] == [False, True, False]
+
+
+def test_a_recording_without_dates_matters_to_hours_alone(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """The note is for doors with hours; it names the rules, and how to give a date."""
+    assert run(make_door(), model.predict, model.card).notes == ()
+    path = make_door().path
+    text = path.read_text().replace('do = "open"', 'do = "open"\nwhen = "Mo-Su 00:00-24:00"')
+    path.write_text(text)
+    (note,) = run(load_door(path), model.predict, model.card).notes
+    assert "the hours of rule 1 never hold" in note and "?start=" in note
+    path.write_text(text.replace("replay://night", "replay://night?start=2026-11-02T08:00"))
+    summary = run(load_door(path), model.predict, model.card)
+    assert summary.notes == () and summary.opened == 2
 
 
 def test_it_refuses_to_arm(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:

@@ -9,9 +9,10 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from peephole.base.card import Region
 from peephole.base.errors import InputError, MissingInput, SettingsError
 from peephole.base.settings import check
-from peephole.gateway.door import Door, DoorSettings, load_door
+from peephole.gateway.door import Door, DoorSettings, journal_of, load_door
 from peephole.gateway.fakes import card_for
 from peephole.gateway.sentences import check as explain
 
@@ -158,6 +159,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("action.open", ..., "there is no [action.open]"),
     ("action.open.target", "gpio://17", "gpio:// is not supported yet"),
     ("action.open.target", "lgo://x", "did you mean 'log'"),
+    ("action.open.target", "record://lock", "takes no path"),
     ("action.open.target", "log://x?egress=1", "software never controls the way out"),
     ("action.open.target", "log://x?colour=1", "does not know the option 'colour'"),
     ("action.call.target", "mqtt://home/+/bell", "is not a topic"),
@@ -268,6 +270,8 @@ def test_labels_that_the_model_lacks() -> None:
     door = Door(Path("DOOR.toml"), check(DoorSettings, VALUES, "DOOR.toml"))
     with pytest.raises(SettingsError, match="did you mean 'junhoo'"):
         door.require_labels(("ana", "junhoo"))
+    with pytest.raises(SettingsError, match="did you mean 'ANA'"):
+        door.require_labels(("ANA", "junho"))
     door.require_labels(("ana", "junho", "min"))
 
 
@@ -291,12 +295,40 @@ def test_the_example_is_accepted() -> None:
     assert any("a stranger may cause 'call'" in sentence for sentence in found.sentences)
 
 
+def test_a_rectangle_is_explained(make_door: Callable[..., Door]) -> None:
+    """A model that judges a part of the picture says which."""
+    card = card_for(["ana", "junho"])
+    given = card.input.model_copy(update={"region": Region(how="rectangle", box=(0.1, 0.2, 0.5, 0.25))})
+    region = explain(make_door(), card.model_copy(update={"input": given})).parts[0].text
+    assert "rectangle (50 % by 25 % of the picture, 10 % from the left and 20 % from the top" in region
+
+
+def test_without_a_model_the_settings_are_still_explained(make_door: Callable[..., Door]) -> None:
+    """What needs the card is left out."""
+    found = explain(make_door(), None)
+    assert found.parts == found.problems == () and any("a stranger may cause 'call'" in sentence for sentence in found.sentences)
+
+
+def test_a_journal_is_found_by_itself_or_by_its_door(tmp_path: Path) -> None:
+    """A DOOR.toml needs no more than its [journal] for that, and not even this."""
+    path = tmp_path / "DOOR.toml"
+    path.write_text('[gate]\nmodle = 3\n[journal]\npath = "log/j.db"\n')
+    assert journal_of(path) == tmp_path / "log" / "j.db"
+    path.write_text("")
+    assert journal_of(path) == tmp_path / "journal.db" == journal_of(tmp_path / "journal.db")
+    path.write_text("[journal]\npth = 3\n")
+    with pytest.raises(SettingsError, match="did you mean 'path'"):
+        journal_of(path)
+
+
 def test_check_explains_and_finds(make_door: Callable[..., Door]) -> None:
     """The explanation names who is left out, what is not proven, and labels that the model lacks."""
     door = make_door()
-    told = " ".join(explain(door, card_for(["ana", "junho", "min"])).sentences)
-    assert "The model knows min too, but no rule names them" in told
-    assert "armed as low risk only" in told and "needs 299 strangers" in told
+    found = explain(door, card_for(["ana", "junho", "min"]))
+    assert "The model knows min too, but no rule names them" in " ".join(found.sentences)
+    assert [(part.name, part.state) for part in found.parts] == [("region", "ok"), ("rules", "ok"), ("arming", "ok")]
+    assert found.parts[0].text.startswith("as the model file says: whole (the whole picture, made 32x32 pixels")
+    assert "armed as low risk only" in found.parts[2].text and "needs 299 strangers" in found.parts[2].text
     assert "junho" in explain(door, card_for(["ana"])).problems[0]
 
 

@@ -78,6 +78,10 @@ def test_a_model_that_fails_while_the_door_is_open(arrival: Path, make_door: Mak
     assert [command.state for command in lock.commands][:3] == ["off", "on", "off"]
     assert lock.commands[2].wall - lock.commands[1].wall < 1.0
     assert summary.opened == 1
+    with Journal.read(make_door().journal) as journal:
+        told = [row.record.text for row in journal.entries("fault") if isinstance(row.record, Remark)]
+    assert told[1] == "'open' was ended 4.8 s before its pulse was over, because of the fault before this row"
+    assert summary.faults == len(told) - 1
 
 
 class Full(Journal):
@@ -115,7 +119,7 @@ def test_a_really_full_disk_recovers(arrival: Path, make_door: MakeDoor) -> None
         sensor = replay_sensor(arrival)
 
         class Filling:
-            recorded, notes = True, ()
+            recorded, dated, notes = True, True, ()
 
             def captures(self, stop: Any) -> Iterator[Capture | Idle]:
                 for number, item in enumerate(sensor.captures(stop)):
@@ -205,7 +209,7 @@ def test_a_sensor_that_breaks_leaves_the_door_shut(arrival: Path, make_door: Mak
     sensor = replay_sensor(arrival)
 
     class Breaking:
-        recorded, notes = True, ()
+        recorded, dated, notes = True, True, ()
 
         def captures(self, stop: Any) -> Iterator[Capture | Idle]:
             for number, item in enumerate(sensor.captures(stop)):

@@ -37,7 +37,16 @@ def test_run_tells_and_sums_up(door: Path) -> None:
     told = invoke("run", str(door))
     assert "three frames in a row were ana" in told
     assert "2 visits: 1 opened, 1 asked, 0 shut" in told
-    assert "armed as low risk only" in told
+    assert told.count("armed as low risk only") == 2 and told.count("needs 299 strangers") == 1
+    assert "2 frames" not in told and "6 frames, 0 of them not judged; 0 faults" in told
+
+
+def test_the_programs_log_is_seen(door: Path) -> None:
+    """What log:// alone writes reaches the terminal; a fault is told once."""
+    door.write_text(door.read_text().replace("log://door.log", "log://", 1).replace("log://door.log", "log://none/door.log"))
+    told = invoke("run", str(door))
+    assert [json.loads(line)["state"] for line in told.splitlines() if line.startswith("{")] == ["off", "on", "off", "off"]
+    assert told.count("none/door.log cannot be written") == 2  # at the start and when a stranger rang
 
 
 def test_run_as_json(door: Path) -> None:
@@ -50,7 +59,10 @@ def test_check_explains(door: Path) -> None:
     """Plain words, and a word for going on; as JSON the sentences."""
     told = invoke("check", str(door))
     assert "ana or junho may cause 'open'" in told and "in order" in told
-    assert json.loads(invoke("check", str(door), "--json"))["problems"] == []
+    assert "region" in told and "as the model file says: whole" in told
+    found = json.loads(invoke("check", str(door), "--json"))
+    assert found["problems"] == [] and {part["state"] for part in found["parts"]} == {"ok"}
+    assert [part["name"] for part in found["parts"]] == ["model", "region", "rules", "arming", "source", "journal", "action open", "action call"]
 
 
 def test_check_finds_a_problem(door: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +70,24 @@ def test_check_finds_a_problem(door: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(peephole.decide.predictor, "load", lambda path: ColourPredictor({"ana": (200, 30, 30), "min": (0, 0, 0)}))
     result = CliRunner().invoke(app, ["check", str(door)])
     assert result.exit_code == 3 and "rule 1 names 'junho'" in result.output
+
+
+def test_check_goes_on_without_a_model(door: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is not there is one problem among all that are found at once, and no file is made."""
+    monkeypatch.undo()
+    door.write_text(door.read_text().replace("replay://night", "replay://nihgt"))
+    before = sorted(door.parent.rglob("*"))
+    result = CliRunner().invoke(app, ["check", str(door)])
+    assert result.exit_code == 3
+    assert "there is no model file" in result.output and "there is no recording" in result.output and "2 problems" in result.output
+    assert sorted(door.parent.rglob("*")) == before
+
+
+def test_replay_can_be_given_a_date(door: Path, tmp_path: Path) -> None:
+    """With hours in the rules, a folder's visits need a time of day: --start gives it."""
+    door.write_text(door.read_text().replace('do = "open"', 'do = "open"\nwhen = "Mo 07:00-20:00"'))
+    assert "0 opened" in (told := invoke("replay", str(door), str(tmp_path / "night"))) and "--start" in told
+    assert "1 opened" in (told := invoke("replay", str(door), str(tmp_path / "night"), "--start", "2026-11-02T08:00")) and "--start" not in told
 
 
 def test_replay_moves_nothing(door: Path, tmp_path: Path) -> None:
@@ -74,6 +104,9 @@ def test_journal_lists(door: Path) -> None:
     rows = [json.loads(line) for line in invoke("journal", str(door), "--json", "--last", "100").splitlines()]
     assert [row["kind"] for row in rows] == ["start", "decision", "visit", "decision", "visit", "stop"]
     assert len(invoke("journal", str(door), "--json", "--kind", "visit", "--last", "1").splitlines()) == 1
+    assert invoke("journal", str(door.with_name("journal.db"))) == invoke("journal", str(door))
+    door.write_text("[gate]\nmodle = 3\n")
+    assert "three frames" in " ".join(invoke("journal", str(door)).split())
     with pytest.raises(InputError, match="did you mean 'visit'"):
         invoke("journal", str(door), "--kind", "visits")
     with pytest.raises(InputError, match="gate run"):

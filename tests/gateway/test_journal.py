@@ -88,9 +88,40 @@ def test_what_is_no_journal(tmp_path: Path) -> None:
         path.touch()
         with pytest.raises(JournalError, match="is not a journal"):
             Journal.read(path)
+    with pytest.raises(JournalError, match="is a folder"):
+        Journal.read(tmp_path)
     with pytest.raises(MissingInput, match="gate run"):
         Journal.read(tmp_path / "none.db")
     assert text.read_text().startswith("not a database")
+
+
+def test_reading_writes_nothing(tmp_path: Path) -> None:
+    """A journal at rest, one being written and one left by a kill are read without a file made or changed; writing is refused."""
+    path = tmp_path / "j.db"
+    with Journal(path, "front") as journal:
+        journal.write(DECISION, 0, 0)
+        before = sorted(tmp_path.iterdir())
+        with Journal.read(path) as reader:
+            assert reader.gate == "front" and [row.record for row in reader.entries()] == [DECISION]
+            with pytest.raises(JournalError, match="cannot be written"):
+                reader.write(FAULT, 0, 0)
+        assert sorted(tmp_path.iterdir()) == before
+    content = path.read_bytes()
+    with Journal.read(path) as reader:
+        assert len(reader.entries()) == 1
+        assert sorted(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == [path] and path.read_bytes() == content
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    """A database that is no journal gets no tables of ours."""
+    with sqlite3.connect(tmp_path / "other.db") as database:
+        database.execute("CREATE TABLE recipes (name TEXT)")
+    database.close()
+    content = (tmp_path / "other.db").read_bytes()
+    with pytest.raises(JournalError, match="another program's"):
+        Journal(tmp_path / "other.db", "front")
+    assert (tmp_path / "other.db").read_bytes() == content
 
 
 def test_an_edited_row_is_noticed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from peephole.base.errors import ActuatorError, GateError, SettingsError
 from peephole.base.extras import load
 from peephole.gateway.actuators import Command, MqttActuator, open_actuator
-from peephole.gateway.mqtt import BrokerPlace, Messenger, payload
+from peephole.gateway.mqtt import BrokerPlace, Messenger, knock, payload
 
 # amqtt 0.12 still names things of asyncio and its own that are on their way out; nothing of ours is deprecated.
 AMQTT = pytest.mark.filterwarnings("ignore::DeprecationWarning:amqtt")
@@ -49,6 +49,19 @@ def test_a_command_arrives_once_and_is_not_retained(port: int, listen: Callable[
     late.wait("home/other", 1)
     assert late.topic("home/lock") == []
     front.close()
+
+
+def test_a_knock_is_heard_by_nobody(port: int, free_port: int, listen: Callable[[int], Any]) -> None:
+    """Asking whether a broker answers publishes nothing, so that the status of a running gate stays; a port without one is said."""
+    ear = listen(port)
+    knock(BrokerPlace("127.0.0.1", port))
+    front = messenger(port)
+    front.connect()
+    ear.wait("peephole/front/status", 1)
+    assert {topic for topic, _, _ in ear.heard if not topic.startswith("$")} == {"peephole/front/status"}
+    front.close()
+    with pytest.raises(ActuatorError, match="is away"):
+        knock(BrokerPlace("127.0.0.1", free_port))
 
 
 def test_who_is_there_is_retained(port: int, listen: Callable[[int], Any]) -> None:

@@ -21,6 +21,7 @@ RULES = (
     Rule("rule 2", frozenset({"junho"}), ALWAYS, "open", True),
     Rule("rule 3", frozenset({"unknown"}), ALWAYS, "call", False),
 )
+AT_ANA = "its familiarity with ana's known examples is"
 POLICY = Policy(agree=3, within=2.0, gap=2.0, cool_down=5.0, rules=RULES, zone=UTC)
 MONDAY_NOON = datetime(2026, 11, 2, 12, tzinfo=UTC).timestamp()
 SUNDAY_NOON = datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp()
@@ -211,7 +212,7 @@ def test_three_in_a_row_open_once() -> None:
     (at, decision), (_, ended) = events
     assert (at, decision.verdict, decision.label, decision.action, decision.rule) == (2, "open", "ana", "open", "rule 1")
     assert isinstance(ended, Ended) and (ended.verdict, ended.seen, ended.refused, ended.label) == ("open", 6, 0, "ana")
-    assert decision.reason == "three frames in a row were ana within 0.4 s; the nearest is 0.10 away, the limit is 0.33"
+    assert decision.reason == f"three frames in a row were ana within 0.4 s; the last one: {AT_ANA} 0.90, at or above the threshold 0.67"
 
 
 @pytest.mark.parametrize("between", ["dark", "stranger", "junho", "nan", "nan-probability", "nan-margin", "liar", "nobody", "named-unknown"])
@@ -280,6 +281,9 @@ def test_known_but_not_allowed_is_told_once() -> None:
     ]
     late = decisions(line(" ".join(["ana"] * 9), wall=SUNDAY_NOON))
     assert [decision.rule for decision in late] == ["hours"] and DAY in late[0].reason
+    assert late[0].reason.endswith("and it is Su 12:00")
+    (never,) = decisions(line("ana ana ana", wall=12.0))
+    assert never.reason.endswith("the date and time are not known")
 
 
 def test_a_stranger_rings_once() -> None:
@@ -337,12 +341,16 @@ def test_a_tick_ends_a_visit_only_after_the_gap() -> None:
 @pytest.mark.parametrize(
     ("words", "every", "reason"),
     [
-        ("ana stranger stranger", 0.2, "two of the last three frames were not ana; the nearest is 0.41 away, the limit is 0.33"),
+        (
+            "ana stranger stranger",
+            0.2,
+            f"two of the last three frames were not ana; the last of these: {AT_ANA} 0.59, below the threshold 0.67: a stranger",
+        ),
         ("ana ana dark", 0.2, "one of the last three frames was not ana; too dark"),
         ("ana ana", 0.2, "only two frames in a row showed ana, three are needed"),
         ("ana", 0.2, "only one frame showed ana, three are needed"),
         ("ana ana ana", 1.5, "three frames in a row were ana, but they took 3.0 s; 2.0 s are allowed"),
-        ("stranger stranger", 0.2, "the last two frames showed nobody known; the nearest (ana) is 0.41 away, the limit is 0.33"),
+        ("stranger stranger", 0.2, f"the last two frames showed nobody known; the last one: {AT_ANA} 0.59, below the threshold 0.67: a stranger"),
         ("dark", 0.2, "the only frame could not be judged; the last one: too dark"),
         ("dark dark nan", 0.2, "three of the last three frames could not be judged; the last one: the model's answer is not a number"),
     ],
@@ -351,6 +359,18 @@ def test_reasons_read_well(words: str, every: float, reason: str) -> None:
     """A refusal is a sentence a person can read, with the figures that decided."""
     policy = replace(POLICY, within=2.0, gap=10.0)
     assert decisions(line(words, every=every), policy)[-1].reason == reason
+
+
+def test_pictures_taken_together_took_no_time() -> None:
+    """Pictures without times of their own are not said to have come "within 0.0 s", and one frame alone never is."""
+    assert decisions(line("ana ana ana", every=0.0))[0].reason.startswith("three frames in a row were ana; the last one: its")
+    assert decisions(line("ana"), replace(POLICY, agree=1))[0].reason == f"one frame was ana; {AT_ANA} 0.90, at or above the threshold 0.67"
+
+
+def test_an_answer_without_a_ranking_is_no_crash() -> None:
+    """A model that ranks nobody is told by its figures alone."""
+    bare = replace(glance("ana", 0.0), prediction=replace(seen("ana"), ranking=()))
+    assert decisions([bare], replace(POLICY, agree=1))[0].reason.endswith("its familiarity is 0.90, the threshold 0.67")
 
 
 def test_an_endless_visit_stays_small() -> None:

@@ -35,7 +35,7 @@ def test_new_pictures_oldest_first(tmp_path: Path, paint: Paint) -> None:
     """What was there is old news; what appears is given once, by its time of change."""
     paint(tmp_path / "old.png", "ana")
     sensor = open_sensor("folder://.", tmp_path, SteppedClock())
-    assert "1 files already" in sensor.notes[0]
+    assert "1 file already" in sensor.notes[0]
     stream = sensor.captures(threading.Event())
     assert until_idle(stream) == []
     for name, changed in (("a.png", 300), ("b.png", 100), ("c.png", 200)):
@@ -198,7 +198,7 @@ def test_a_folder_of_visits(tmp_path: Path, paint: Paint) -> None:
     assert [round(item.time, 3) for item in items] == [0.0, 60.2, 60.4, 120.6]
     assert items[1].wall == 1793606400 + items[1].time
     undated = open_sensor("replay://night?step=1&apart=5", tmp_path, SteppedClock())
-    assert "no dates" in undated.notes[0]
+    assert not undated.dated and open_sensor("replay://night?start=2026-11-02T08:00", tmp_path, SteppedClock()).dated
     assert [item.time for item in undated.captures(threading.Event())] == [0, 6, 7, 13]
 
 

@@ -14,13 +14,13 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from peephole.base.errors import MissingInput, SettingsError, did_you_mean
+from peephole.base.syntax import SECRET, syntax_error
 
-__all__ = ["Section", "check", "load_toml"]
+__all__ = ["Section", "check", "load_table", "load_toml"]
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 16
 MAX_TOLD = 20
-SECRET = re.compile(r"password|secret|token|pin\b", re.IGNORECASE)
 
 
 class Section(BaseModel):
@@ -34,21 +34,32 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 def load_toml(path: Path | str, kind: type[Kind]) -> Kind:
     """Read a TOML file of at most 1 MB as `kind`; raises MissingInput when it is not there, SettingsError for all else."""
-    path = Path(path)
+    return check(kind, _values(Path(path)), str(path))
+
+
+def load_table(path: Path | str, name: str, kind: type[Kind]) -> Kind:
+    """Read one table of a TOML file, empty when it is not there, whatever the others hold; raises as load_toml does."""
+    table = _values(Path(path)).get(name, {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: {name} is no table", f"write [{name}] on a line of its own, its settings below")
+    return check(kind, table, f"{path}, [{name}]")
+
+
+def _values(path: Path) -> dict[str, Any]:
+    """Read a TOML file without knowing its settings."""
     raw = _bytes(path)
     # The standard parser needs time by the square of a key's dots: 6 s for a line of 40 KB.
     if any(part.count(b".") > 64 for part in re.split(rb"[=,{}\[\]\n]", raw)):
         raise SettingsError(f"{path} nests its settings too deep", f"use at most {MAX_DEPTH} levels")
     try:
-        values = tomllib.loads(raw.decode("utf-8-sig"))
+        return tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise SettingsError(f"{path}, line {line}: not UTF-8 text", "save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise _syntax(path, raw, str(error)) from None
+        raise syntax_error(path, raw.decode("utf-8-sig"), str(error)) from None
     except (RecursionError, ValueError) as error:  # Python refuses to read numbers of more than 4,300 digits
         raise SettingsError(f"{path} cannot be read as TOML: {str(error)[:80]}", "see https://toml.io") from None
-    return check(kind, values, str(path))
 
 
 def check(kind: type[Kind], values: Mapping[str, Any], where: str) -> Kind:
@@ -89,18 +100,6 @@ def _bytes(path: Path) -> bytes:
         if isinstance(error, SettingsError):
             raise
         raise SettingsError(f"{str(path)!r} is no path: {error}", "check the path") from None
-
-
-def _syntax(path: Path, raw: bytes, message: str) -> SettingsError:
-    """Say what is no TOML and show the line."""
-    found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
-    lines = raw.decode("utf-8-sig").splitlines() or [""]
-    number = int(found[1]) if found else len(lines)
-    reason = re.sub(r" \(at [^()]*\)$", "", message)
-    shown = lines[number - 1].strip()[:80] if number <= len(lines) else ""
-    # What stands on a line with a password in it is not repeated on a screen.
-    quoted = "" if SECRET.search(shown) else f" in: {shown}"
-    return SettingsError(f"{path}, line {number}: {reason}{quoted}", 'text needs quotes: name = "front-door"; see https://toml.io')
 
 
 def _depth(values: Any) -> int:

@@ -29,6 +29,7 @@ __all__ = ["Outcome", "Predict", "Summary", "run"]
 
 LOG = logging.getLogger("peephole.gate")
 REMEMBERED = 1000
+WAIT = 0.2  # seconds at most between two looks at the pulses
 STALE = 1.0  # seconds: an older frame shows who was at the door, not who is
 
 Predict = Callable[[np.ndarray], Prediction]
@@ -84,6 +85,7 @@ def run(
 ) -> Summary:
     """Run the gate until its sensor ends or `stop` is set, and return what it did.
 
+    A recording that ends lets an opening finish its pulse; `stop` and faults end it at once, and the journal says so.
     `predict` takes uint8 pixels (H, W, C); `card` is its model's. Parts that are not given are opened as the settings say, and
     closed again. `tell` hears each decision, visit and remark. Raises NotArmed, SettingsError, SensorError or JournalError before
     anything opens; whatever is raised later, every controller was put into its safe state first.
@@ -130,24 +132,51 @@ class _Watch:
         self._truth: str | None = None
         self._reason = ""
         self._undone = False
+        hours = [rule.name for rule in self._policy.rules if rule.hours.spans]
+        undated = (
+            f"the recording has no dates, so the hours of {' and '.join(hours)} never hold in it; "
+            "say when a folder's began: ?start=2026-11-02T08:00, or gate replay --start"
+        )
+        self._notes = (*sensor.notes, *([undated] if hours and not sensor.dated else []))
 
     def run(self, stop: threading.Event) -> Summary:
         """Safe, watch, safe."""
+        ending = "a fault ended the watch"
         try:
             self._make_safe()
-            self._remark("start", self._door.settings.gate.model, self._armed.sentence, must=True)
+            self._remark("start", self._door.settings.gate.model, "; ".join((self._armed.sentence, *self._unended(), *self._notes)), must=True)
             if not self._sensor.recorded:
                 self._board.watch(self._clock, self._controller_fault)
             for item in self._sensor.captures(stop):
                 self._take(item)
             self._happen(finish(self._policy, self._state))
+            self._let_pulses_end(stop)
+            ending = "it was told to stop" if stop.is_set() else "the recording ended"
         except BaseException as error:
             self._fault("the gate", error)
             raise
         finally:
-            self._make_safe()
-            self._remark("stop", self._door.settings.gate.model, self._armed.sentence)
+            cut = self._make_safe()
+            self._remark("stop", self._door.settings.gate.model, "; ".join((ending, *cut, self._armed.short)))
         return self._summary()
+
+    def _unended(self) -> tuple[str, ...]:
+        """Say so when the run before this one never wrote its stop: what was open then is shut only now."""
+        try:
+            began, ended = (max((row.number for row in self._journal.entries(kind, 1)), default=0) for kind in ("start", "stop"))
+        except JournalError as error:
+            return (f"the run before it is not known: {error.what}",)
+        return ("the run before it wrote no stop (killed, a power cut, or still running)",) if began > ended else ()
+
+    def _let_pulses_end(self, stop: threading.Event) -> None:
+        """Wait on the sensor's own clock until every pulse is over."""
+        while (due := self._board.due) is not None and not stop.is_set():
+            if self._sensor.recorded:
+                self._time, self._wall = due, self._wall + max(0.0, due - self._time)
+            else:
+                self._clock.wait(min(WAIT, max(0.01, due - self._clock.monotonic())), stop)
+                self._time, self._wall = self._clock.monotonic(), self._clock.wall()
+            self._release()
 
     def _take(self, item: Capture | Idle) -> None:
         self._time, self._wall = item.time, item.wall
@@ -174,7 +203,7 @@ class _Watch:
             prediction = self._predict(item.frame.pixels)
         except Exception as error:  # a model that fails on one frame must not end the watch over the door
             self._fault("the model", error)
-            self._make_safe()
+            self._cut_short()
             return f"the model failed: {_plain(error)}", None
         if not self._sensor.recorded and self._clock.monotonic() - item.time > STALE:
             return f"it was {self._clock.monotonic() - item.time:.1f} s old when it was judged", prediction
@@ -198,7 +227,7 @@ class _Watch:
             self._write(decision)
         except JournalError as error:
             self._fault("the journal", error)
-            self._make_safe()
+            self._cut_short()
             self._undone = self._undone or decision.action is not None
             return
         if decision.action is None:
@@ -231,9 +260,17 @@ class _Watch:
         for problem in self._board.tick(self._now, self._wall):
             self._controller_fault(problem)
 
-    def _make_safe(self) -> None:
+    def _make_safe(self) -> tuple[str, ...]:
+        """Put every controller into its safe state and say whose pulse that cut short."""
+        cut = tuple(f"'{name}' was ended {left:.1f} s before its pulse was over" for name, left in self._board.underway(self._now))
         for problem in self._board.make_safe(self._now, self._wall):
             self._controller_fault(problem)
+        return cut
+
+    def _cut_short(self) -> None:
+        """Make safe because of the fault that was just written down."""
+        for sentence in self._make_safe():
+            self._remark("fault", self._door.settings.gate.name, f"{sentence}, because of the fault before this row")
 
     def _controller_fault(self, problem: str) -> None:
         name, _, what = problem.partition(": ")
@@ -272,7 +309,7 @@ class _Watch:
             counts["refuse"],
             self._faults,
             tuple(self._outcomes),
-            tuple(self._sensor.notes),
+            self._notes,
         )
 
 

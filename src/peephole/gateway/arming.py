@@ -18,12 +18,16 @@ MAX_TRIALS = 1_000_000
 
 @dataclass(frozen=True)
 class Armed:
-    """On what grounds a gate is armed: `how`, the `requested` rate (0..1), the proof if there is one, and a sentence for every report."""
+    """On what grounds a gate is armed: `how`, the `requested` rate (0..1), the proof if there is one.
+
+    `sentence` says it whole, for the start and for reports; `short` reminds of it where that was said before.
+    """
 
     how: Literal["proof", "low risk", "no opening"]
     requested: float
     evidence: Evidence | None
     sentence: str
+    short: str
 
 
 def proof(evidence: Iterable[Evidence]) -> Evidence | None:
@@ -56,15 +60,17 @@ def arm(evidence: Iterable[Evidence], requested: float, low_risk: bool, opening:
     """
     best = proof(evidence)
     if not opening:
-        return Armed("no opening", requested, best, "no rule opens anything, so no false-accept rate needs a proof")
+        return Armed("no opening", requested, best, "no rule opens anything, so no false-accept rate needs a proof", "no rule opens anything")
     asked = f"{percent(requested)} was requested"
     if best is not None and best.bound <= requested:
         alone = "; low_risk = true: the door opens on the camera alone" if low_risk else ""
-        return Armed("proof", requested, best, f"armed by proof: {asked}; {describe(best)}{alone}")
+        sentence = f"armed by proof: {asked}; {describe(best)}{alone}"
+        return Armed("proof", requested, best, sentence, f"armed by proof of {percent(requested)} false accepts{alone}")
     found = describe(best) if best is not None else "the model's card holds no proof about strangers"
     short = f"{asked} and is not proven; {found}; {_more(best, requested)}"
     if low_risk:
-        return Armed("low risk", requested, best, f"armed as low risk only (low_risk = true: the door opens on the camera alone): {short}")
+        sentence = f"armed as low risk only (low_risk = true: the door opens on the camera alone): {short}"
+        return Armed("low risk", requested, best, sentence, f"armed as low risk only: {percent(requested)} false accepts are not proven")
     raise NotArmed(
         f"the gate is not armed: {short}", "add strangers to unknown/ and train again, or request a rate that is proven, or say low_risk = true"
     )

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictBool, StrictInt, StrictStr, ValidationInfo, model_validator
 
 from peephole.base.errors import SettingsError, did_you_mean
-from peephole.base.settings import Section, load_toml
+from peephole.base.settings import Section, load_table, load_toml
 from peephole.gateway.address import SOURCE_OPTIONS, Address, require_topic
 from peephole.gateway.hours import ALWAYS, Hours, parse_hours, seconds
 from peephole.gateway.policy import UNKNOWN, Policy, Rule
 
-__all__ = ["HARMLESS", "LATER_SOURCES", "LATER_TARGETS", "SOURCES", "TARGETS", "Action", "Door", "DoorSettings", "load_door", "opens"]
+__all__ = ["HARMLESS", "LATER_SOURCES", "LATER_TARGETS", "SOURCES", "TARGETS", "Action", "Door", "DoorSettings", "journal_of", "load_door", "opens"]
 
 SOURCES = ("folder", "replay")
 LATER_SOURCES = ("camera", "video", "http", "https", "mqtt", "csv")
@@ -71,6 +71,8 @@ def _target(value: str) -> str:
     address.take()
     if address.scheme == "mqtt":
         require_topic(address.place)
+    if address.scheme == "record" and address.place:
+        raise SettingsError("record:// remembers in memory and takes no path", "write record://, or log://PATH for a file")
     return value
 
 
@@ -281,9 +283,23 @@ class Door:
                 if who not in known and who != UNKNOWN:
                     raise SettingsError(
                         f"rule {number} names '{who[:60]}', but the model knows {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}"
-                        f"{did_you_mean(who, known)}",
+                        f"{did_you_mean(who, known) or _near(who, known)}",
                         "correct the name, or train a model with photos of them",
                     )
+
+
+def _near(who: str, known: Iterable[str]) -> str:
+    """Find the label that differs in capitals only, which no count of letters finds in a short name."""
+    same = next((label for label in known if label.casefold() == who.casefold()), None)
+    return f" (did you mean '{same}'?)" if same else ""
+
+
+def journal_of(path: Path | str) -> Path:
+    """Return a journal's path: `path` itself, or what the DOOR.toml there names under [journal], whatever stands in its other tables."""
+    path = Path(path)
+    if path.suffix == ".toml":
+        return path.parent / load_table(path, "journal", Journal).path
+    return path
 
 
 def load_door(path: Path | str) -> Door:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from peephole.base.errors import SettingsError, did_you_mean
 
-__all__ = ["ALWAYS", "Hours", "parse_hours", "seconds"]
+__all__ = ["ALWAYS", "DAYS", "Hours", "parse_hours", "seconds"]
 
 DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}

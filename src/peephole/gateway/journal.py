@@ -8,7 +8,6 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -68,9 +67,7 @@ class Journal:
 
     def __init__(self, path: Path | None, gate: str) -> None:
         """Open or begin the journal of `gate`; None keeps it in memory. Raises JournalError, also for another gate's journal."""
-        self._name = str(path or "the journal in memory")
-        self._lock = threading.Lock()
-        self._boot = _boot()
+        self._settle(path)
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,30 +82,57 @@ class Journal:
                 raise
             raise self._trouble("opened", error) from error
 
+    def _settle(self, path: Path | None) -> None:
+        self._name = str(path or "the journal in memory")
+        self._lock = threading.Lock()
+        self._boot = _boot()
+        self.gate = ""
+
     def _begin(self, gate: str) -> None:
+        tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master")}
+        if tables and not {"about", "entry"} <= tables:
+            raise JournalError(f"{self._name} is another program's database, not a journal", "choose another [journal] path")
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=FULL")
         self._database.executescript(SCHEMA)
         self._database.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", [("format", FORMAT), ("gate", gate)])
+        self._learn()
+        if self.gate != gate:
+            raise JournalError(f"{self._name} is the journal of the gate '{self.gate[:64]}', not of '{gate}'", "choose another [journal] path")
+
+    def _learn(self) -> None:
+        """Read whose journal it is."""
         about = dict(self._database.execute("SELECT key, value FROM about"))
         if about["format"] != FORMAT:
             raise JournalError(
                 f"{self._name} has format {about['format'][:20]}; this version reads {FORMAT}", "update peephole, or choose another path"
             )
-        if about["gate"] != gate:
-            raise JournalError(f"{self._name} is the journal of the gate '{about['gate'][:64]}', not of '{gate}'", "choose another [journal] path")
+        self.gate = str(about["gate"])
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Open an existing journal for reading; raises MissingInput or JournalError."""
+        """Open an existing journal for reading alone: nothing is written or made. Raises MissingInput or JournalError."""
+        if path.is_dir():
+            raise JournalError(f"{path} is a folder, not a journal", "name the file in it: peephole gate journal journal.db")
         if not path.is_file():
             raise MissingInput(f"there is no journal {path} yet", "run the gate first: peephole gate run DOOR.toml")
+        found = cls.__new__(cls)
+        found._settle(path)
+        # Without its log nobody is writing, and only an immutable database is read without making one.
+        alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
         try:
-            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-                (gate,) = database.execute("SELECT value FROM about WHERE key = 'gate'").fetchone()
-        except (sqlite3.Error, TypeError) as error:
+            found._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
             raise JournalError(f"{path} is not a journal: {error}", "correct [journal] path") from error
-        return cls(path, gate)
+        try:
+            found._learn()
+        except (sqlite3.Error, KeyError, ValueError) as error:
+            found.close()
+            raise JournalError(f"{path} is not a journal: {error}", "correct [journal] path") from error
+        except JournalError:
+            found.close()
+            raise
+        return found
 
     def write(self, record: Record, time: float, wall: float) -> int:
         """Put a record on disk and return its number; raises JournalError, and then nothing was written."""

@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from peephole.base.errors import ActuatorError
 from peephole.gateway.address import require_topic
 
-__all__ = ["BrokerPlace", "Messenger", "payload"]
+__all__ = ["BrokerPlace", "Messenger", "knock", "payload"]
 
 EXPIRY = 5.0
 REST = 1.0  # seconds after a failure in which nobody waits for the broker again
@@ -91,35 +91,10 @@ class Messenger:
 
     def _greet(self) -> paho.Client:
         """Open a connection and say `online`; on failure the half-open client is left in `_client` for `_drop`."""
-        answered = threading.Event()
-        answers: list[Any] = []
-
-        def on_connect(_client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-            answers.append(reason)
-            answered.set()
-
-        # Without paho's own reconnecting: it would send again what was not acknowledged.
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"peephole-{self._name[:32]}-{secrets.token_hex(4)}",
-            protocol=paho.MQTTv311,
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = self._timeout
-        client.on_connect = on_connect
+        client = _client(self._name)
         client.will_set(self.status, "offline", qos=1, retain=True)
-        if self.place.username is not None:
-            client.username_pw_set(self.place.username, self.place.password)
         self._client = client
-        try:
-            client.connect(self.place.host, self.place.port, keepalive=10)
-            client.loop_start()
-        except (OSError, ValueError) as error:
-            raise ActuatorError(f"the broker at {self._where} is away: {_plain(error)}", "start it, or correct [broker] url") from error
-        if not answered.wait(self._timeout):
-            raise ActuatorError(f"the broker at {self._where} did not answer within {self._timeout:g} s", "is it an MQTT broker?")
-        if answers[0].is_failure:
-            raise ActuatorError(f"the broker at {self._where} refused: {answers[0]}", "correct username and password under [broker]")
+        _connect(client, self.place, self._timeout)
         self._send(client, self.status, "online", retain=True)
         return client
 
@@ -145,6 +120,51 @@ class Messenger:
         if client is not None:
             client.disconnect()
             client.loop_stop()
+
+
+def knock(place: BrokerPlace, timeout: float = 2.0) -> None:
+    """Connect to a broker and leave again, without a word that anybody else hears; raises ActuatorError that says what is wrong."""
+    client = _client("check")
+    try:
+        _connect(client, place, timeout)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def _client(name: str) -> paho.Client:
+    """Return a client without paho's own reconnecting: it would send again what was not acknowledged."""
+    return paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=f"peephole-{name[:32]}-{secrets.token_hex(4)}",
+        protocol=paho.MQTTv311,
+        reconnect_on_failure=False,
+    )
+
+
+def _connect(client: paho.Client, place: BrokerPlace, timeout: float) -> None:
+    """Connect and wait for the broker's word, `timeout` seconds at most; raises ActuatorError."""
+    answered = threading.Event()
+    answers: list[Any] = []
+
+    def on_connect(_client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        answers.append(reason)
+        answered.set()
+
+    where = f"{place.host}:{place.port}"
+    client.connect_timeout = timeout
+    client.on_connect = on_connect
+    if place.username is not None:
+        client.username_pw_set(place.username, place.password)
+    try:
+        client.connect(place.host, place.port, keepalive=10)
+        client.loop_start()
+    except (OSError, ValueError) as error:
+        raise ActuatorError(f"the broker at {where} is away: {_plain(error)}", "start it, or correct [broker] url") from error
+    if not answered.wait(timeout):
+        raise ActuatorError(f"the broker at {where} did not answer within {timeout:g} s", "is it an MQTT broker?")
+    if answers[0].is_failure:
+        raise ActuatorError(f"the broker at {where} refused: {answers[0]}", "correct username and password under [broker]")
 
 
 def _plain(error: Exception) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
 from peephole.base.records import Decision, Prediction, Verdict, Visit
-from peephole.gateway.hours import Hours
-from peephole.gateway.reasons import agreed, count, farewell
+from peephole.gateway.hours import DAYS, Hours
+from peephole.gateway.reasons import agreed, count, farewell, figures
 
 __all__ = ["UNKNOWN", "Ended", "Glance", "Judged", "Policy", "Reaction", "Rule", "State", "finish", "step", "tick"]
 
@@ -225,7 +225,7 @@ def _settle(policy: Policy, state: State, glance: Glance, visit: Underway) -> tu
     mine = [rule for rule in policy.rules if who in rule.who and not (label is None and rule.opens)]
     rule = next((rule for rule in mine if _holds(rule, glance.wall, policy.zone)), None)
     if rule is None:
-        return _say_no(policy, state, visit, mine)
+        return _say_no(state, visit, mine, _local(glance.wall, policy.zone))
     if rule.action in visit.done or (rule.opens and visit.opened):
         return state, None
     if rule.opens and glance.time < state.shut_until:
@@ -244,15 +244,16 @@ def _because(visit: Underway, label: str | None) -> str:
     seen = visit.latest[-1].prediction
     if seen is None:
         return agreed(visit.run, label)
-    return f"{agreed(visit.run, label)}; the nearest is {1 - seen.familiarity:.2f} away, the limit is {1 - seen.threshold:.2f}"
+    return f"{agreed(visit.run, label)}; {'the last one: ' if len(visit.run) > 1 else ''}{figures(seen)}"
 
 
-def _say_no(policy: Policy, state: State, visit: Underway, mine: Iterable[Rule]) -> tuple[State, Decision | None]:
+def _say_no(state: State, visit: Underway, mine: Iterable[Rule], now: datetime | None) -> tuple[State, Decision | None]:
     """Known, but not allowed: say so once; strangers hear it when the visit ends."""
     if visit.who == UNKNOWN:
         return state, None
     hours = "; ".join(rule.hours.text for rule in mine)
-    why = f"may only enter {hours}, and the clock says otherwise or was never set" if hours else "is named by no rule"
+    clock = "the date and time are not known" if now is None else f"it is {DAYS[now.weekday()]} {now:%H:%M}"
+    why = f"may only enter {hours}, and {clock}" if hours else "is named by no rule"
     return _once(state, visit, "hours" if hours else "no rule", f"{count(len(visit.run))} frames in a row were {visit.who}, who {why}")
 
 
@@ -283,9 +284,15 @@ def _holds(rule: Rule, wall: float, zone: tzinfo | None) -> bool:
     """Say whether a rule's hours hold; a wall clock that was never set, or is no number, holds for none."""
     if not rule.hours.spans:
         return True
+    now = _local(wall, zone)
+    return now is not None and rule.hours.hold(now)
+
+
+def _local(wall: float, zone: tzinfo | None) -> datetime | None:
+    """Return the local time of a wall clock, None when it was never set or is no number."""
     if not wall >= CLOCK_IS_SET:
-        return False
+        return None
     try:
-        return rule.hours.hold(datetime.fromtimestamp(wall, zone))
+        return datetime.fromtimestamp(wall, zone)
     except (OverflowError, OSError, ValueError):
-        return False
+        return None

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from peephole.base.records import Prediction
 
-__all__ = ["agreed", "count", "farewell"]
+__all__ = ["agreed", "count", "farewell", "figures", "plural"]
 
+SHORTEST = 0.05  # seconds: pictures that were taken together, or without a time, took none
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -27,10 +28,16 @@ def count(number: int) -> str:
     return WORDS[number] if number < len(WORDS) else str(number)
 
 
+def plural(number: int, noun: str) -> str:
+    """Write a number with its noun: 1 visit, 2 visits."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def agreed(run: Sequence[float], label: str | None) -> str:
     """Say that frames at these times (seconds) all show the same label, or a stranger."""
     frames = f"{count(len(run))} frames in a row were" if len(run) > 1 else "one frame was"
-    return f"{frames} {label or 'a stranger'} within {run[-1] - run[0]:.1f} s"
+    took = run[-1] - run[0]
+    return f"{frames} {label or 'a stranger'}{f' within {took:.1f} s' if took >= SHORTEST else ''}"
 
 
 def farewell(agree: int, within: float, latest: Sequence[Seen], run: Sequence[float]) -> str:
@@ -46,21 +53,20 @@ def farewell(agree: int, within: float, latest: Sequence[Seen], run: Sequence[fl
         return f"{' and '.join(sorted(known))} were both seen, and neither in {count(agree)} frames in a row"
     if times < len(latest):
         other = next((seen for seen in reversed(latest) if seen.who != who), latest[-1])
-        why = other.problem or distances(other.prediction)
+        why = other.problem or f"the last of these: {figures(other.prediction)}"
         return f"{_of(len(latest) - times, len(latest))} {'was' if len(latest) - times == 1 else 'were'} not {who}; {why}"
     if times < agree:
         return f"only {count(times)} {'frame' if times == 1 else 'frames in a row'} showed {who}, {count(agree)} are needed"
     return f"{count(agree)} frames in a row were {who}, but they took {run[-1] - run[0]:.1f} s; {within:.1f} s are allowed"
 
 
-def distances(prediction: Prediction | None) -> str:
-    """Say how far the nearest known examples were, and what the limit is (1 - cosine, 0..2)."""
+def figures(prediction: Prediction | None) -> str:
+    """Say what decided about one frame, in the words of `peephole predict`."""
     if prediction is None:
         return "it was not judged"
-    away, limit = 1 - prediction.familiarity, 1 - prediction.threshold
-    if prediction.accepted or away > limit:
-        return f"the nearest is {away:.2f} away, the limit is {limit:.2f}"
-    return f"the next best label is only {prediction.margin:.2f} further away: in doubt, nobody"
+    if not prediction.ranking:
+        return f"its familiarity is {prediction.familiarity:.2f}, the threshold {prediction.threshold:.2f}"
+    return prediction.reason
 
 
 def _of(some: int, total: int, unjudged: str = "") -> str:
@@ -72,6 +78,5 @@ def _of(some: int, total: int, unjudged: str = "") -> str:
 
 
 def _nobody(judged: int, last: Prediction | None) -> str:
-    frames = f"the last {count(judged)} frames showed" if judged > 1 else "the frame showed"
-    near = f" ({last.ranking[0][0]})" if last is not None and last.ranking else ""
-    return f"{frames} nobody known; {distances(last).replace('the nearest is', f'the nearest{near} is')}"
+    frames = f"the last {count(judged)} frames showed nobody known; the last one:" if judged > 1 else "the frame showed nobody known:"
+    return f"{frames} {figures(last)}"

@@ -17,6 +17,7 @@ __all__ = ["Recording", "Shot", "read_recording"]
 COLUMNS = ("time", "file", "visit", "truth")
 SHAPE = "give a folder with one sub-folder per visit, or a table time,file,visit,truth"
 SHOWN = 5
+OLDEST = 1e8  # seconds since 1970: smaller ones count from the start of the recording
 MAX_ROWS = 1_000_000
 MAX_BYTES = 200 * 2**20
 
@@ -35,10 +36,10 @@ class Shot:
 
 @dataclass(frozen=True)
 class Recording:
-    """All pictures in order, and what a person should know about them."""
+    """All pictures in order; `dated` is False when their times are no dates, so that no hours can be judged by them."""
 
     shots: tuple[Shot, ...]
-    notes: tuple[str, ...]
+    dated: bool
 
 
 def read_recording(path: Path, *, step: float | None = None, apart: float | None = None, start: str | None = None) -> Recording:
@@ -67,8 +68,7 @@ def read_recording(path: Path, *, step: float | None = None, apart: float | None
         raise SensorError(f"{str(path)[:200]} cannot be read: {getattr(error, 'strerror', None) or error}", SHAPE) from error
     if not shots:
         raise SensorError(f"{path} holds no picture", SHAPE)
-    undated = shots[0].wall < 1e8
-    return Recording(tuple(shots), ("the recording has no dates, so rules with hours do not hold in it",) if undated else ())
+    return Recording(tuple(shots), shots[0].wall >= OLDEST)
 
 
 def _from_folder(root: Path, step: float, apart: float, wall: float) -> Iterator[Shot]:

@@ -19,6 +19,7 @@ from peephole.data.photos import open_photo
 from peephole.gateway.address import SOURCE_OPTIONS, Address
 from peephole.gateway.clock import Clock
 from peephole.gateway.quality import measure
+from peephole.gateway.reasons import plural
 from peephole.gateway.recording import Recording, read_recording
 
 __all__ = ["Capture", "FolderSensor", "Idle", "ReplaySensor", "Sensor", "open_sensor", "replay_sensor", "take"]
@@ -53,9 +54,10 @@ class Idle:
 
 
 class Sensor(Protocol):
-    """What the gate asks of a sensor; `recorded` sensors bring their own time."""
+    """What the gate asks of a sensor; `recorded` sensors bring their own time, which is a date when they are `dated`."""
 
     recorded: bool
+    dated: bool
     notes: tuple[str, ...]
 
     def captures(self, stop: threading.Event) -> Iterator[Capture | Idle]:
@@ -83,6 +85,7 @@ class FolderSensor:
     """
 
     recorded = False
+    dated = True
 
     def __init__(self, address: Address, folder: Path, clock: Clock) -> None:
         once, poll = address.take(*SOURCE_OPTIONS["folder"])
@@ -98,7 +101,7 @@ class FolderSensor:
         if not self._once:
             self._taken = dict(self._seen)
             if self._taken:
-                self.notes = (f"{len(self._taken)} files already in {self._folder} are not judged; with ?once=1 they are",)
+                self.notes = (f"{plural(len(self._taken), 'file')} already in {self._folder} will not be judged; with ?once=1 they are",)
 
     def _look(self) -> dict[str, tuple[int, int]]:
         """Return (time of change in ns, size) of every file; raises SensorError when the folder is gone."""
@@ -159,7 +162,8 @@ class ReplaySensor:
 
     def __init__(self, recording: Recording) -> None:
         self.shots = recording.shots
-        self.notes = recording.notes
+        self.dated = recording.dated
+        self.notes: tuple[str, ...] = ()
 
     def captures(self, stop: threading.Event) -> Iterator[Capture | Idle]:
         """Yield every picture of the recording in order."""
@@ -181,9 +185,9 @@ def _number(name: str, text: str | None, default: float, low: float, high: float
     return value
 
 
-def replay_sensor(path: Path) -> ReplaySensor:
-    """Return a sensor that gives the recording at `path`; raises MissingInput or SensorError."""
-    return ReplaySensor(read_recording(path))
+def replay_sensor(path: Path, start: str | None = None) -> ReplaySensor:
+    """Return a sensor that gives the recording at `path`, a folder's from the date and time `start`; raises MissingInput or SensorError."""
+    return ReplaySensor(read_recording(path, start=start))
 
 
 def _replay(address: Address, folder: Path, _: Clock) -> ReplaySensor:

@@ -88,6 +88,16 @@ class Switchboard:
                     line.due, line.since, line.failing = now + RETRY, now, True
         return tuple(problems)
 
+    @property
+    def due(self) -> float | None:
+        """When the next pulse ends (monotonic seconds), None when none is under way; a controller that fails ends none."""
+        return min((line.due for line in self.lines.values() if line.due is not None and not line.failing), default=None)
+
+    def underway(self, now: float) -> tuple[tuple[str, float], ...]:
+        """Return each action whose pulse is not over, with the seconds that are left of it."""
+        lines = ((name, line.due, line) for name, line in self.lines.items())
+        return tuple((name, due - now) for name, due, line in lines if due is not None and not line.failing and line.since <= now < due)
+
     def watch(self, clock: Clock, report: Callable[[str], None]) -> None:
         """End pulses from a thread of their own, on `clock`, until `close`."""
 

@@ -1,0 +1,111 @@
+"""Looks at everything a DOOR.toml names outside itself, before the gate runs: nothing is made, nothing is written, nothing moves."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from peephole.base.errors import PeepholeError
+from peephole.gateway.address import Address
+from peephole.gateway.clock import SystemClock
+from peephole.gateway.door import TARGETS, Door
+from peephole.gateway.journal import Journal
+from peephole.gateway.mqtt import knock
+from peephole.gateway.reasons import plural
+from peephole.gateway.sensors import ReplaySensor, open_sensor
+from peephole.gateway.sentences import Part, problem
+from peephole.gateway.switchboard import broker_place
+
+__all__ = ["inspect"]
+
+
+def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
+    """Yield the source, the journal, each action's target and the broker, which is only spoken to when `broker` is True."""
+    yield _source(door)
+    yield _journal(door)
+    for name, action in door.settings.action.items():
+        yield _target(f"action {name}", Address.parse(action.target, TARGETS), door.folder)
+    if door.settings.broker is not None:
+        yield _broker(door, broker)
+
+
+def _source(door: Door) -> Part:
+    source = door.settings.sensor.source
+    try:
+        sensor = open_sensor(source, door.folder, SystemClock())
+    except PeepholeError as error:
+        return problem("source", error)
+    if isinstance(sensor, ReplaySensor):
+        visits = plural(len({shot.visit for shot in sensor.shots}), "visit") + " and " if any(shot.visit for shot in sensor.shots) else ""
+        dates = "" if sensor.dated else ", without dates"
+        return Part("source", "ok", f"{source} holds {visits}{plural(len(sensor.shots), 'picture')}{dates}")
+    return Part("source", "ok", "; ".join((f"{source} can be read", *sensor.notes)))
+
+
+def _journal(door: Door) -> Part:
+    path, told = door.journal, f"{door.journal}"
+    if not path.exists():
+        made = _makeable(path)
+        return made if made is not None else Part("journal", "ok", f"{told} is not there yet; the gate will begin it")
+    try:
+        size = path.stat().st_size
+        if path.is_file() and size:
+            with Journal.read(path) as journal:
+                gate, rows = journal.gate, max((row.number for row in journal.entries(last=1)), default=0)
+            if gate != door.settings.gate.name:
+                what = f"{told} is the journal of the gate '{gate[:64]}', not of '{door.settings.gate.name}'"
+                return Part("journal", "problem", what, "choose another [journal] path, or correct [gate] name")
+            told += f" has {plural(rows, 'row')}"
+    except PeepholeError as error:
+        return problem("journal", error)
+    return _writable("journal", path, told) or _writable("journal", path.parent, told) or Part("journal", "ok", f"{told} and can be written")
+
+
+def _makeable(path: Path) -> Part | None:
+    """Return what keeps a journal from being begun, with its folders, or None."""
+    folder = next((parent for parent in path.parents if parent.exists()), Path())
+    if not folder.is_dir():
+        return Part("journal", "problem", f"{folder} is no folder, so {path} cannot be written", "correct [journal] path")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Part(
+            "journal",
+            "problem",
+            f"the folder {folder} may not be written, so {path} cannot begin",
+            "correct [journal] path or the folder's permissions",
+        )
+    return None
+
+
+def _writable(name: str, path: Path, told: str) -> Part | None:
+    """Return what keeps a file or folder that is there from being written, or None."""
+    if path.is_dir() and str(path) == told:
+        return Part(name, "problem", f"{path} is a folder, not a file", "name a file in it")
+    if not os.access(path, os.W_OK):
+        return Part(name, "problem", f"{path} may not be written", "correct its permissions, or choose another path")
+    return None
+
+
+def _target(name: str, address: Address, folder: Path) -> Part:
+    if address.scheme == "mqtt":
+        return Part(name, "ok", f"{address.text} is a topic that may be published to; see broker")
+    if address.scheme == "record":
+        return Part(name, "ok", "record:// remembers in memory; nothing outside moves")
+    if not address.place:
+        return Part(name, "ok", "log:// writes to the program's own log")
+    path = address.path(folder)
+    if not path.parent.is_dir():
+        return Part(name, "problem", f"{address.text}: there is no folder {path.parent}", f"make it: mkdir {path.parent}")
+    there = path.exists()
+    wrong = _writable(name, path if there else path.parent, str(path))
+    return wrong or Part(name, "ok", f"{address.text} can be written{'' if there else '; it is not there yet'}")
+
+
+def _broker(door: Door, tried: bool) -> Part:
+    try:
+        place = broker_place(door)
+        where = f"mqtt://{place.host}:{place.port}"
+        if not tried:
+            return Part("broker", "not tried", f"{where} is a well-formed address; whether anybody answers there: gate check --broker")
+        knock(place)
+    except PeepholeError as error:
+        return problem("broker", error)
+    return Part("broker", "ok", f"{where} answers{f' and lets {place.username} in' if place.username else ''}")
