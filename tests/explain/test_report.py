@@ -65,9 +65,10 @@ def test_nothing_is_loaded(nasty):
 def test_every_layer_and_section_is_there(nasty):
     """Each layer has its heading, its picture and its place in the table."""
     page = render(nasty)
+    ends = {nasty.look.layers[place].name: group[-1] for group in anatomy.groups(nasty.look.layers) for place in group}
     for layer in nasty.look.layers:
-        assert page.count(f">{layer.name}</a>") == 1
-    assert page.count('<details class="layer"') == len(nasty.look.layers) - 3  # the four steps of the normalisation are one
+        assert page.count(f'"><a href="#layer-{ends[layer.name]}">{layer.name}</a></th>') == 1
+    assert page.count('<details class="layer" open id="layer-') == len(nasty.look.layers) - 3  # the four steps of the normalisation are one
     for evidence in nasty.card.evidence:
         assert describe(evidence) in page
     assert nasty.model.sha256 in page
@@ -75,13 +76,49 @@ def test_every_layer_and_section_is_there(nasty):
 
 
 def test_the_verdict_is_the_prediction(make_door, photo):
-    """Who is accepted is named; everybody else is a stranger; the threshold and its origin stand there."""
+    """Who is accepted is named; everybody else is a stranger; the threshold's origin stands there; of doors only a gate speaks."""
     never = explain(load(make_door(unknown={"threshold": 2.0})), photo)
-    assert "A stranger: the door stays shut." in render(never)
+    assert '<p class="answer"><span class="en" lang="en">A stranger</span>' in render(never)
     always = explain(load(make_door(("ana",), unknown={"threshold": -2.0, "margin": 0.0})), photo)
     assert always.prediction.accepted
-    assert f"Open for <b>{always.prediction.label}</b>." in render(always)
+    assert f"Recognised: <b>{always.prediction.label}</b>" in render(always)
+    assert not re.search(r"\bdoor\b(?!\.onnx)|Open for", re.sub(r"data:image/[^\"]*", "", render(always)))
     assert "chosen on held-out labels; an estimate" in render(always)
+
+
+def test_a_margin_of_nothing_is_not_spoken_of(make_door, photo):
+    """At margin 0 the page asks that no other label is nearer, not for a lead of 0; with one label it compares with none."""
+    page = render(explain(load(make_door(unknown={"margin": 0.0, "threshold": -2.0})), photo))
+    assert "may be nearer" in page
+    assert "by at least" not in page
+    assert "by at least 0.02" in render(explain(load(make_door()), photo))
+    alone = render(explain(load(make_door(("ana",), unknown={"margin": 0.02, "threshold": -2.0})), photo))
+    assert alone.count('data-check="') == 2
+
+
+def test_many_strangers_are_one_row(make_door, photo, nasty):
+    """A few strangers are listed by name, many as one row with their sum."""
+    assert "stranger: visitor" in render(nasty)
+    many = nasty.card.training.model_copy(update={"strangers": {f"s{index}": 2 for index in range(40)}})
+    page = render(explain(load(make_door(training=many)), photo))
+    assert "strangers: 40 of them together" in page
+    assert "stranger: s7" not in page
+
+
+def test_what_was_not_measured_is_said(nasty, make_door, photo):
+    """Without a false accept on the card the page says that it was not measured."""
+    assert "was not measured" not in render(nasty)
+    assert "was not measured" in render(explain(load(make_door(evidence=nasty.card.evidence[1:])), photo))
+
+
+def test_the_glance_leads_to_layers(nasty):
+    """Every stop between picture and answer leads to a layer that is there; the last is the logits; there are ten at most."""
+    page = render(nasty)
+    row = page[page.index('<ol class="glance">') : page.index('<section id="layers"')]
+    stops = re.findall(r'href="#(layer-\d+)">([^<]+)', row)
+    assert [name for _, name in stops][-2:] == ["relu_", "logits"]  # names may break after an underscore
+    assert all(f'id="{place}"' in page for place, _ in stops)
+    assert 3 <= len(stops) <= 10
 
 
 def test_softmax_is_the_predictions(make_door, photo):
@@ -94,6 +131,7 @@ def test_softmax_is_the_predictions(make_door, photo):
 def test_json_has_the_numbers(nasty, photo, tmp_path):
     """The JSON is strict and carries the answer, the layers, the sums and the examples."""
     values = json.loads(write_json(nasty, tmp_path / "report.json").read_text("utf-8"))
+    assert all(each["met"] for each in values["conditions"]) == nasty.prediction.accepted
     assert values["prediction"]["accepted"] == nasty.prediction.accepted
     assert values["input_sha256"] == hashlib.sha256(photo.read_bytes()).hexdigest()
     assert [layer["id"] for layer in values["layers"]] == [layer.name for layer in nasty.look.layers]
@@ -146,7 +184,9 @@ def test_an_answer_that_is_no_number_is_shown_as_such(make_door, photo):
     found = explain(load(make_door(gain=1e25)), photo)
     assert not np.isfinite(found.look.logits).all()
     page = render(found)
-    assert "A stranger: the door stays shut." in page
+    assert '<p class="answer"><span class="en" lang="en">A stranger</span>' in page
+    assert page.count('data-check="') == 1
+    assert "train or export it again" in page.lower()
     assert "not finite numbers" in page
     assert "NaN" in page
     json.loads(to_json(found), parse_constant=pytest.fail)
@@ -178,7 +218,7 @@ def test_languages_agree():
 def test_korean_is_korean():
     """Every Korean sentence has Hangul, but for formulas and names."""
     same = {key for key, sentence in catalogue("ko").items() if not re.search("[가-힣]", sentence)}
-    assert same <= {"softmax.tempered", "softmax.power", "report.title"}
+    assert same <= {"softmax.tempered", "softmax.power", "report.title", "term.relu"}
 
 
 def test_numbers_are_written_with_a_minus():

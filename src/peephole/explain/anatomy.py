@@ -10,7 +10,7 @@ from peephole.explain.pictures import Sheet, bars, legend, sheet, symmetric
 from peephole.explain.sums import show_cell
 from peephole.explain.words import Raw, attribute, count, number, share, text
 
-__all__ = ["PLANS", "layers_section"]
+__all__ = ["EXPLAINED", "PLANS", "groups", "kind", "layers_section", "picture", "scale", "shape_text"]
 
 # (most maps of a layer, longest side of a map in pixels): the first plan whose pictures fit into BUDGET bytes is taken.
 PLANS = ((64, 64), (64, 40), (32, 40), (24, 32), (16, 28), (8, 28), (4, 24))
@@ -21,6 +21,7 @@ EXPLAINED = {
     **{"Flatten": "flatten", "Reshape": "flatten", "Squeeze": "flatten", "ReduceMean": "global", "Gemm": "dense", "MatMul": "dense", "Add": "add"},
     **{"Sum": "add", "BatchNormalization": "batchnorm", "Concat": "concat", "Pad": "pad", "Cast": "cast", "Transpose": "transpose", "Mul": "scale"},
     **{"Sub": "scale", "Div": "scale", "Identity": "same", "Dropout": "same", "Sigmoid": "sigmoid", "Softmax": "softmax"},
+    **{"Sqrt": "sqrt", "ReduceL2": "length"},
 }
 
 
@@ -177,25 +178,32 @@ def _kernels(layer: Layer) -> Raw:
     limit = symmetric(layer.weight)
     channels = layer.weight.shape[1]
     tiles = np.concatenate([layer.weight[:, channel] for channel in range(channels)], axis=2)
-    drawn = sheet(tiles, limit, gap=8)
+    drawn = sheet(tiles, limit, grown=56 if channels == 1 else 108, gap=8)
     alt = attribute("alt", "kernels.alt", name=layer.name, shown=drawn.shown, limit=number(limit))
     facts = {"total": len(tiles), "shown": drawn.shown, "size": shape_text(layer.weight.shape[2:]), "channels": channels}
     note = text("kernels.one" if channels == 1 else "kernels.many", **facts)
     return Raw(f"<figure>{picture(drawn, alt)}<figcaption>{scale(limit)} {note}</figcaption></figure>")
 
 
+def kind(layer: Layer) -> str:
+    """Return what a layer does, as the end of the keys of its term and its sentence."""
+    found = EXPLAINED.get(layer.op, "unknown")
+    if layer.name.startswith("normalise") and found != "unknown":
+        return "normalise"
+    if found == "conv" and layer.weight is not None and layer.group > 1 and layer.weight.shape[1] == 1:
+        return "depthwise"
+    if found == "add" and len(layer.inputs) < 2:
+        return "shift"
+    return "divide" if layer.op == "Div" and len(layer.inputs) > 1 else found
+
+
 def _sentence(layer: Layer) -> Raw:
     """What the operation does, in a sentence."""
-    key = EXPLAINED.get(layer.op, "unknown")
-    if layer.name.startswith("normalise") and key != "unknown":
-        key = "normalise"
-    elif key == "conv" and layer.weight is not None and layer.group > 1 and layer.weight.shape[1] == 1:
-        key = "depthwise"
     window = layer.window
     facts = {"op": layer.op, "maps": layer.shape[0] if layer.shape else 1, "units": layer.values.size}
     kernel = f"{window.kernel[0]} × {window.kernel[1]}" if window else "?"
     stride = _pair(window.stride) if window else "?"
-    return text(f"op.{key}", kernel=kernel, stride=stride, inputs=len(layer.inputs), **facts)
+    return text(f"op.{kind(layer)}", kernel=kernel, stride=stride, inputs=len(layer.inputs), **facts)
 
 
 def _layer(explanation: Explanation, group: list[int], drawn: Sheet, first: Layer | None, *, opened: bool) -> Raw:
@@ -214,9 +222,12 @@ def _layer(explanation: Explanation, group: list[int], drawn: Sheet, first: Laye
     listed = "".join(f"<div><dt>{text(key)}</dt><dd>{value}</dd></div>" for key, value in facts)
     cells = "".join(show_cell(cell, explanation.card.labels) for cell in explanation.cells if cell.layer == layer.name)
     kernels = _kernels(layer) if layer is first else ""
+    name = "normalise" if len(group) > 1 else layer.name
+    state = f'class="layer{"" if opened else " deep"}"{" open" if opened or cells else ""}'
     return Raw(
-        f'<details class="layer" id="layer-{index}"{" open" if opened or cells else ""}><summary><h3>{html.escape(layer.name)}</h3>'
-        f'<span class="op">{html.escape(layer.op)}</span><span class="shape">{shape_text(layer.shape)}</span></summary>'
+        f'<details {state} id="layer-{index}"><summary><h3>{html.escape(name)}</h3> '
+        f'<span class="term">{text(f"term.{kind(layer)}")}</span> <span class="op">{html.escape(layer.op)}</span> '
+        f'<span class="shape">{shape_text(layer.shape)}</span></summary>'
         f'<p>{_sentence(layer)} {chain}</p><dl class="facts">{listed}</dl>{_maps(layer, drawn)}{kernels}{cells}</details>'
     )
 
@@ -230,4 +241,7 @@ def layers_section(explanation: Explanation) -> Raw:
     shown = "".join(_layer(explanation, group, sheets[group[-1]], first, opened=opened) for group in groups(layers))
     limits = text("layers.limits", most=plan[0], side=plan[1]) if plan != PLANS[0] else ""
     copy = text("layers.copy", difference="0" if explanation.look.difference == 0 else f"{explanation.look.difference:.1e}".replace("-", "−"))
-    return Raw(f"<p>{text('layers.lead', count=len(layers))} {limits}</p><p>{copy}</p>{_overview(explanation)}{shown}")
+    table = _overview(explanation)
+    if not opened:
+        table = Raw(f'<details class="long"><summary>{text("layers.table")}</summary>{table}</details>')
+    return Raw(f"<p>{text('layers.lead', count=len(layers))} {limits}</p><p>{copy}</p>{table}{shown}")

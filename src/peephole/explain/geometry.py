@@ -13,7 +13,6 @@ SLIDING = {"Conv", "MaxPool", "AveragePool", "LpPool"}
 CELLWISE = {
     *("Add", "Sub", "Mul", "Div", "Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Mish", "Gelu"),
     *("Sqrt", "Neg", "Abs", "Exp", "Log", "Pow", "Min", "Max", "Cast", "Identity", "Dropout", "Concat", "Sum", "BatchNormalization", "Transpose"),
-    *("QuantizeLinear", "DequantizeLinear"),
 }
 MIXING = {
     *(

@@ -19,7 +19,6 @@ from peephole.explain.geometry import CELLWISE, MIXING, SLIDING, Count, Field, W
 __all__ = ["TOLERANCE", "Layer", "Look", "look"]
 
 TOLERANCE = 1e-5
-QUANTISED = "DequantizeLinear"
 KNOWN = CELLWISE | MIXING | SLIDING | {"Pad"}
 
 
@@ -96,9 +95,6 @@ def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
             found |= {name: numpy_helper.to_array(each.t) for name in node.output for each in node.attribute if each.name == "value"}
         elif node.op_type == "Identity" and node.input[0] in found:
             found[node.output[0]] = found[node.input[0]]
-        elif node.op_type == QUANTISED and node.input[0] in found:
-            # Only its shape is asked for; the numbers of a quantised weight are not shown.
-            found[node.output[0]] = found[node.input[0]]
     return found
 
 
@@ -115,22 +111,6 @@ def _path(graph: onnx.GraphProto, picture: str, output: str, constants: Mapping[
             if reached & set(node.input) and node.output[0] not in constants:
                 kept.append(node)
     return kept[::-1]
-
-
-def _asked(path: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
-    """Return the nodes whose values are asked for: all of them, or of a quantised graph only what leaves a DequantizeLinear.
-
-    Asking a quantised graph for more would undo fusions and change answers.
-    """
-    quantised = any(node.op_type.startswith(("QLinear", "QuantizeLinear", QUANTISED)) for node in path)
-    return [node for node in path if node.op_type == QUANTISED] if quantised else path
-
-
-def _maker(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto]) -> onnx.NodeProto:
-    """Return the node whose values a DequantizeLinear carries, seen through the quantising pair around it."""
-    while node.op_type in {QUANTISED, "QuantizeLinear"} and node.input[0] in makers:
-        node = makers[node.input[0]]
-    return node
 
 
 def _run(model: onnx.ModelProto, names: list[str], feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -158,7 +138,7 @@ class _Reading:
         self.names: dict[str, str] = {picture: ""}
 
     def _shape(self, tensor: str) -> tuple[int, ...]:
-        """Return a tensor's shape without the batch; of a quantised graph not every one is known."""
+        """Return a tensor's shape without the batch."""
         value = self.values.get(tensor)
         return () if value is None else value.shape[1:]
 
@@ -176,9 +156,9 @@ class _Reading:
             self.fields[name] = field
         return window
 
-    def layer(self, node: onnx.NodeProto, tensor: str, window: Window | None) -> Layer:
-        """Return the layer that `node` is; its values are those of `tensor`."""
-        name = node.name or node.output[0]
+    def layer(self, node: onnx.NodeProto, window: Window | None) -> Layer:
+        """Return the layer that `node` is."""
+        name, tensor = node.name or node.output[0], node.output[0]
         fixed = [self.constants[each] for each in node.input if each in self.constants]
         moving = [each for each in node.input if each in self.fields]
         learned = [each for each in fixed if each.dtype.kind == "f" or node.op_type in {"Conv", "Gemm", "MatMul"}]
@@ -186,7 +166,7 @@ class _Reading:
         given = self._shape(moving[0]) if moving else ()
         readable = bool(learned) and all(each.dtype.kind == "f" for each in learned) and node.op_type in {"Conv", "Gemm", "MatMul"}
         attributes = _attributes(node)
-        self.names[tensor] = self.names[node.output[0]] = name
+        self.names[tensor] = name
         return Layer(
             name=name,
             op=node.op_type,
@@ -216,23 +196,18 @@ def look(data: bytes, image: np.ndarray, *, reference: np.ndarray | None = None,
     constants = _constants(model.graph)
     picture = next(each.name for each in model.graph.input if each.name not in constants)
     path = _path(model.graph, picture, output, constants)
-    asked = _asked(path)
     feed = {picture: image}
     if reference is None:
         reference = _session(data).run([output], feed)[0]
-    values = _run(model, list(dict.fromkeys([*(node.output[0] for node in asked), output])), feed)
+    values = _run(model, list(dict.fromkeys([*(node.output[0] for node in path), output])), feed)
     difference = _compare(values[output], reference)
     values[picture] = image
     reading = _Reading(picture, size or (image.shape[1], image.shape[2]), constants, values)
-    makers = {name: node for node in path for name in node.output}
-    windows, layers = {}, []
-    wanted = {node.output[0] for node in asked}
+    layers = []
     for node in path:
-        windows[node.output[0]] = reading.follow(node)
-        maker = _maker(node, makers)
-        value = values.get(node.output[0])
-        if node.output[0] in wanted and value is not None and value.dtype.kind == "f" and value.shape[:1] == image.shape[:1]:
-            layers.append(reading.layer(maker, node.output[0], windows[maker.output[0]]))
+        window, value = reading.follow(node), values[node.output[0]]
+        if value.dtype.kind == "f" and value.shape[:1] == image.shape[:1]:
+            layers.append(reading.layer(node, window))
     return Look(tuple(layers), np.asarray(reference[0]), difference)
 
 

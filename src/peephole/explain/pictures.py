@@ -83,14 +83,15 @@ def _shrink(maps: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(padded.reshape(len(maps), tall // step, step, wide // step, step).mean(axis=(2, 4)))
 
 
-def sheet(maps: np.ndarray, limit: float, *, most: int = 64, side: int = 64, width: int = 672, gap: int = 3) -> Sheet:
+def sheet(maps: np.ndarray, limit: float, *, most: int = 64, side: int = 64, grown: int = 56, width: int = 672, gap: int = 3) -> Sheet:
     """Return a contact sheet of maps (C, H, W): the first `most` of them on the scale -limit..limit.
 
-    Small maps are enlarged by a whole factor, maps larger than `side` averaged down; rows are at most `width` pixels wide.
+    Small maps are enlarged by a whole factor to about `grown` pixels, three times that when they are four or fewer; maps larger than
+    `side` are averaged down. Rows are at most `width` pixels wide.
     """
     small = _shrink(maps[:most], side)
     count, tall, wide = small.shape
-    grow = max(1, (56 if count > 4 else 168) // max(tall, wide))
+    grow = max(1, round((grown if count > 4 else 3 * grown) / max(tall, wide)))
     tiles = _indices(small, limit).repeat(grow, axis=1).repeat(grow, axis=2)
     tall, wide = tiles.shape[1:]
     columns = max(1, min(count, (width + gap) // (wide + gap)))

@@ -16,7 +16,9 @@ from typing import Any
 from peephole.base.evidence import describe
 from peephole.base.files import write_atomic
 from peephole.explain.anatomy import layers_section
+from peephole.explain.conditions import conditions
 from peephole.explain.explanation import Explanation, explain
+from peephole.explain.glance import glance_section
 from peephole.explain.layers import Layer
 from peephole.explain.pictures import symmetric
 from peephole.explain.sections import (
@@ -26,18 +28,25 @@ from peephole.explain.sections import (
     occlusion_section,
     picture_section,
     training_section,
-    verdict_section,
 )
 from peephole.explain.sums import show_softmax
+from peephole.explain.verdict import verdict_section
 from peephole.explain.words import attribute, page_file, plain, text
 
 __all__ = ["Explanation", "explain", "to_json", "write_json", "write_report"]
 
-SECTIONS = ("verdict", "picture", "layers", "softmax", "nearest", "occlusion", "evidence", "training", "file")
+SECTIONS = ("verdict", "picture", "glance", "layers", "softmax", "nearest", "occlusion", "evidence", "training", "words", "file")
+WORDS = ("map", "kernel", "stride", "field", "parameters", "logit", "temperature", "embedding", "cosine", "example", "familiarity", "residue")
 
 
 def _hash(content: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def _words() -> str:
+    """The terms of the page, each with a sentence that says what it means."""
+    terms = "".join(f"<div><dt>{text(f'word.{name}')}</dt><dd>{text(f'word.{name}.means')}</dd></div>" for name in WORDS)
+    return f'<p>{text("words.lead")}</p><dl class="words">{terms}</dl>'
 
 
 def render(explanation: Explanation) -> str:
@@ -45,12 +54,14 @@ def render(explanation: Explanation) -> str:
     bodies = {
         "verdict": verdict_section(explanation),
         "picture": picture_section(explanation),
+        "glance": glance_section(explanation),
         "layers": layers_section(explanation),
         "softmax": show_softmax(explanation.softmax, explanation.card.labels),
         "nearest": nearest_section(explanation),
         "occlusion": occlusion_section(explanation),
         "evidence": evidence_section(explanation),
         "training": training_section(explanation),
+        "words": _words(),
         "file": file_section(explanation),
     }
     links = "".join(f'<li><a href="#{name}">{text(f"title.{name}")}</a></li>' for name in SECTIONS)
@@ -120,6 +131,7 @@ def to_json(explanation: Explanation) -> str:
         "model_sha256": explanation.model.sha256,
         "prediction": {name: getattr(prediction, name) for name in fields} | {"reason": prediction.reason},
         "threshold": {"value": explanation.card.unknown.threshold, "margin": explanation.card.unknown.margin, "how": explanation.card.unknown.how},
+        "conditions": [{"condition": each.key, "met": each.met, "other": each.other} for each in conditions(explanation)],
         "layers": [_layer(layer) for layer in explanation.look.layers],
         "copy_difference": explanation.look.difference,
         "softmax": {

@@ -1,4 +1,4 @@
-"""The report's other parts: the verdict, the picture, the examples, the occlusion, the evidence, the training, the file."""
+"""The report's other parts: the picture, the examples, the occlusion, the evidence, the training, the file."""
 
 import html
 import math
@@ -13,18 +13,14 @@ from peephole.explain.anatomy import picture, scale
 from peephole.explain.charts import Line, familiarity_chart
 from peephole.explain.explanation import Explanation
 from peephole.explain.neighbours import Familiarity, Known
+from peephole.explain.phrases import quoted, said
 from peephole.explain.pictures import Sheet, blend, encode, heat, symmetric
-from peephole.explain.words import LANGUAGES, Raw, attribute, count, number, plain, share, text
+from peephole.explain.words import LANGUAGES, Raw, attribute, catalogue, count, number, plain, text
 from peephole.explain.worked import digits
 
-__all__ = ["evidence_section", "file_section", "nearest_section", "occlusion_section", "picture_section", "training_section", "verdict_section"]
+__all__ = ["evidence_section", "file_section", "nearest_section", "occlusion_section", "picture_section", "table", "training_section"]
 
 MOST_LABELS = 12
-
-
-def quoted(words: str) -> Raw:
-    """Return words of the card, which are in English, as a quotation."""
-    return Raw(f'<q lang="en">{html.escape(words)}</q>')
 
 
 def table(key: str, heads: list[str], rows: list[list[str | Raw]]) -> Raw:
@@ -34,42 +30,6 @@ def table(key: str, heads: list[str], rows: list[list[str | Raw]]) -> Raw:
     return Raw(
         f'<div class="scroll" tabindex="0" role="region" {attribute("aria-label", key)}><table><caption>{text(key)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _reason(explanation: Explanation) -> Raw:
-    """Why the answer is what it is, with digits enough to tell familiarity and threshold apart."""
-    prediction, card = explanation.prediction, explanation.card
-    if not math.isfinite(prediction.familiarity):
-        return text("reason.nan")
-    values = (prediction.familiarity, prediction.threshold)
-    places = next((each for each in range(2, 7) if len({round(value, each) for value in values}) == 2), 6)
-    facts = {"label": prediction.best, "value": number(values[0], places), "threshold": number(values[1], places)}
-    if prediction.accepted:
-        key = "accepted" if card.unknown.margin <= 0 or len(card.labels) < 2 else "accepted_margin"
-    elif prediction.familiarity < prediction.threshold:
-        key = "below"
-    else:
-        key = "margin" if prediction.margin >= 0 else "other"
-    facts["other"] = card.labels[explanation.familiarity[0].label]
-    return text(f"reason.{key}", **facts, margin=number(prediction.margin, 4), needed=number(card.unknown.margin, 4))
-
-
-def verdict_section(explanation: Explanation) -> Raw:
-    """Open for whom, or a stranger, and why."""
-    prediction, unknown = explanation.prediction, explanation.card.unknown
-    if prediction.accepted and prediction.label is not None:
-        answer = text("verdict.open", label=Raw(f"<b>{html.escape(prediction.label)}</b>"))
-    else:
-        answer = text("verdict.stranger")
-    softmax = text("verdict.softmax", label=prediction.best, share=share(prediction.probability))
-    threshold = text(
-        "verdict.threshold", threshold=number(unknown.threshold, 4), margin=number(unknown.margin, 4), k=unknown.k, how=quoted(unknown.how)
-    )
-    kind = "open" if prediction.accepted else "shut"
-    return Raw(
-        f'<div class="verdict {kind}"><p class="answer">{answer}</p><p>{_reason(explanation)}</p></div>'
-        f'<p>{softmax}</p><p>{threshold}</p><p class="note">{text("verdict.note")}</p>'
     )
 
 
@@ -185,24 +145,24 @@ def occlusion_section(explanation: Explanation) -> Raw:
     overlay, cells = blend(explanation.prepared, found.deltas, limit), heat(explanation.prepared, found.deltas, limit)
     rows, columns = found.deltas.shape
     colour = ", ".join(str(part) for part in found.colour)
+    swatch = encode(Image.new("RGB", (16, 16), found.colour if len(found.colour) == 3 else found.colour * 3))
+    baseline = f'<img class="swatch" src="{swatch}" width="16" height="16" {attribute("alt", "occlusion.baseline", colour=colour)}>'
     facts = {
         "label": label,
         "patch": f"{found.patch[0]} × {found.patch[1]}",
-        "colour": colour,
+        "colour": Raw(f"{colour} {baseline}"),
         "count": found.evaluations,
         "logit": number(found.logit, 4),
     }
     at = divmod(int(found.deltas.argmax()), columns)
     most = {"delta": number(float(found.deltas.max()), 4), "row": at[0] + 1, "column": at[1] + 1, "rows": rows, "columns": columns}
     alt, over = attribute("alt", "occlusion.alt", label=label, **most), attribute("alt", "occlusion.over")
-    swatch = encode(Image.new("RGB", (16, 16), found.colour if len(found.colour) == 3 else found.colour * 3))
-    baseline = f'<img class="swatch" src="{swatch}" width="16" height="16" {attribute("alt", "occlusion.baseline", colour=colour)}>'
     numbers = "".join("<tr>" + "".join(f'<td class="n">{number(float(value))}</td>' for value in line) + "</tr>" for line in found.deltas)
     box = f'<div class="scroll" tabindex="0" role="region" {attribute("aria-label", "occlusion.numbers")}>'
     twin = f'<details><summary>{text("occlusion.numbers")}</summary>{box}<table class="grid"><tbody>{numbers}</tbody></table></div></details>'
     pictures = f'<div class="pair">{picture(cells, alt, "heat")}{picture(overlay, over, "heat")}</div>'
     return Raw(
-        f"<p>{text('occlusion.lead', **facts)} {baseline}</p><figure>{pictures}"
+        f"<p>{text('occlusion.lead', **facts)}</p><figure>{pictures}"
         f"<figcaption>{scale(limit)} {text('occlusion.scale')} {text('occlusion.most', **most)}</figcaption></figure>{twin}"
     )
 
@@ -210,12 +170,20 @@ def occlusion_section(explanation: Explanation) -> Raw:
 def _evidence(evidence: Evidence) -> Raw:
     """One error rate as a sentence in both languages, the English one word for word that of `base.evidence.describe`."""
     facts = {
-        **{"claim": evidence.claim, "trials": evidence.trials, "errors": evidence.errors, "method": evidence.method},
-        **{"bound": percent(evidence.bound), "confidence": f"{100 * evidence.confidence:g} %"},
+        **{"trials": evidence.trials, "errors": evidence.errors, "bound": percent(evidence.bound)},
+        **{"confidence": f"{100 * evidence.confidence:g} %"},
     }
     number_of = "one" if evidence.trials == 1 else "many"
     sentences = (
-        plain(each, "evidence.sentence", unit=plain(each, f"unit.{evidence.unit}.{number_of}"), role=plain(each, f"role.{evidence.role}"), **facts)
+        plain(
+            each,
+            "evidence.sentence",
+            claim=said(each, "claim", evidence.claim),
+            method=said(each, "method", evidence.method),
+            unit=plain(each, f"unit.{evidence.unit}.{number_of}"),
+            role=plain(each, f"role.{evidence.role}"),
+            **facts,
+        )
         for each in LANGUAGES
     )
     return Raw("".join(f'<span class="{each}" lang="{each}">{html.escape(words)}</span>' for each, words in zip(LANGUAGES, sentences, strict=True)))
@@ -227,7 +195,13 @@ def evidence_section(explanation: Explanation) -> Raw:
     if not evidence:
         return Raw(f"<p>{text('evidence.none')}</p>")
     items = "".join(f"<li>{_evidence(each)} <span class='note'>{text(f'evidence.role.{each.role}')}</span></li>" for each in evidence)
-    return Raw(f"<p>{text('evidence.lead')}</p><ul>{items}</ul><p>{text('evidence.spoof', spoof=quoted(explanation.card.spoof))}</p>")
+    unmeasured = "" if any(each.claim == "false accept" for each in evidence) else f"<p>{text('evidence.unmeasured')}</p>"
+    spoof = text("evidence.spoof", spoof=quoted("spoof", explanation.card.spoof))
+    return Raw(f"<p>{text('evidence.lead')}</p><ul>{items}</ul>{unmeasured}<p>{spoof}</p>")
+
+
+def _score(name: str) -> Raw:
+    return text(f"score.{name}") if f"score.{name}" in catalogue("en") else Raw(html.escape(name))
 
 
 def training_section(explanation: Explanation) -> Raw:
@@ -235,7 +209,10 @@ def training_section(explanation: Explanation) -> Raw:
     card = explanation.card
     training = card.training
     rows: list[list[str | Raw]] = [[html.escape(label), count(number_of)] for label, number_of in sorted(training.examples.items())]
-    rows += [[text("training.stranger", name=name), count(number_of)] for name, number_of in sorted(training.strangers.items())]
+    if len(training.strangers) > MOST_LABELS:
+        rows.append([text("training.strangers", count=count(len(training.strangers))), count(sum(training.strangers.values()))])
+    else:
+        rows += [[text("training.stranger", name=name), count(number_of)] for name, number_of in sorted(training.strangers.items())]
     facts = {
         "sources": count(training.sources),
         "dropped": count(training.duplicates_dropped),
@@ -244,14 +221,21 @@ def training_section(explanation: Explanation) -> Raw:
     }
     scores = "".join(
         "<li>"
-        + text("training.score", name=name, share=percent(score.accuracy), n=score.n, low=percent(score.interval[0]), high=percent(score.interval[1]))
+        + text(
+            "training.score",
+            name=_score(name),
+            share=percent(score.accuracy),
+            n=score.n,
+            low=percent(score.interval[0]),
+            high=percent(score.interval[1]),
+        )
         + f" {text(f'evidence.role.{score.role}')}</li>"
         for name, score in sorted(card.scores.items())
     )
     photos = table("training.table", ["training.label", "training.photos"], rows)
     return Raw(
-        f"<p>{quoted(training.sentence)}</p>{photos}<p>{text('training.facts', **facts)}</p>"
-        f"{f'<ul>{scores}</ul>' if scores else ''}<p>{text('training.licence', licence=quoted(card.licence))}</p>"
+        f"<p>{quoted('recipe', training.sentence)}</p>{photos}<p>{text('training.facts', **facts)}</p>"
+        f"{f'<ul>{scores}</ul>' if scores else ''}<p>{text('training.licence', licence=quoted('licence', card.licence))}</p>"
     )
 
 

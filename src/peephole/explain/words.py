@@ -72,7 +72,8 @@ def count(value: int) -> str:
 
 def share(value: float) -> str:
     """Write a share 0..1 in percent with one decimal; one that is not quite all or nothing is not rounded to it."""
-    shown = f"{number(100 * value, 1)} %"
-    if 0 < value < 1 and shown in {"0.0 %", "100.0 %"}:
-        return "< 0.1 %" if value < 0.5 else "> 99.9 %"
+    # The spaces do not break: a percent sign alone on a line reads badly.
+    shown = f"{number(100 * value, 1)}\u00a0%"
+    if 0 < value < 1 and shown in {"0.0\u00a0%", "100.0\u00a0%"}:
+        return "<\u00a00.1\u00a0%" if value < 0.5 else ">\u00a099.9\u00a0%"
     return shown

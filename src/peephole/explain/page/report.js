@@ -1,5 +1,5 @@
 "use strict";
-// The page reads without this script; the script adds the language switch and opens everything for print.
+// The page reads without this script; the script adds the language switch and opens for print what is closed, but for the layers of a long network.
 // State lives in the URL: #ko/softmax is the section softmax in Korean.
 (() => {
   const root = document.documentElement;
@@ -39,7 +39,7 @@
   const go = (place) => {
     const target = place && document.getElementById(place);
     if (!target) return;
-    if (target.tagName === "DETAILS") target.open = true;
+    for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
     target.scrollIntoView();
     (target.querySelector("h2, summary") || target).focus({ preventScroll: true });
   };
@@ -63,7 +63,7 @@
 
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details.layer:not([open])")];
+    closed = [...document.querySelectorAll("details:not([open]):not(.deep)")];
     for (const each of closed) each.open = true;
   });
   addEventListener("afterprint", () => {

@@ -1,0 +1,80 @@
+"""Sentences of the card in the reader's language: ours are recognised by their form, others stay quotations."""
+
+import re
+from itertools import product
+
+import numpy as np
+import pytest
+
+from peephole.base.modelfile import read
+from peephole.explain.phrases import quoted, said
+from peephole.nets.cnn import Plain
+from peephole.train.augment import Augment
+from peephole.train.calibrate import line_for
+from peephole.train.crossfit import Strange
+from peephole.train.recipe import Facts, Options, derive
+
+NAMES = {"plain", "lite", "ImageNet"}
+
+
+def korean(family: str, words: str) -> str:
+    """Return the Korean of words of the card, after a look that it is Korean and that the English is what stood on the card."""
+    assert said("en", family, words) == words
+    found = said("ko", family, words)
+    assert re.search("[가-힣]", found)
+    assert set(re.findall("[A-Za-z]{2,}", found)) <= NAMES, found
+    assert "<q>" not in quoted(family, words)
+    return found
+
+
+def lines():
+    """Return every sentence that tells where a threshold comes from."""
+    genuine, few, many = np.linspace(0.3, 0.9, 20), np.linspace(-0.2, 0.4, 20), np.linspace(-0.2, 0.4, 500)
+    for turned in (None, Strange(genuine, few, 3), Strange(genuine, many, 3)):
+        for strangers in (np.empty(0), few, many):
+            yield line_for(genuine, turned, strangers, 0.01).how
+
+
+def test_where_a_threshold_comes_from_is_told_in_korean():
+    """Every sentence that training writes about a threshold is known."""
+    assert len({korean("how", how) for how in lines()}) == 5
+
+
+@pytest.mark.parametrize("drawing", [True, False])
+def test_how_it_was_trained_is_told_in_korean(drawing):
+    """Every recipe's sentence is known: each network, fit, norm and augmentation."""
+    facts = Facts(60, 3, 20, 128, 128, colour=not drawing, drawing=drawing)
+    all_of_it = Augment(shift=0.1, scale=0.1, rotate=9, colour=0.1, noise=4, flip=True)
+    for network, fit, norm, augment in product(("plain", "lite0"), ("frozen", "finetune"), ("none", "batch"), (None, Augment(), all_of_it)):
+        recipe = derive(facts, Options(network=network, fit=fit, steps=300, plain=Plain(norm=norm), augment=augment))
+        found = korean("recipe", recipe.sentence())
+        assert ("좌우 뒤집기" in found) == recipe.augment.flip
+    assert "이동 최대 10 %, 크기 변화 최대 10 %, 회전 최대 9도" in found
+
+
+def test_the_cards_own_words_are_told_in_korean(drawn_model, tiny_card):
+    """A file that was really trained carries no words that the Korean page would leave in English."""
+    for card in (read(drawn_model).card, tiny_card.model_copy(update={"unknown": read(drawn_model).card.unknown})):
+        korean("how", card.unknown.how)
+        korean("spoof", card.spoof)
+        korean("licence", card.licence)
+        for evidence in card.evidence:
+            korean("claim", evidence.claim)
+            korean("method", evidence.method)
+    korean("recipe", read(drawn_model).card.training.sentence)
+
+
+@pytest.mark.parametrize("words", ["set by hand", "none of", "not tested!", "<b>not tested</b>", "none of 5 photos of " + "x" * 2000 + " let in", ""])
+def test_words_of_others_stay_a_quotation(words):
+    """What has none of our forms is quoted as it stands, escaped."""
+    for family in ("how", "spoof", "recipe"):
+        assert quoted(family, words).startswith("<q>")
+        assert "<b>" not in quoted(family, words)
+
+
+def test_parts_that_are_not_known_stay_within_the_sentence():
+    """A name within one of our sentences is kept."""
+    assert (
+        said("ko", "how", "none of 7 photos of {my} <i>friends</i> let in") == "{my} <i>friends</i>의 사진 7장 중 한 장도 받아들이지 않는 값입니다."
+    )
+    assert "&lt;i&gt;" in quoted("how", "none of 7 photos of {my} <i>friends</i> let in")
