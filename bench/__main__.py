@@ -8,7 +8,7 @@ import traceback
 from rich.console import Console
 from rich.table import Table
 
-from bench import batch1, cats_dogs, footprint, mnist, report, speed, xo
+from bench import augment, batch1, budget, cats_dogs, doubt, footprint, mnist, report, speed, wallpaper, xo
 from bench.photos import DATA
 from bench.quiet import Others
 from bench.report import Row
@@ -17,9 +17,13 @@ from bench.report import Row
 SCRIPTS = {
     "footprint": footprint.run,
     "batch1": batch1.run,
+    "augment": augment.run,
     "speed": speed.run,
     "xo": xo.run,
     "cats_dogs": cats_dogs.run,
+    "wallpaper": wallpaper.run,
+    "budget": budget.run,
+    "doubt": doubt.run,
     "mnist": mnist.run,
 }
 CORES = 2

@@ -27,15 +27,16 @@ def workplace(tmp_path_factory):
         (root / "visits" / f"a-{name}").mkdir(parents=True)
         for number in range(1, 5):
             (root / "visits" / f"a-{name}" / f"{number}.png").write_bytes((root / "drawings" / name / f"{number}.png").read_bytes())
+    (root / "frames").mkdir()
     door = (ROOT / "examples" / "door" / "DOOR.toml").read_text(encoding="utf-8")
     (root / "DOOR.toml").write_text(door.replace('"ana", "junho"', '"X"').replace("door.onnx", "xo.onnx"), encoding="utf-8")
     return root
 
 
 def _run(command, monkeypatch):
-    """Run a command as typed; trainings are cut to a few steps, which changes how good they are, not whether they work."""
+    """Run a command as typed; trainings are cut to a few small steps, which changes how good they are, not whether they work."""
     words = shlex.split(command)
-    short = ["--steps", "20"] if words[1] == "train" else []
+    short = ["--steps", "20", *(["--batch", "16"] if "--batch" not in words else [])] if words[1] == "train" else []
     monkeypatch.setattr("sys.argv", [*words, *short])
     with pytest.raises(SystemExit) as stopped:
         main()

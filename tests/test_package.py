@@ -1,5 +1,6 @@
 """The package as a whole: importing it costs nothing, its names resolve, and a gateway needs neither PyTorch nor the network."""
 
+import pydoc
 import re
 import subprocess
 import sys
@@ -38,13 +39,22 @@ def test_importing_costs_nothing():
 
 
 def test_the_public_names():
-    """Sorted, each resolves, each is documented; others are refused with the list."""
-    assert peephole.__all__ == sorted(peephole.__all__) == dir(peephole)
+    """Sorted, each resolves, each is documented; others are refused with the list; what is called comes first to the eye."""
+    assert peephole.__all__ == sorted(peephole.__all__)
+    assert dir(peephole) == ["Predictor", "check", "evaluate", "explain", "load", "train"] and set(dir(peephole)) < set(peephole.__all__)
     assert set(peephole.__all__) == set(peephole._NAMES)
     for name in peephole.__all__:
         assert (getattr(peephole, name).__doc__ or "").strip(), name
     with pytest.raises(AttributeError, match=r"no attribute 'lod'.*load"):
         _ = peephole.lod
+
+
+def test_help_is_a_page_to_read():
+    """help(peephole) names everything there is to call, to get and to catch, in some 100 lines, without the machinery below."""
+    page = pydoc.render_doc(peephole, renderer=pydoc.plaintext)
+    assert len(page.splitlines()) < 130 and "pydantic" not in page and "__hash__" not in page
+    for name in peephole.__all__:
+        assert re.search(rf"\b{name}\b", page), name
 
 
 def test_functions_win_over_folders_of_the_same_name():
@@ -136,6 +146,7 @@ def test_a_base_install_works_and_says_what_training_needs(drawn_model, drawn_ph
         model = peephole.load(sys.argv[1])
         print(model.predict(sys.argv[3]).label)
         print(peephole.evaluate(model, sys.argv[2]).seen, peephole.check(sys.argv[2]).used, peephole.explain(model, sys.argv[3]).prediction.best)
+        assert "torch" in peephole.train.__doc__ and hasattr(peephole, "train")
         try:
             peephole.train(sys.argv[2])
         except ImportError as error:

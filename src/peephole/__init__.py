@@ -6,13 +6,32 @@
     model.predict("visitor.jpg")           # a Prediction: a label, or None for a stranger
     model = peephole.load("photos.onnx")   # later, on the gateway, without PyTorch
 
-Importing this costs nothing: each name is looked up when it is first used.
+What to call:
+
+    check(photos)               a CheckReport: every file accounted for, copies, leaks, what it can prove
+    train(photos, output, ...)  trains, writes one model file, returns its Predictor; the one dial is `seconds`
+    load(model)                 a Predictor: .predict(photo or list of them), .labels, .card
+    evaluate(model, photos)     an Evaluation: accuracy, strangers let in, known refused, each with its n and bound
+    explain(model, photo)       an Explanation: every layer of that answer
+
+What comes back:
+
+    Prediction   .label (None: a stranger) .probability .familiarity .accepted .reason .ranking .nearest
+    Evidence     .claim .errors .trials .unit .bound .confidence .role: no rate without its count
+    Decision     what a gate makes of a visit: .verdict .label .reason
+    Card         what a model file says of itself, field by field in docs/reference/card.md
+
+What may go wrong: every error is a PeepholeError, with .what and .hint: InputError (a ValueError), ModelFileError
+(a ValueError), MissingExtra (an ImportError: the pip command is the hint).
+
+help(peephole.train), and so on, says the rest. Importing this costs nothing: each name is looked up when it is first used.
 """
 
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from peephole.base.errors import MissingExtra as _MissingExtra
 from peephole.base.extras import load as _resolve
 
 if TYPE_CHECKING:
@@ -75,10 +94,25 @@ def __getattr__(name: str) -> Any:
     """Look a public name up when it is first used."""
     if name not in _NAMES:
         raise AttributeError(f"module 'peephole' has no attribute {name!r}; it has {', '.join(__all__)}")
-    value = _resolve(_NAMES[name])
+    try:
+        value = _resolve(_NAMES[name])
+    except _MissingExtra as error:
+        return _absent(name, error)
     globals()[name] = value
     return value
 
 
+def _absent(name: str, error: _MissingExtra) -> Any:
+    """Return what stands for a function whose extra is not installed: it can be looked at, and says what is missing when it is called."""
+
+    def absent(*_: Any, **__: Any) -> Any:
+        raise error
+
+    absent.__name__ = absent.__qualname__ = name
+    absent.__doc__ = f"Not here: {error.what}; {error.hint}."
+    return absent
+
+
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    """Return what is called; `__all__` has the records and errors too, whose pages would bury these in help(peephole)."""
+    return sorted({"Predictor", "check", "evaluate", "explain", "load", "train"})

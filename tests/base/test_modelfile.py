@@ -55,7 +55,7 @@ def test_a_valid_file_is_read_whole(tiny_model_path, tiny_card):
 
 def tensor(**parts):
     """Return a tensor with its fields set by hand."""
-    made = TensorProto(name="bad")
+    made = TensorProto(name=parts.pop("name", "bad"))
     for name, value in parts.items():
         if isinstance(value, list):
             getattr(made, name).extend(value)
@@ -71,20 +71,44 @@ def planted(value):
 
 def constant(**attributes):
     """Return a change that adds a Constant node."""
-    return lambda model: model.graph.node.append(helper.make_node("Constant", [], ["c"], **attributes))
+    return lambda model: model.graph.node.append(helper.make_node("Constant", [], ["made"], **attributes))
 
 
-def nested(depth, leaf=()):
-    """Return a change that adds an If within an If, `depth` graphs deep, with `leaf` tensors in the innermost."""
+def step(op, inputs, outputs, **attributes):
+    """Return a change that adds a step at the end, with numbers as int64 constants where an input is a list."""
 
     def change(model):
-        graph = helper.make_graph([], "leaf", [], [], list(leaf))
-        for _ in range(depth):
-            node = helper.make_node("If", ["x"], ["y"], then_branch=graph)
-            graph = helper.make_graph([node], "outer", [], [])
-        model.graph.node.append(node)
+        names = []
+        for at, value in enumerate(inputs):
+            if not isinstance(value, str):
+                model.graph.initializer.append(numpy_helper.from_array(np.array(value, np.int64), f"{outputs[0]}.{at}"))
+            names.append(value if isinstance(value, str) else f"{outputs[0]}.{at}")
+        model.graph.node.append(helper.make_node(op, names, outputs, outputs[0], **attributes))
 
     return change
+
+
+def steps(*changes):
+    """Return several changes as one."""
+
+    def change(model):
+        for each in changes:
+            each(model)
+
+    return change
+
+
+def inner(op):
+    """Return a change that adds a step with a graph of its own."""
+    return step(op, ["image"], ["evil"], body=helper.make_graph([], "inner", [], []))
+
+
+def squared(times):
+    """Return a change that multiplies a row by itself again and again: 64 numbers become 64^(2^times)."""
+    flat = step("Reshape", ["image_float", [-1, 1]], ["s0"])
+    grow = [steps(step("Transpose", [f"s{n}"], [f"t{n}"]), step("MatMul", [f"s{n}", f"t{n}"], [f"p{n}"])) for n in range(times)]
+    back = [step("Reshape", [f"p{n}", [-1, 1]], [f"s{n + 1}"]) for n in range(times)]
+    return steps(flat, *(each for pair in zip(grow, back, strict=True) for each in pair))
 
 
 def sparse(values, dims):
@@ -146,7 +170,6 @@ HOSTILE = {
     "NaN in a Constant": (constant(value=numpy_helper.from_array(np.array([np.nan], np.float32))), "NaN"),
     "NaN in value_float": (constant(value_float=float("nan")), "NaN"),
     "infinity in value_floats": (constant(value_floats=[0.0, float("inf")]), "NaN"),
-    "NaN in a subgraph": (nested(2, [tensor(data_type=F, dims=[1], raw_data=NAN32)]), "NaN"),
     "NaN in a sparse tensor": (sparse(tensor(data_type=F, dims=[1], raw_data=NAN32), [4]), "NaN"),
     "external data": (outside, "another file"),
     "external data by its entries alone": (lambda model: model.graph.initializer[0].external_data.add(key="location", value="w"), "another file"),
@@ -163,7 +186,41 @@ HOSTILE = {
     "more elements than 64 bits count": (planted(tensor(data_type=F, dims=[2**62, 2**62, 2**62])), "elements"),
     "a negative size": (planted(tensor(data_type=F, dims=[-1, -1])), "elements"),
     "10 GB by a sparse header": (sparse(tensor(data_type=F, dims=[1], raw_data=bytes(4)), [50_000, 50_000]), "elements"),
-    "graphs four deep": (nested(4), "deep"),
+    "a Loop": (inner("Loop"), "graph within a graph"),
+    "a Loop without its graph": (step("Loop", ["image"], ["evil"]), "operator Loop in its step 'evil', which could run without end"),
+    "a graph within an honest step": (inner("Relu"), "graph within a graph"),
+    "an operator of no network of ours": (step("ConvTranspose", ["conv1", "conv1.weight"], ["evil"]), "operator ConvTranspose .* no network"),
+    "an operator whose size its values decide": (step("NonZero", ["conv1"], ["evil"]), "operator NonZero"),
+    "an operator of another domain": (
+        lambda model: model.graph.node.append(helper.make_node("Relu", ["conv1"], ["e"], domain="com.microsoft")),
+        "com.microsoft.Relu",
+    ),
+    "a photo blown up": (step("Expand", ["image_float", [10**6, 8, 8, 1]], ["evil"]), "64,000,000 values per photo"),
+    "a photo blown up by tiles": (step("Tile", ["image_float", [1, 10**5, 10**5, 1]], ["evil"]), "values per photo"),
+    "a photo padded without end": (step("Pad", ["image_float", [0, 2**40, 0, 0] * 2], ["evil"]), "values per photo"),
+    "a constant of 10 GB": (step("ConstantOfShape", [[50_000, 50_000]], ["evil"]), "2,500,000,000 values per photo"),
+    "a constant of more than 64 bits": (step("ConstantOfShape", [[2**62, 2**62]], ["evil"]), "values per photo"),
+    "a batch that squares itself": (squared(8), "values per photo"),
+    "a size that is computed without end": (
+        steps(step("Shape", ["conv1"], ["z0"]), *(step("Mul", [f"z{n}", f"z{n}"], [f"z{n + 1}"]) for n in range(30))),
+        "do not fit together",
+    ),
+    "a size that hangs on the photo": (
+        steps(step("Cast", ["image"], ["c"], to=TensorProto.INT64), step("Reshape", ["c", [-1]], ["f"]), step("ConstantOfShape", ["f"], ["evil"])),
+        "hangs on what is in the photo",
+    ),
+    "a window that does not move": (step("MaxPool", ["conv1"], ["evil"], kernel_shape=[1, 1], strides=[0, 0]), "do not fit"),
+    "multiplications without end": (
+        steps(
+            step("ConstantOfShape", [[7000, 7000]], ["a"]),
+            *(step("MatMul", ["a", "a"], [f"m{n}"]) for n in range(3)),
+        ),
+        "multiplications for one photo",
+    ),
+    "a step that reads what nobody makes": (step("Relu", ["nowhere"], ["evil"]), "before anything has made it"),
+    "a value that is made twice": (step("Relu", ["conv1"], ["relu1"]), "makes 'relu1' twice"),
+    "sizes that do not fit": (step("MatMul", ["conv1", "logits"], ["evil"]), "do not fit together"),
+    "two tensors of one name": (planted(tensor(name="conv1.bias", data_type=F, dims=[0])), "two tensors called 'conv1.bias'"),
     "fewer values than promised": (planted(tensor(data_type=F, dims=[3], raw_data=bytes(8))), "does not hold"),
     "more values than promised": (planted(tensor(data_type=F, dims=[1], raw_data=bytes(8))), "does not hold"),
     "part of a value": (planted(tensor(data_type=F, dims=[1], raw_data=bytes(5))), "does not hold"),
@@ -195,19 +252,22 @@ def test_a_hostile_graph_is_refused(kind, tiny_graph, text):
 
 
 def harmless(model):
-    """Add what is allowed: every float type, values as numbers, an int8 domain, three graphs deep, a sparse tensor."""
+    """Add what is allowed: every float type, values as numbers, an int8 domain, sizes made from sizes, a sparse tensor."""
     for change in (
-        planted(tensor(data_type=TensorProto.FLOAT16, dims=[2], int32_data=[0x3C00, 0x7BFF])),
-        planted(tensor(data_type=TensorProto.BFLOAT16, dims=[1], raw_data=b"\x80\x3f")),
-        planted(tensor(data_type=TensorProto.DOUBLE, dims=[1], double_data=[1e300])),
-        planted(tensor(data_type=TensorProto.INT64, dims=[2], int64_data=[-1, 2**62])),
-        planted(tensor(data_type=TensorProto.UINT64, dims=[1], uint64_data=[2**64 - 1])),
-        planted(tensor(data_type=F, dims=[], float_data=[1.0])),
-        planted(tensor(data_type=F, dims=[0, 7])),
+        planted(tensor(name="a", data_type=TensorProto.FLOAT16, dims=[2], int32_data=[0x3C00, 0x7BFF])),
+        planted(tensor(name="b", data_type=TensorProto.BFLOAT16, dims=[1], raw_data=b"\x80\x3f")),
+        planted(tensor(name="c", data_type=TensorProto.DOUBLE, dims=[1], double_data=[1e300])),
+        planted(tensor(name="d", data_type=TensorProto.INT64, dims=[2], int64_data=[-1, 2**62])),
+        planted(tensor(name="e", data_type=TensorProto.UINT64, dims=[1], uint64_data=[2**64 - 1])),
+        planted(tensor(name="f", data_type=F, dims=[], float_data=[1.0])),
+        planted(tensor(name="g", data_type=F, dims=[0, 7])),
         sparse(tensor(data_type=F, dims=[1], raw_data=bytes(4)), [4]),
         constant(value_floats=[1.0, -2.0]),
-        constant(value_ints=[1, -2]),
-        nested(3),
+        lambda model: model.graph.node.append(helper.make_node("Constant", [], ["c2"], value_ints=[1, -2])),
+        step("Shape", ["conv1"], ["sizes"]),
+        step("Gather", ["sizes", [0]], ["batch"], axis=0),
+        step("Concat", ["batch", [5]], ["start"], axis=0),
+        step("ConstantOfShape", ["start"], ["zeros"]),
         opset(1, "com.microsoft"),
     ):
         change(model)
@@ -345,12 +405,36 @@ def test_size_is_asked_before_reading(tmp_path):
             read(tmp_path / "big.onnx")
 
 
-def test_other_files_are_refused(tmp_path):
-    """An empty file, a text, a PNG, a zip and a pickle called .onnx are not ONNX."""
-    for data in (b"", b"hello, this is a text\n" * 9, b"\x89PNG\r\n\x1a\n" + bytes(99), b"PK\x03\x04" + bytes(99), b"\x80\x04\x95" + bytes(99)):
-        (tmp_path / "text.onnx").write_bytes(data)
-        with pytest.raises(HostileModelFile):
-            read(tmp_path / "text.onnx")
+OTHER_FILES = {
+    "an empty file": (b"", "x.onnx", "is empty", "copy it again"),
+    "a JPEG": (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(99), "visitor.jpg", "is a JPEG picture", "swap the arguments"),
+    "a PNG": (b"\x89PNG\r\n\x1a\n" + bytes(99), "x.onnx", "is a PNG picture", "peephole predict MODEL PHOTOS"),
+    "a WebP": (b"RIFF\x00\x01\x00\x00WEBPVP8 " + bytes(99), "x.onnx", "is a WebP picture", "swap the arguments"),
+    "a photo of an iPhone": (b"\x00\x00\x00\x20ftypheic" + bytes(99), "x.heic", "is a HEIC or MP4 picture", "swap the arguments"),
+    "a text": (b"hello, this is a text\n" * 99, "x.onnx", "is a text", "peephole predict MODEL PHOTOS"),
+    "a Korean text": ("\ud478\ub978 \ud558\ub298 ".encode() * 200, "x.txt", "is a text", "peephole predict MODEL PHOTOS"),
+    "a door": (b'# the door\n[gate]\nname = "front"\n', "DOOR.toml", "is a text of settings", "peephole gate check"),
+    "a zip": (b"PK\x03\x04" + bytes(99), "x.pt", "is a zip archive", "train again"),
+    "a pickle": (b"\x80\x04\x95" + bytes(99), "x.pkl", "is a pickle", "train again"),
+    "noise": (bytes(range(255, 0, -1)), "x.onnx", "is no ONNX file", "train again"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_FILES)
+def test_other_files_are_told_by_what_they_are(kind, tmp_path):
+    """What is no ONNX file is named for what it looks like, not by the fields of a format that it does not have."""
+    data, name, words, hint = OTHER_FILES[kind]
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(HostileModelFile, match=words) as caught:
+        read(tmp_path / name)
+    assert hint in caught.value.hint and caught.value.what.startswith(name) and "field" not in caught.value.what
+
+
+def test_a_folder_is_told_with_the_models_inside(tmp_path, tiny_model_path):
+    """The near miss is the file in the folder."""
+    (tmp_path / "door.onnx").write_bytes(tiny_model_path.read_bytes())
+    with pytest.raises(HostileModelFile, match=r"is a folder, not a model file .*door\.onnx"):
+        read(tmp_path)
 
 
 def test_every_truncation_is_refused(tiny_model_path):

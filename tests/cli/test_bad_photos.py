@@ -185,4 +185,4 @@ def test_explain_and_evaluate_of_nothing(refused, drawn_model, tmp_path):
 def test_evaluate_on_the_training_photos_alone(refused, drawn_model, drawn_photos, tmp_path):
     """They prove nothing, and that is what is said."""
     shutil.copytree(drawn_photos / "X", tmp_path / "same" / "X")
-    assert "8 were trained on" in refused("evaluate", drawn_model, tmp_path / "same").error
+    assert "8 photos were trained on" in refused("evaluate", drawn_model, tmp_path / "same").error

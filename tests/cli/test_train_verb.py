@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 from drawings import folder
 from peephole.base.modelfile import read
 from peephole.export import build as building
-from peephole.train import loop
+from peephole.train import learner, loop
 
 SMALL = ("--network", "plain", "--filters", "4", "--hidden", "12", "--threads", "1", "--steps", "40")
 
@@ -43,7 +45,7 @@ def test_every_option_arrives(peep, photos, tmp_path):
     """What was typed stands in the card's recipe."""
     words = "--network plain --threads 1 --filters 3,5 --kernel 5 --stride 2 --padding valid --pool 1 --hidden 7 --keep-prob 0.5 --norm batch"
     words += " --learning-rate 0.01 --label-smoothing 0.2 --weight-decay 0.1 --batch 8 --steps 6 --shift 0.1"
-    words += " --scale 0.2 --rotate 5 --colour 0.3 --noise 4 --flip --seed 3 --size 20x24 --false-accept 0.05 --stranger-unit kind"
+    words += " --scale 0.2 --rotate 5 --colour 0.3 --noise 4 --flip --vary scratch=2 --seed 3 --size 20x24 --false-accept 0.05 --stranger-unit kind"
     words += " --region 0.1,0.2,0.7,0.6"
     said = peep("train", photos, "-o", tmp_path / "xo.onnx", "--json", *words.split())
     assert said.code == 0, said.err
@@ -52,7 +54,8 @@ def test_every_option_arrives(peep, photos, tmp_path):
     assert recipe["plain"] == {
         **{"filters": [3, 5], "kernel": 5, "stride": 2, "padding": "valid", "pool": 1, "hidden": 7, "keep_prob": 0.5, "norm": "batch"},
     }
-    assert recipe["augment"] == {"shift": 0.1, "scale": 0.2, "rotate": 5.0, "colour": 0.3, "noise": 4.0, "flip": True}
+    varied = {name: amount for name, amount in recipe["augment"].items() if amount}
+    assert varied == {"shift": 0.1, "scale": 0.2, "rotate": 5.0, "colour": 0.3, "noise": 4.0, "flip": True, "scratch": 2.0}
     wanted = {"learning_rate": 0.01, "label_smoothing": 0.2, "weight_decay": 0.1, "batch": 8, "steps": 6, "seed": 3, "height": 20, "width": 24}
     assert {name: recipe[name] for name in wanted} == wanted
     assert card["unknown"]["false_accept"] == 0.05 and card["evidence"][0]["unit"] == "kind"
@@ -81,6 +84,9 @@ def test_every_option_arrives(peep, photos, tmp_path):
         (("--batch", "0"), ("batch is between", "--batch 128")),
         (("--norm", "batch", "--batch", "1"), ("batch norm needs", "--batch 16")),
         (("--shift", "0.9"), ("shift is between", "--shift")),
+        (("--vary", "scratch=99"), ("scratch is between 0 and 20", "--vary scratch=5")),
+        (("--vary", "scrach=1"), ("did you mean 'scratch'", "dust")),
+        (("--vary", "scratch"), ("a name and a number", "--vary scratch=3")),
         (("--false-accept", "0"), ("false-accept is between", "--false-accept 0.01")),
         (("--false-accept", "nan"), ("false-accept is between", "--false-accept 0.01")),
         (("--stranger-unit", "visit"), ("stranger-unit is stranger or kind", "--stranger-unit stranger")),
@@ -166,3 +172,50 @@ def test_ctrl_c_in_a_process_of_its_own(peep, photos, tmp_path):
     assert peep("train", photos, "-o", tmp_path / "xo.onnx", *SMALL, "--resume").code == 0
     assert read(tmp_path / "xo.onnx").card.training.recipe["steps"] == 40
     assert not (tmp_path / "xo.checkpoint").exists()
+
+
+def test_a_training_says_what_was_asked_and_what_was_spent(peep, photos, tmp_path, monkeypatch):
+    """One second asked: the least is told before, the seconds spent after, copies are counted, and the file answers."""
+    shutil.copy(photos / "X" / "X1.png", photos / "X" / "copy.png")
+    monkeypatch.setattr(learner, "steps_in", lambda seconds, *_: 60 if seconds < 99 else 9500)
+    said = peep("train", photos, "-o", tmp_path / "xo.onnx", *SMALL[:-2], "--seconds", "1")
+    assert said.code == 0 and "--seconds 1 is below the least, about 1.2 s here: 60 steps of 10 ms" in said.err
+    assert re.search(r"trained in [\d.]+ s, \d+ s in all \(asked: 1 s\)", said.out)
+    assert "trained on: 12 photos of 12 originals; 1 exact duplicate counted once" in said.out
+    assert peep("predict", tmp_path / "xo.onnx", photos / "X" / "X1.png").code == 0
+
+
+@pytest.fixture
+def tight(tmp_path):
+    """A disk of one megabyte; skipped where none can be mounted."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, check=False).returncode == 0
+    if not mounted:
+        pytest.skip("a small disk cannot be mounted here (root may)")
+    yield place
+    subprocess.run(["umount", str(place)], check=False, capture_output=True)
+
+
+def test_a_full_disk_does_not_take_the_training_with_it(peep, photos, tight):
+    """No room for the checkpoint but for the model file: told, and it comes out; a stop then says that its state is lost."""
+    (tight / "other").write_bytes(bytes(1_000_000))
+    said = peep("train", photos, "-o", tight / "xo.onnx", *SMALL)
+    assert said.code == 0 and "No space left on device; the training goes on" in said.err
+    assert sorted(path.name for path in tight.iterdir()) == ["other", "xo.onnx"]
+
+
+def test_a_stop_on_a_full_disk_promises_nothing(refused, photos, tight, monkeypatch):
+    """The state could not be kept, and that is what is said."""
+    (tight / "other").write_bytes(bytes(1_000_000))
+    honest, calls = loop.cross_entropy, []
+
+    def pressed(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 15:
+            signal.raise_signal(signal.SIGINT)
+        return honest(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "cross_entropy", pressed)
+    said = refused("train", photos, "-o", tight / "xo.onnx", *SMALL)
+    assert "its state could not be kept" in said.error and "No space left" in said.error and "--resume" not in said.hint

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -92,7 +93,7 @@ def test_predict_as_json(peep, drawn_model, drawn_photos):
     said = peep("predict", drawn_model, drawn_photos / "X" / "X2.png", drawn_photos / "O" / "O2.png", "--json")
     one, two = json.loads(said.out)
     assert (one["label"], two["label"]) == ("X", "O") and one["photo"].endswith("X2.png")
-    assert set(one) == {"photo", "label", "probability", "familiarity", "margin", "ranking", "nearest", "accepted", "threshold"}
+    assert set(one) == {"photo", "label", "probability", "familiarity", "margin", "ranking", "nearest", "accepted", "threshold", "note"}
     assert one["nearest"][0].keys() == {"id", "label", "distance"} and one["accepted"] is True
 
 
@@ -158,3 +159,16 @@ def test_explain(peep, drawn_model, drawn_photos, tmp_path):
 def test_no_threads(refused, drawn_model, drawn_photos, threads):
     """None cannot compute."""
     assert "threads" in refused("predict", drawn_model, drawn_photos / "X" / "X1.png", "--threads", threads).error
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "check"])
+def test_an_answer_that_cannot_be_written(drawn_model, drawn_photos, fresh, verb):
+    """A full disk behind the output: one sentence, exit code 1, no traceback."""
+    words = {"predict": [drawn_model, drawn_photos / "X" / "X1.png"], "evaluate": [drawn_model, fresh], "check": [fresh, "--json"]}[verb]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "peephole", verb, *map(str, words)], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 1 and "error: the answer cannot be written: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr

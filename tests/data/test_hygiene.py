@@ -118,3 +118,52 @@ def test_names_with_markup_are_shown_as_they_are(tmp_path):
     """A label [red]x[/] is text, not a colour."""
     found = _checked(folder(tmp_path, {"[red]x": 2, "ana": 2}))
     assert "[red]x" in _shown(found)
+
+
+def test_a_report_shows_itself(tmp_path):
+    """One line as repr, sentences as str, a list in a notebook with names escaped."""
+    found = _checked(folder(tmp_path, {"<i>x": 2, "ana": 1}))
+    assert repr(found) == f"<CheckReport of {tmp_path}: 3 of 3 files used; 1 problem found>"
+    assert str(found).splitlines()[-1] == "1 problem found" and "labels: <i>x (2), ana (1)" in str(found)
+    shown = found._repr_html_()
+    assert "&lt;i&gt;x" in shown and "<i>" not in shown and "<li style=color:#b00>problem: " in shown
+
+
+def test_one_is_one(tmp_path):
+    """A single stranger, duplicate, refused file or near copy is spoken of in the singular, and the end does not pass over the refused one."""
+    folder(tmp_path, {"ana": 3, "junho": 3})
+    (tmp_path / "ana" / "same.png").write_bytes(sorted((tmp_path / "ana").glob("*.png"))[0].read_bytes())
+    (tmp_path / "ana" / "notes.txt").write_text("hello")
+    save(scene(0), tmp_path / "ana" / "again.jpg", quality=60)
+    save(scene(700), tmp_path / "unknown" / "guest" / "a.png")
+    found = _checked(tmp_path)
+    text = _shown(found)
+    assert "1 strangers" not in text
+    for words in ("1 exact duplicate +", "1 exact duplicate, counted once", "1 near copy of", "1 stranger, 1 of them"):
+        assert words in text, words
+    assert text.rstrip().endswith("no problem found in the 8 photos used; 1 file refused, as listed")
+
+
+def test_an_empty_folder_is_one_problem_and_no_more(tmp_path):
+    """Nothing is said about strangers where nobody is to be known."""
+    found = _checked(tmp_path)
+    assert not found.remarks and [problem.what for problem in found.problems] == [f"{tmp_path} is empty"]
+    assert _shown(found).rstrip().endswith("1 problem found")
+
+
+def test_loose_strangers_are_told_how_they_count(tmp_path):
+    """Two files right in unknown/ are one stranger; the remark names the option that makes each one of its own; a single file needs none."""
+    folder(tmp_path, {"ana": 3, "junho": 3})
+    save(scene(700), tmp_path / "unknown" / "a.png")
+    assert not any("right in unknown/" in remark.what for remark in _checked(tmp_path).remarks)
+    save(scene(710), tmp_path / "unknown" / "b.png")
+    (remark,) = (remark for remark in _checked(tmp_path).remarks if "right in unknown/" in remark.what)
+    assert remark.what.startswith("2 files") and "--each-file-a-stranger" in remark.hint
+
+
+def test_photos_without_a_folder_are_told_what_to_do(tmp_path):
+    """Files right in the root: put them into folders; not sent back to the check that says so."""
+    for number in range(3):
+        save(scene(number), tmp_path / f"cat.{number}.png")
+    (problem,) = _checked(tmp_path).problems
+    assert "stands in no label's folder" in problem.what and problem.hint == "put photos into one folder per label"

@@ -98,7 +98,7 @@ def test_training_photos_prove_nothing(put, evaluate, tiny_graph, tiny_card, tmp
     assert (found.seen, found.photos) == (1, 1)
     assert evaluate().seen == 0
     (tmp_path / "photos" / "left" / "new.png").unlink()
-    with pytest.raises(DataError, match="1 were trained on"):
+    with pytest.raises(DataError, match="1 photo was trained on"):
         peephole.evaluate(peephole.load(model), tmp_path / "photos")
 
 
@@ -142,3 +142,14 @@ def test_whoever_watches_hears_the_end(put, evaluate):
     heard = []
     evaluate(progress=lambda done, total: heard.append((done, total)))
     assert heard[-1] == (3, 3)
+
+
+def test_an_evaluation_shows_itself(put, evaluate):
+    """One line as repr, sentences as str, a table in a notebook; names that look like HTML are text there."""
+    put("left-1", "left/a.png", 1)
+    put("left-1", "unknown/<b>eve/2.png", 2)
+    found = evaluate()
+    assert repr(found) == "<Evaluation on 2 photos, accuracy 100.0% of 1, false accept 1 of 1 stranger, false reject 0 of 1 photo>"
+    assert str(found).splitlines()[0] == "2 photos that the model has not learned from" and "let in by mistake: unknown/<b>eve/2.png" in str(found)
+    shown = found._repr_html_()
+    assert "&lt;b&gt;eve" in shown and "<b>eve" not in shown and "<td>1</td>" in shown

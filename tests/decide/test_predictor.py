@@ -1,5 +1,6 @@
 """What load() returns: it answers for files, pictures, arrays and lists, and says what is no photo."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -117,3 +118,16 @@ def test_a_broken_file_is_refused(tiny_model_path, tmp_path):
     (tmp_path / "cut.onnx").write_bytes(tiny_model_path.read_bytes()[:-200])
     with pytest.raises(HostileModelFile):
         peephole.load(tmp_path / "cut.onnx")
+
+
+def test_a_predictor_shows_itself(tiny_model_path):
+    """One line as repr; labels, evidence with its count, threshold and input as str and, escaped, in a notebook."""
+    model = peephole.load(tiny_model_path)
+    assert repr(model) == "<Predictor tiny.onnx: left, top or a stranger>"
+    for part in ("labels: left, top", "false accept: 0 of 1 stranger; the true rate is at most 95 %", "threshold: 0.900", "8 x 8, grey"):
+        assert part in str(model)
+    renamed = peephole.Predictor(
+        dataclasses.replace(model.model, name="<i>.onnx", card=model.card.model_copy(update={"labels": ("<script>", "top")}))
+    )
+    shown = renamed._repr_html_()
+    assert "&lt;script&gt;" in shown and "<script>" not in shown and "<i>" not in shown

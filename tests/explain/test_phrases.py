@@ -9,12 +9,12 @@ import pytest
 from peephole.base.modelfile import read
 from peephole.explain.phrases import quoted, said
 from peephole.nets.cnn import Plain
-from peephole.train.augment import Augment
+from peephole.train.augment import EFFECTS, Augment
 from peephole.train.calibrate import line_for
 from peephole.train.crossfit import Strange
 from peephole.train.recipe import Facts, Options, derive
 
-NAMES = {"plain", "lite", "ImageNet"}
+NAMES = {"plain", "lite", "ImageNet", "JPEG"}
 
 
 def korean(family: str, words: str) -> str:
@@ -44,12 +44,12 @@ def test_where_a_threshold_comes_from_is_told_in_korean():
 def test_how_it_was_trained_is_told_in_korean(drawing):
     """Every recipe's sentence is known: each network, fit, norm and augmentation."""
     facts = Facts(60, 3, 20, 128, 128, colour=not drawing, drawing=drawing)
-    all_of_it = Augment(shift=0.1, scale=0.1, rotate=9, colour=0.1, noise=4, flip=True)
+    all_of_it = Augment.of([*EFFECTS, "flip"], 0.5)
     for network, fit, norm, augment in product(("plain", "lite0"), ("frozen", "finetune"), ("none", "batch"), (None, Augment(), all_of_it)):
         recipe = derive(facts, Options(network=network, fit=fit, steps=300, plain=Plain(norm=norm), augment=augment))
         found = korean("recipe", recipe.sentence())
         assert ("좌우 뒤집기" in found) == recipe.augment.flip
-    assert "이동 최대 10 %, 크기 변화 최대 10 %, 회전 최대 9도" in found
+    assert "이동 최대 10 %, 크기 변화 최대 20 %, 회전 최대 15도" in found
 
 
 def test_the_cards_own_words_are_told_in_korean(drawn_model, tiny_card):

@@ -2,10 +2,12 @@
 
 import shutil
 import signal
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import peephole
 from drawings import draw, folder, save
@@ -15,7 +17,7 @@ from peephole.base.watch import Watcher
 from peephole.export import build as building
 from peephole.export.build import Strangers, build
 from peephole.nets.cnn import Plain
-from peephole.train import crossfit, loop
+from peephole.train import crossfit, learner, loop
 from peephole.train.recipe import Options
 
 SMALL = Plain(filters=(4,), hidden=12)
@@ -259,3 +261,145 @@ def test_whoever_watches_hears_the_story(photos, tmp_path):
     assert [stage.split()[0] for stage in heard.stages][:3] == ["looking", "reading", "training"]
     assert any(text.startswith("plain (4 filters") for text in heard.words)
     assert any("refused: X/text.jpg" in text for text in heard.words)
+
+
+def slow(monkeypatch, steps=loop.LEAST_STEPS):
+    """Make the clock say that only the least number of steps fits, at half a second each; return the recorded lengths of all trainings."""
+    lengths, honest = [], learner.fit
+
+    def noted(network, examples, recipe, *args, **kwargs):
+        lengths.append(recipe.steps)
+        return honest(network, examples, recipe, *args, **kwargs)
+
+    monkeypatch.setattr(learner, "fit", noted)
+    monkeypatch.setattr(learner, "steps_in", lambda seconds, *_: steps if seconds < 99 else 190)
+    return lengths
+
+
+def test_too_few_seconds_are_told_first_and_held_out_in_fewer_parts(photos, tmp_path, monkeypatch):
+    """Before training: what the least is and why; then 2 folds of 30 steps instead of 5, and a file that answers."""
+    lengths, heard = slow(monkeypatch), Heard()
+    built = build(photos, tmp_path / "xo.onnx", options(steps=None, seconds=1.0), watch=heard)
+    (told,) = (word for word in heard.words if "below the least" in word)
+    assert told.startswith("--seconds 1 is below the least, about 60 s here: 60 steps of 500 ms to train and 30 for each of 2 parts")
+    assert lengths == [60, 30, 30]
+    assert built.model.card.scores["held_out"].n == 12 and peephole.load(built.path).predict(photos / "X" / "X1.png").ranking
+
+
+def test_enough_seconds_say_nothing(photos, tmp_path, monkeypatch):
+    """With more steps than the least: five folds, no warning."""
+    lengths, heard = slow(monkeypatch, 61), Heard()
+    build(photos, tmp_path / "xo.onnx", options(steps=None, seconds=1.0), watch=heard)
+    assert not any("least" in word for word in heard.words) and len(lengths) == 6
+
+
+def test_three_labels_in_a_hurry(tmp_path, monkeypatch):
+    """Labels are still held out in turn: with three, each is."""
+    lengths = slow(monkeypatch)
+    card = build(folder(tmp_path / "three", 4, signs="XO="), tmp_path / "3.onnx", options(steps=None, seconds=0.5)).model.card
+    assert lengths == [60, 30, 30, 30, 30, 30] and "3 labels held out in turn" in card.unknown.how
+
+
+def test_frozen_features_of_fewer_views(photos, tmp_path):
+    """Half a second is too little for 18 photos: one view of each, and it is said before; the card names the views that were taken."""
+    heard = Heard()
+    card = build(photos, tmp_path / "xo.onnx", Options(network="lite0", seconds=0.5, size=(32, 32)), watch=heard).model.card
+    if card.training.recipe["views"] < 8:
+        assert any("varied view" in word and "instead of 8" in word for word in heard.words)
+    assert f"on {card.training.recipe['views']} views" in card.training.sentence
+
+
+def stopped(monkeypatch, photos, path, **more):
+    """Leave a checkpoint at step 7."""
+    with monkeypatch.context() as patch:
+        interrupt(patch, loop, "cross_entropy", 7)
+        with pytest.raises(TrainingStopped):
+            build(photos, path, options(**more))
+
+
+def test_other_steps_cannot_be_resumed(photos, tmp_path, monkeypatch):
+    """The reason, both numbers and both ways on; the same steps, or none, go on and say from where."""
+    stopped(monkeypatch, photos, tmp_path / "xo.onnx")
+    with pytest.raises(InputError, match="stands at step 7 of 20, and --steps says 30") as refused:
+        build(photos, tmp_path / "xo.onnx", options(steps=30), resume=True)
+    assert "--steps 20 --resume" in refused.value.hint and (tmp_path / "xo.checkpoint").exists()
+    heard = Heard()
+    built = build(photos, tmp_path / "xo.onnx", options(steps=None, seconds=50), resume=True, watch=heard)
+    assert built.recipe.steps == 20 and any("resuming from step 7 of 20" in word and "--seconds changes nothing" in word for word in heard.words)
+
+
+def test_another_option_is_named(photos, tmp_path, monkeypatch):
+    """What differs is said by name and value."""
+    stopped(monkeypatch, photos, tmp_path / "xo.onnx")
+    with pytest.raises(InputError, match=r"another recipe \(learning rate was 0\.003 and is 0\.01\)"):
+        build(photos, tmp_path / "xo.onnx", options(learning_rate=0.01), resume=True)
+    save(draw("X", 99), photos / "X" / "X99.png")
+    with pytest.raises(InputError, match="the set of photos was 18 with digest"):
+        build(photos, tmp_path / "xo.onnx", options(), resume=True)
+
+
+def test_a_checkpoint_that_is_not_resumed_is_told(photos, tmp_path, monkeypatch):
+    """Starting anew beside a checkpoint of the same training says that --resume would have gone on."""
+    stopped(monkeypatch, photos, tmp_path / "xo.onnx")
+    heard = Heard()
+    build(photos, tmp_path / "xo.onnx", options(), watch=heard)
+    assert any("stands at step 7 of 20 of this training; it starts anew" in word for word in heard.words)
+
+
+@pytest.mark.parametrize(
+    "other", [{"learning_rate": 0.01}, {"network": "lite0", "steps": None, "size": (32, 32)}], ids=["another recipe", "frozen features"]
+)
+def test_a_stale_checkpoint_promises_nothing(photos, tmp_path, monkeypatch, other):
+    """One of another training lies there when this one is stopped at the end: it cannot go on from that, and does not say so."""
+    stopped(monkeypatch, photos, tmp_path / "xo.onnx")
+    with monkeypatch.context() as patch:
+        interrupt(patch, building, "learner_for")
+        with pytest.raises(TrainingStopped) as told:
+            build(photos, tmp_path / "xo.onnx", options(**other))
+    assert "--resume" not in told.value.hint
+
+
+def test_an_earlier_checkpoint_of_the_same_training_is_promised(photos, tmp_path, monkeypatch):
+    """Stopped again before the first step: the one at step 7 still stands, and no more than that is said."""
+    stopped(monkeypatch, photos, tmp_path / "xo.onnx")
+    with monkeypatch.context() as patch:
+        interrupt(patch, building, "learner_for")
+        with pytest.raises(TrainingStopped) as told:
+            build(photos, tmp_path / "xo.onnx", options())
+    assert told.value.hint.startswith("step 7 of 20 is kept: the same command with --resume")
+
+
+def test_copies_are_counted_and_never_pass_for_new(photos, tmp_path):
+    """Two exact duplicates, one of other bytes: their count and their digests stand on the card, so neither proves anything later."""
+    copy = tmp_path / "new" / "X"
+    copy.mkdir(parents=True)
+    with Image.open(photos / "X" / "X0.png") as image:
+        image.save(photos / "X" / "re-saved.png", compress_level=1)
+    shutil.copy(photos / "X" / "X1.png", photos / "X" / "copy.png")
+    card = build(photos, tmp_path / "xo.onnx", options()).model.card
+    assert card.training.duplicates_dropped == 2 and card.training.examples == {"O": 6, "X": 6}
+    files = [*(photos / "X").iterdir(), *(photos / "O").iterdir()]
+    assert card.training.digests == tuple(sorted({sha256(path.read_bytes()).hexdigest() for path in files}))
+    for name in ("re-saved.png", "X0.png", "copy.png"):
+        shutil.copy(photos / "X" / name, copy)
+    with pytest.raises(DataError, match="2 photos were trained on"):
+        peephole.evaluate(tmp_path / "xo.onnx", tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("name", "better"), [("door.txt", "door.onnx"), ("door", "door.onnx"), ("door.v2", "door.v2.onnx"), ("door.ONNX", "door.onnx")]
+)
+def test_a_model_file_ends_in_onnx(photos, tmp_path, name, better):
+    """Any other name is refused before a photo is read, with the name that will do."""
+    heard = Heard()
+    with pytest.raises(OutputError, match=r"which ends in \.onnx") as refused:
+        build(photos, tmp_path / name, options(), watch=heard)
+    assert refused.value.hint == f"-o {tmp_path / better}" and not heard.stages and not (tmp_path / name).exists()
+
+
+def test_a_new_folder_is_told(photos, tmp_path):
+    """A folder that was not there is made, and that is said; one that was there is not spoken of."""
+    heard = Heard()
+    build(photos, tmp_path / "deep" / "new" / "xo.onnx", options(), watch=heard)
+    build(photos, tmp_path / "deep" / "new" / "ox.onnx", options(), watch=heard)
+    assert [word for word in heard.words if "was made" in word] == [f"the folder {tmp_path / 'deep' / 'new'} was made for xo.onnx"]

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from peephole.base.errors import MissingInput, NotArmed, SettingsError
+from peephole.base.card import Region
+from peephole.base.errors import InputError, MissingInput, NotArmed, PhotoError, SettingsError
 from peephole.base.evidence import measure
 from peephole.base.extras import load
 from peephole.base.records import Decision
@@ -23,6 +24,7 @@ from peephole.gateway.door import Door, load_door
 from peephole.gateway.fakes import ColourPredictor
 from peephole.gateway.journal import Journal, Record, Remark
 from peephole.gateway.policy import Ended
+from peephole.gateway.sentences import check
 from peephole.gateway.switchboard import rehearsal
 
 Paint = Callable[[Path, str], Path]
@@ -320,3 +322,43 @@ def test_through_the_embedded_broker(night: Path, make_door: MakeDoor, model: Co
         heard = commands(ear.wait("home/lock", 8))
     assert summary.opened == 2
     assert [label for state, label in heard if state == "on"] == ["ana", None, "junho"]
+
+
+class Facing(ColourPredictor):
+    """The colour model behind a region: finds nobody in a picture without red, and says so when there are two."""
+
+    def predict(self, pixels: np.ndarray) -> Any:
+        """Answer, or refuse as a region does."""
+        if pixels[..., 0].mean() < 40:
+            raise PhotoError("no face was found", "look at the camera")
+        return replace(super().predict(pixels), note="2 faces: the largest one is judged, the other face is not")
+
+
+def test_where_the_region_finds_nobody_is_no_fault(make_door: MakeDoor, tmp_path: Path) -> None:
+    """A frame without a face is not judged, in plain words, and the door stays shut without a fault. Two faces are journaled once a visit."""
+    for visit, colour in (("v1", (0, 200, 30)), ("v2", (200, 0, 0))):
+        for number in range(3):
+            path = tmp_path / "night" / visit / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (32, 32), colour).save(path)
+    model = Facing({"ana": (200, 0, 0), "junho": (0, 0, 200)})
+    rows: list[Record] = []
+    done = run(make_door(), model.follow, model.card, tell=rows.append)
+    assert done.faults == 0 and done.refused_frames == 3
+    nobody, ana = done.outcomes
+    assert nobody.verdict == "refuse" and "could not be judged" in nobody.reason and "no face was found" in nobody.reason
+    assert (ana.verdict, ana.label) == ("open", "ana")
+    assert [row.text for row in rows if isinstance(row, Remark) and row.kind == "frame"] == [model.predict(np.full((4, 4, 3), 200, np.uint8)).note]
+
+
+def test_a_door_without_what_its_region_needs_never_opens_its_sensor(make_door: MakeDoor, tmp_path: Path, paint: Paint) -> None:
+    """A card that wants a cascade nobody has here is refused before the watch begins, with the version to install."""
+    pytest.importorskip("cv2")
+    face = load("data.face:finder")().model_copy(update={"sha256": "0" * 64})
+    paint(tmp_path / "night" / "v1" / "0.png", "ana")
+    model = ColourPredictor({"ana": (200, 0, 0), "junho": (0, 0, 200)})
+    card = model.card.model_copy(update={"input": model.card.input.model_copy(update={"region": Region(how="face", face=face)})})
+    with pytest.raises(InputError, match="another haarcascade"):
+        run(make_door(), model.predict, card)
+    part = next(part for part in check(make_door(), card).parts if part.name == "region")
+    assert part.state == "problem" and "opencv-python-headless==" in part.hint

@@ -86,3 +86,15 @@ def test_the_finished_network_answers_as_the_fitted_layer(frozen):
     with torch.no_grad():
         features = torch.from_numpy(frozen.features)
         np.testing.assert_allclose(fitted.network.head()(features).numpy(), head.answers(EVERYTHING)[0], atol=1e-4)
+
+
+def test_a_label_with_a_few_more_photos_is_not_preferred():
+    """Frozen features, 14 photos of one label and 10 of the other: half-way between the two means neither leads."""
+    labels = np.repeat([0, 1], [14, 10])
+    learner = object.__new__(Frozen)
+    learner.features = np.random.default_rng(0).normal(0, 0.05, (24, 200)).astype(np.float32)
+    learner.views = np.zeros((0, *learner.features.shape), np.float32)
+    head = learner.learn(np.arange(24), labels, 1.0)
+    middle = (learner.features[:14].mean(0) + learner.features[14:].mean(0)) / 2
+    first, second = middle @ head.weight.T + head.bias
+    assert abs(first - second) < 0.05  # by counts alone it would be log(14 / 10) = 0.34

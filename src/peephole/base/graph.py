@@ -5,7 +5,7 @@ a gateway 12 MB and 0.1 s, and loading a file with it twice the file's size.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +13,12 @@ import numpy as np
 from peephole.base.errors import HostileModelFile
 from peephole.base.wire import BYTES, DOUBLES, FLOAT, FLOATS, MESSAGES, NUMBER, NUMBERS, Meter, fields, number, numbers, text
 
-__all__ = ["FLOAT32", "MAX_ELEMENTS", "MAX_INITIALISERS", "MAX_NODES", "OPSETS", "UINT8", "Graph", "Port", "check"]
+__all__ = ["FLOAT32", "MAX_ELEMENTS", "MAX_INITIALISERS", "MAX_NODES", "OPSETS", "UINT8", "Graph", "Node", "Port", "Weight", "check"]
 
 MAX_NODES = 5_000
 MAX_INITIALISERS = 20_000
 MAX_ELEMENTS = 100_000_000
-MAX_DEPTH = 3
+MAX_WHOLE = 64  # numbers of a weight that may say a size: more than that no shape has
 MAX_CARD = 4 * 2**20
 OPSETS = range(7, 26)
 DOMAINS = ("", "ai.onnx", "com.microsoft")  # the last one for int8 operators
@@ -46,10 +46,10 @@ TENSOR_TYPE = {1: NUMBER, 2: BYTES}
 SHAPE = {1: MESSAGES}
 DIMENSION = {1: NUMBER, 2: BYTES, 3: BYTES}
 
-FLOAT32, UINT8, FLOAT16, FLOAT64, BFLOAT16 = 1, 2, 10, 11, 16
+FLOAT32, UINT8, INT32, INT64, FLOAT16, FLOAT64, BFLOAT16 = 1, 2, 6, 7, 10, 11, 16
 # data type -> (bytes per element, the field that holds its values when they are not raw)
 SIZES = {
-    **{FLOAT32: (4, 4), UINT8: (1, 5), 3: (1, 5), 4: (2, 5), 5: (2, 5), 6: (4, 5), 7: (8, 7), 9: (1, 5)},
+    **{FLOAT32: (4, 4), UINT8: (1, 5), 3: (1, 5), 4: (2, 5), 5: (2, 5), INT32: (4, 5), INT64: (8, 7), 9: (1, 5)},
     **{FLOAT16: (2, 5), FLOAT64: (8, 10), 12: (4, 11), 13: (8, 11), BFLOAT16: (2, 5)},
 }
 RAW, VALUES = 9, (4, 5, 7, 10, 11)
@@ -65,13 +65,36 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Weight:
+    """A constant of the graph: its sizes, and its values where they are a few whole numbers (they may say another's sizes), else None."""
+
+    shape: tuple[int, ...]
+    whole: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step of the graph; `numbers`, `texts` and `weights` are its attributes by name, "" is an input or output left out."""
+
+    op: str
+    name: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    numbers: Mapping[str, tuple[int, ...]]
+    texts: Mapping[str, str]
+    weights: Mapping[str, Weight]
+
+
+@dataclass(frozen=True)
 class Graph:
-    """What a checked file holds: its border, its metadata texts as (key, UTF-8 bytes), and what was counted."""
+    """What a checked file holds: its border, its metadata texts as (key, UTF-8 bytes), steps and weights, and what was counted."""
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     metadata: tuple[tuple[str, memoryview], ...]
-    nodes: int
+    steps: tuple[Node, ...]
+    weights: Mapping[str, Weight]
     initialisers: int
     elements: int
 
@@ -86,7 +109,9 @@ class _Walk:
 
     def __init__(self) -> None:
         self.meter = Meter()
-        self.nodes = self.initialisers = self.elements = 0
+        self.initialisers = self.elements = 0
+        self.steps: list[Node] = []
+        self.weights: dict[str, Weight] = {}
 
     def model(self, view: memoryview) -> Graph:
         """Check the outermost message and return what it holds; raises HostileModelFile."""
@@ -107,8 +132,8 @@ class _Walk:
         opset = opsets.get("", opsets.get("ai.onnx", 0))
         if opset not in OPSETS:
             raise HostileModelFile(f"uses ONNX operator set {opset}; {OPSETS.start} to {OPSETS.stop - 1} are supported")
-        inputs, outputs = self._graph(graph, 0)
-        return Graph(inputs, outputs, tuple(metadata), self.nodes, self.initialisers, self.elements)
+        inputs, outputs = self._graph(graph)
+        return Graph(inputs, outputs, tuple(metadata), tuple(self.steps), self.weights, self.initialisers, self.elements)
 
     def _opset(self, view: memoryview) -> tuple[str, int]:
         found = dict(fields(view, OPSET, self.meter))
@@ -124,43 +149,76 @@ class _Walk:
             raise HostileModelFile(f"has {len(value):,} bytes of metadata in one entry; at most {MAX_CARD:,} are read")
         return key, value
 
-    def _graph(self, view: memoryview, depth: int) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
-        if depth > MAX_DEPTH:
-            raise HostileModelFile(f"nests graphs more than {MAX_DEPTH} deep")
+    def _graph(self, view: memoryview) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
         inputs: list[Port] = []
         outputs: list[Port] = []
+        twice = ""
         for field, value in fields(view, GRAPH, self.meter):
             if field == 1:
-                self._node(_view(value), depth)
+                if len(self.steps) == MAX_NODES:
+                    raise HostileModelFile(f"has more than {MAX_NODES:,} nodes")
+                self.steps.append(self._node(_view(value)))
             elif field in (5, 15):
                 self.initialisers += 1
                 if self.initialisers > MAX_INITIALISERS:
                     raise HostileModelFile(f"has more than {MAX_INITIALISERS:,} initialisers")
-                (self._tensor if field == 5 else self._sparse)(_view(value))
-            elif field in (11, 12) and depth == 0:
+                if field == 5:
+                    name, weight = self._tensor(_view(value))
+                    twice = twice or (name if name in self.weights else "")
+                    self.weights[name] = weight
+                else:
+                    self._sparse(_view(value))  # not kept: no step of ours reads one
+            elif field in (11, 12):
                 (inputs if field == 11 else outputs).append(self._port(_view(value)))
+        if twice:
+            raise HostileModelFile(f"has two tensors called {twice[:80]!r}")
         return tuple(inputs), tuple(outputs)
 
-    def _node(self, view: memoryview, depth: int) -> None:
-        self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise HostileModelFile(f"has more than {MAX_NODES:,} nodes")
+    def _node(self, view: memoryview) -> Node:
+        inputs: list[str] = []
+        outputs: list[str] = []
+        said = {3: "", 4: "", 7: ""}
+        numbers_of: dict[str, tuple[int, ...]] = {}
+        texts: dict[str, str] = {}
+        weights: dict[str, Weight] = {}
         for field, value in fields(view, NODE, self.meter):
-            if field == 7 and (domain := text(value)) not in DOMAINS:
-                raise HostileModelFile(f"needs custom operators ({domain[:80]!r})")
-            if field == 5:
-                self._attribute(_view(value), depth)
+            if field in (1, 2):
+                (inputs if field == 1 else outputs).append(text(value))
+            elif field in said:
+                said[field] = text(value)
+            elif field == 5:
+                self._attribute(_view(value), numbers_of, texts, weights)
+        if said[7] not in DOMAINS:
+            raise HostileModelFile(f"needs custom operators ({said[7][:80]!r})")
+        return Node(said[4], said[3], said[7], tuple(inputs), tuple(outputs), numbers_of, texts, weights)
 
-    def _attribute(self, view: memoryview, depth: int) -> None:
+    def _attribute(self, view: memoryview, whole: dict[str, tuple[int, ...]], texts: dict[str, str], weights: dict[str, Weight]) -> None:
+        """Check an attribute and put it where it belongs by its kind; its name may stand after its value."""
+        name, found = "", list[int]()
+        held: Weight | None = None
+        word: str | None = None
         for field, value in fields(view, ATTRIBUTE, self.meter):
-            if field in (2, 7):
+            if field == 1:
+                name = text(value)
+            elif field in (2, 7):
                 _finite([_view(value)], FLOAT32, "an attribute")
+                held = Weight((len(_view(value)) // 4,)) if field == 7 else Weight(())
+            elif field in (3, 8):
+                found += map(_signed, numbers(value, self.meter))
+            elif field == 4:
+                word = text(value)
             elif field in (5, 10):
-                self._tensor(_view(value))
+                held = self._tensor(_view(value))[1]
             elif field in (22, 23):
                 self._sparse(_view(value))
             elif field in (6, 11):
-                self._graph(_view(value), depth + 1)
+                raise HostileModelFile("holds a graph within a graph (If, Loop, Scan), which could run without end")
+        if found:
+            whole[name] = tuple(found)
+        if held is not None:
+            weights[name] = held
+        if word is not None:
+            texts[name] = word
 
     def _count(self, dims: Iterable[int], what: str) -> int:
         """Return the number of elements, added to the running total; Python's numbers cannot overflow."""
@@ -179,7 +237,7 @@ class _Walk:
                 self._tensor(_view(value))
         self._count(dims, "a sparse tensor")  # a runtime unfolds it to its full size
 
-    def _tensor(self, view: memoryview) -> None:
+    def _tensor(self, view: memoryview) -> tuple[str, Weight]:
         dims: list[int] = []
         kind, name, held = 0, "", []
         for field, value in fields(view, TENSOR, self.meter):
@@ -200,6 +258,18 @@ class _Walk:
             raise HostileModelFile(f"has values of a type that is not supported (number {kind}) in {what}")
         count = self._count(dims, what)
         self._values(held, kind, count, what)
+        return name, Weight(tuple(dims), self._whole(held, kind) if kind in (INT32, INT64) and count <= MAX_WHOLE else None)
+
+    def _whole(self, held: list[tuple[int, int | memoryview]], kind: int) -> tuple[int, ...]:
+        """Return the whole numbers of a small tensor whose values were checked."""
+        size = SIZES[kind][0]
+        found = list[int]()
+        for field, block in held:
+            if field == RAW:
+                found += map(int, np.frombuffer(_view(block), f"<i{size}"))
+            else:
+                found += map(_signed, numbers(block, self.meter))
+        return tuple(found)
 
     def _values(self, held: list[tuple[int, int | memoryview]], kind: int, count: int, what: str) -> None:
         """Check that the values are as many as promised, in the right field, and finite."""
@@ -241,6 +311,11 @@ def _view(value: int | memoryview) -> memoryview:
     """Narrow a field that `fields` has already checked to be bytes."""
     assert isinstance(value, memoryview)
     return value
+
+
+def _signed(value: int) -> int:
+    """Return the whole number that a varint of 64 bits stands for."""
+    return value - 2**64 if value >= 2**63 else value
 
 
 def _how_many(block: int | memoryview) -> int:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from peephole.base.card import CARD_VERSION, Card
 from peephole.base.errors import HostileModelFile, MissingInput, ModelFileError, NewerModelFile, did_you_mean
 from peephole.base.evidence import holds
 from peephole.base.graph import FLOAT32, UINT8, Graph, Port, check
+from peephole.base.work import measure
 
 __all__ = ["CARD_KEY", "MAX_BYTES", "ModelFile", "read", "read_bytes"]
 
@@ -29,6 +31,21 @@ MAX_CARD_PARTS = 250_000
 MAX_EVIDENCE = 20
 HOSTILE_HINT = "use the file as it came out of peephole train, or train again"
 NEWER_HINT = "pip install -U peephole"
+SWAPPED = "did you swap the arguments? peephole predict MODEL PHOTOS, peephole evaluate MODEL FOLDER"
+# An ONNX file begins with its first field, the version of the format; the others are files that are given by mistake.
+IR_VERSION = 0x08
+PICTURES = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG", "PNG"), (b"GIF8", "GIF"), (b"BM", "BMP"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"))
+OTHERS = (
+    (b"PK\x03\x04", "a zip archive (or a PyTorch file)"),
+    (b"\x80\x02", "a pickle, which is a program and never opened"),
+    (b"\x80\x03", "a pickle, which is a program and never opened"),
+    (b"\x80\x04", "a pickle, which is a program and never opened"),
+    (b"\x80\x05", "a pickle, which is a program and never opened"),
+    (b"\x89HDF", "an HDF5 file (Keras)"),
+    (b"%PDF", "a PDF document"),
+    (b"SQLite format 3", "a database, such as a door's journal"),
+    (b"\x1f\x8b", "a gzip archive"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +70,7 @@ def read(path: Path | str) -> ModelFile:
         if path.is_symlink():
             raise HostileModelFile(f"{path} is a symbolic link, not a file", f"give the file it points to: {_target(path)}")
         if path.is_dir():
-            raise HostileModelFile(f"{path} is a folder, not a model file", f"give the .onnx file itself{_beside(path / 'model.onnx')}")
+            raise HostileModelFile(f"{path} is a folder, not a model file{_beside(path / 'model.onnx')}", f"give the .onnx file itself; {SWAPPED}")
         with os.fdopen(os.open(path, flags), "rb", buffering=0) as file:
             data = _whole(file.fileno(), path)
     except (FileNotFoundError, NotADirectoryError):
@@ -70,15 +87,36 @@ def read_bytes(data: bytes, name: str) -> ModelFile:
     """Check the bytes of a model file that is called `name`; raises as `read` does."""
     if len(data) > MAX_BYTES:
         _too_big(name, len(data))
-    if not data:
-        raise HostileModelFile(f"{name} is empty", HOSTILE_HINT)
+    if looks := _looks_like(data, Path(name).suffix.lower()):
+        raise HostileModelFile(f"{name} {looks[0]}, not a model file", looks[1])
     try:
         graph = check(data)
         card = _card(graph)
         _agree(card, graph)
+        measure(graph, {str(card.input.name): card.input.shape})
     except ModelFileError as error:
         raise type(error)(f"{name} {error.what}", error.hint or HOSTILE_HINT) from error
     return ModelFile(name, card, hashlib.sha256(data).hexdigest(), data)
+
+
+def _looks_like(data: bytes, suffix: str) -> tuple[str, str] | None:
+    """Say what a file is that begins as no ONNX file does, and what to do; None when it may be one."""
+    head = data[:512]
+    kind = next((what for begins, what in PICTURES if head.startswith(begins)), "")
+    kind = "WebP" if head[:4] == b"RIFF" and head[8:12] == b"WEBP" else "HEIC or MP4" if head[4:8] == b"ftyp" else kind
+    other = next((what for begins, what in OTHERS if head.startswith(begins)), "")
+    if not data:
+        return "is empty", "copy it again from where it came from, or make one: peephole train PHOTOS -o door.onnx"
+    if kind or other:
+        return (f"is a {kind} picture", SWAPPED) if kind else (f"is {other}", HOSTILE_HINT)
+    if head[0] == IR_VERSION:
+        return None
+    words = head.decode(errors="ignore")
+    if len(words.encode()) < len(head) - 3 or any(ord(letter) < 32 and letter not in "\t\r\n\f" for letter in words):
+        return "is no ONNX file", HOSTILE_HINT
+    if suffix == ".toml" or re.search(r"^\s*\[\[?[\w.]+\]\]?\s*$", words, re.M):
+        return "is a text of settings (TOML)", "a door's settings go with: peephole gate check DOOR.toml; the model file is the .onnx that it names"
+    return "is a text", "the model file comes first, it ends in .onnx: peephole predict MODEL PHOTOS"
 
 
 def _whole(handle: int, path: Path) -> bytes:
@@ -195,8 +233,8 @@ def _agree(card: Card, graph: Graph) -> None:
     _, height, width, channels = card.input.shape
     if (height, width) != card.input.resize.to or channels != (1 if card.input.colour == "grey" else 3):
         raise ModelFileError("has a card whose input shape does not fit its resize rule and colour")
-    if (card.input.region.how == "rectangle") != (card.input.region.box is not None):
-        raise ModelFileError("has a card whose region is not whole and not a rectangle with a box")
+    if not card.input.region.complete:
+        raise ModelFileError(f"has a card whose region, {card.input.region.how}, lacks what it needs or has what belongs to another kind")
     _ports(graph.inputs, {str(card.input.name): card.input.shape}, UINT8, "input")
     widths = {"logits": len(card.labels), "familiarity": len(card.labels), "similarity": len(known.known_labels)}
     if set(card.outputs) != {*widths, "embedding"}:

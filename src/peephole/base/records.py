@@ -67,7 +67,8 @@ class Prediction:
     `label` is None for a stranger. `probability` is the calibrated softmax of the best label, 0..1.
     `familiarity` is the mean cosine similarity to the k nearest known examples of the best label, -1..1;
     `margin` is that minus the same figure for the next best label. A prediction is accepted when
-    familiarity >= threshold and the margin is at least the card's; NaN is never accepted.
+    familiarity >= threshold and the margin is at least the card's; NaN is never accepted. `note` is what the region had to
+    say of the picture ("2 faces: the largest one is judged ..."), or nothing.
     """
 
     label: str | None
@@ -78,6 +79,7 @@ class Prediction:
     nearest: tuple[Neighbour, ...]
     accepted: bool
     threshold: float
+    note: str = ""
 
     @property
     def best(self) -> str:

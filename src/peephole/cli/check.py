@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from peephole.base.evidence import counted
 from peephole.data.hygiene import CheckReport, Finding
 
 __all__ = ["show"]
@@ -15,8 +16,8 @@ SOME = 8
 def show(report: CheckReport, console: Console) -> None:
     """Print a check's report: what became of every file, the labels, the copies, then problems and remarks."""
     console.print(
-        f"[bold]{escape(report.root)}[/]: {report.seen} files seen = [green]{report.used} used[/] + "
-        f"{len(report.duplicates)} exact duplicates + [{'red' if report.refused else 'green'}]{len(report.refused)} refused[/]",
+        f"[bold]{escape(report.root)}[/]: {counted(report.seen, 'file')} seen = [green]{report.used} used[/] + "
+        f"{counted(len(report.duplicates), 'exact duplicate')} + [{'red' if report.refused else 'green'}]{len(report.refused)} refused[/]",
         highlight=False,
     )
     if report.labels or report.strangers:
@@ -35,7 +36,7 @@ def show(report: CheckReport, console: Console) -> None:
         console.print("few photos: every one of them trains, results will be [yellow]estimates[/] from leaving photos out in turn")
     _findings(console, "remark", "cyan", report.remarks)
     _findings(console, "problem", "red", report.problems)
-    console.print(Text("no problem found", "bold green") if report.ok else Text(f"{len(report.problems)} problem(s) found", "bold red"))
+    console.print(Text(report.verdict, "bold red" if report.problems else "bold yellow" if report.refused else "bold green"))
 
 
 def _labels(report: CheckReport) -> Table:
@@ -49,7 +50,7 @@ def _labels(report: CheckReport) -> Table:
         bar = Text("█" * max(1, round(24 * count.sources / most)) if count.sources else "", "blue")
         table.add_row(Text(count.label), str(count.photos), Text(str(count.sources), style), bar)
     if report.strangers:
-        table.add_row(Text("unknown", "italic"), str(report.stranger_photos), "", Text(f"{report.strangers} strangers"))
+        table.add_row(Text("unknown", "italic"), str(report.stranger_photos), "", Text(counted(report.strangers, "stranger")))
     return table
 
 

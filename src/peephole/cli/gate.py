@@ -47,7 +47,7 @@ def run(settings: Settings, as_json: AsJson = False) -> None:
     if not as_json:
         _say(f"[bold]{escape(door.settings.gate.name)}[/] looks at {escape(door.settings.sensor.source)}; Ctrl-C stops it")
     with _log_shown(faults=as_json):
-        summary = watch(door, predictor.predict, predictor.card, stop=stop, tell=None if as_json else _tell)
+        summary = watch(door, predictor.follow, predictor.card, stop=stop, tell=None if as_json else _tell)
     _report(summary, as_json)
 
 
@@ -111,7 +111,7 @@ def replay(
     predictor = load(model or door.model)
     with Journal(None, door.settings.gate.name) as journal:
         parts: dict[str, Any] = {"sensor": replay_sensor(Path(recording), start), "switchboard": rehearsal(door), "journal": journal}
-        summary = watch(door, predictor.predict, predictor.card, stop=_stop_on_signals(), **parts)
+        summary = watch(door, predictor.follow, predictor.card, stop=_stop_on_signals(), **parts)
     _report(summary, as_json, rehearsed=True)
 
 
@@ -142,13 +142,16 @@ def _model(path: Path) -> "tuple[Part, Card | None]":
     """Open the model file, ask it about an empty picture, and return what became of that and its card."""
     import numpy as np
 
-    from peephole.base.errors import PeepholeError
+    from peephole.base.errors import PeepholeError, PhotoError
     from peephole.decide.predictor import load
     from peephole.gateway.sentences import Part, problem
 
     try:
         predictor = load(path)
-        predictor.predict(np.full((32, 32, 3), 127, np.uint8))
+        try:
+            predictor.predict(np.full((32, 32, 3), 127, np.uint8))
+        except PhotoError:  # a region that looks for a subject finds none in an empty picture
+            predictor.engine.run(np.full(predictor.engine.shape, 127, np.uint8))
     except PeepholeError as error:
         return problem("model", error), None
     card = predictor.card

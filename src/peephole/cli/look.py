@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,18 +38,24 @@ def predict(
             found.append((str(photo), predictor.predict(photo)))
         except InputError as error:
             failed.append(InputError(f"{photo}: {error.what}" if str(photo) not in error.what else error.what, error.hint))
+            continue
+        if not json:  # as they come: a stop in the middle of many keeps what was answered
+            _tell(*found[-1])
     if json:
         print_json([{"photo": name, **answer.__dict__} for name, answer in found])
-    else:
-        for name, answer in found:
-            who = answer.label if answer.label is not None else "stranger"
-            console.print(f"{name}: ", end="", markup=False, soft_wrap=True)
-            console.print(who, style="bold green" if answer.accepted else "bold yellow", markup=False, end="", soft_wrap=True)
-            console.print(f"  (looks most like {answer.best}, {answer.probability:.1%}; {answer.reason})", markup=False, soft_wrap=True)
     for problem in failed:
         print_error(problem)
     if failed:
         raise typer.Exit(1)
+
+
+def _tell(name: str, answer: Any) -> None:
+    """Print one answer in one line."""
+    who = answer.label if answer.label is not None else "stranger"
+    console.print(f"{name}: ", end="", markup=False, soft_wrap=True)
+    console.print(who, style="bold green" if answer.accepted else "bold yellow", markup=False, end="", soft_wrap=True)
+    note = f"; {answer.note}" if answer.note else ""
+    console.print(f"  (looks most like {answer.best}, {answer.probability:.1%}; {answer.reason}{note})", markup=False, soft_wrap=True)
 
 
 def evaluate(
@@ -57,6 +63,7 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="A folder laid out like a training folder; unknown/ holds strangers.")],
     stranger_unit: Annotated[str, typer.Option(help="What a sub-folder of unknown/ is: stranger or kind.")] = "stranger",
     each_file_a_stranger: Annotated[bool, typer.Option(help="Loose files in unknown/ are one stranger each.")] = False,
+    wallpaper: Annotated[bool, typer.Option("--wallpaper", help="Ask again before other backgrounds, and without the subjects.")] = False,
     threads: Annotated[int, typer.Option(help="Threads to compute with.")] = 2,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -67,7 +74,7 @@ def evaluate(
     with ProgressWatcher() as watch:
         watch.stage(f"evaluating {model.name} on {data}")
         found = part("decide.evaluate:evaluate")(
-            predictor, data, stranger_unit=stranger_unit, each_file_a_stranger=each_file_a_stranger, progress=watch.progress
+            predictor, data, stranger_unit=stranger_unit, each_file_a_stranger=each_file_a_stranger, wallpaper=wallpaper, progress=watch.progress
         )
     print_json(found) if json else part("cli.tables:evaluation")(found, console)
 

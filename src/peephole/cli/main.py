@@ -1,16 +1,21 @@
 """The command line: one short function per verb; errors become one sentence and a hint."""
 
+import errno
+import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from peephole.base.errors import PeepholeError
-from peephole.cli import gate, learn, look
-from peephole.cli.show import print_error
+from peephole.base.errors import OutputError, PeepholeError
+from peephole.cli import augment, budget, doubt, gate, learn, look
+from peephole.cli.show import errors, print_error
 
 __all__ = ["app", "main"]
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 app = typer.Typer(
     name="peephole",
@@ -23,7 +28,10 @@ app = typer.Typer(
 
 app.command("demo")(look.demo)
 app.command("check")(look.check)
+app.command("augment")(augment.augment)
 app.command("train")(learn.train)
+app.command("budget")(budget.budget)
+app.command("doubt")(doubt.doubt)
 app.command("predict")(look.predict)
 app.command("evaluate")(look.evaluate)
 app.command("explain")(look.explain)
@@ -47,6 +55,12 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def _write_no_more() -> None:
+    """Let what is still buffered for a lost output go, or Python would stumble over it once more at the end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Run the command line; exit 0 done, 1 the input was wrong, 2 usage, 3 a check found a problem."""
     signal.signal(signal.SIGTERM, _interrupt)  # a service manager's stop keeps the checkpoint too
@@ -56,6 +70,14 @@ def main() -> None:
         print_error(error)
         sys.exit(1)
     except KeyboardInterrupt:
+        errors.print("stopped", style="dim")
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away: not our error
+        _write_no_more()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _write_no_more()
+        print_error(OutputError(f"the answer cannot be written: {error.strerror}", "make room, or send it elsewhere"))
+        sys.exit(1)

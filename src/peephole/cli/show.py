@@ -12,6 +12,7 @@ from peephole.base.card import Card
 from peephole.base.errors import PeepholeError
 from peephole.base.evidence import describe
 from peephole.base.watch import Watcher
+from peephole.decide.wallpaper import lines as told
 
 __all__ = ["ProgressWatcher", "card_lines", "console", "errors", "print_error", "print_json"]
 
@@ -108,4 +109,4 @@ def card_lines(card: Card) -> list[str]:
     lines.append(
         f"parity: {same.changed_decisions} of {same.n} decisions differ between network and file; logits by at most {same.max_difference:.1g}"
     )
-    return lines
+    return [*lines, *(told(card.wallpaper) if card.wallpaper else ())]

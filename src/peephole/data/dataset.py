@@ -1,7 +1,7 @@
 """A listing -> arrays with their sources, decoded once; the honest split of them stands in `splits` and is offered here too."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
@@ -14,7 +14,7 @@ from peephole.data.copies import Copies, group, same_pixels, thumbnail, thumbnai
 from peephole.data.decode import read_bytes
 from peephole.data.photos import Listing, Photo, Refusal, open_bytes
 from peephole.data.photoset import PhotoSet
-from peephole.data.prepare import prepare
+from peephole.data.prepare import placed
 from peephole.data.splits import Split, merged_strangers, split, stranger_split
 
 __all__ = ["MAX_ARRAY_BYTES", "PhotoSet", "Split", "load", "merged_strangers", "split", "stranger_split"]
@@ -25,12 +25,13 @@ BATCH = 64
 
 @dataclass(frozen=True, eq=False)
 class _Decoded:
-    """One photo after its only decoding: prepared pixels, digests of the file and of all its pixels, a small grey picture."""
+    """One photo after its only decoding: prepared pixels, digests of the file and of all its pixels, a small grey picture, the region's remark."""
 
     pixels: np.ndarray
     file: str
     content: bytes
     thumbnail: np.ndarray
+    note: str
 
 
 def _decode(photo: Photo, spec: Input, side: int) -> _Decoded | str:
@@ -38,12 +39,13 @@ def _decode(photo: Photo, spec: Input, side: int) -> _Decoded | str:
     try:
         data = read_bytes(photo.path)
         image = open_bytes(data)
+        pixels, place = placed(image, spec)
     except PhotoError as error:
         return error.what
     except MissingInput:
         return "went away while it was read"
     content = blake2b(f"{image.mode} {image.size}".encode() + image.tobytes(), digest_size=16).digest()
-    return _Decoded(prepare(image, spec), sha256(data).hexdigest(), content, thumbnail(image, side))
+    return _Decoded(pixels, sha256(data).hexdigest(), content, thumbnail(image, side), place.note)
 
 
 def load(listing: Listing, spec: Input, *, progress: Callable[[int, int], None] | None = None) -> PhotoSet:
@@ -67,6 +69,12 @@ def load(listing: Listing, spec: Input, *, progress: Callable[[int, int], None] 
             if progress:
                 progress(len(decoded), len(photos))
     return _assemble(listing, images, decoded)
+
+
+def _several(notes: Iterable[str]) -> list[str]:
+    """Say in how many photos the region had to choose among several subjects."""
+    count = sum(bool(note) for note in notes)
+    return [f"{count} photo{' shows' if count == 1 else 's show'} more than one subject; the largest is judged"] if count else []
 
 
 def _check_memory(count: int, shape: tuple[int, ...]) -> None:
@@ -115,7 +123,7 @@ def _assemble(listing: Listing, images: np.ndarray, decoded: list["_Decoded | st
         given=tuple(photo.split for photo in photos),
         refused=tuple(sorted(refused, key=lambda refusal: refusal.id)),
         duplicates_dropped=len(copies.duplicates),
-        notes=(*listing.notes, *copies.notes, *grouping.notes),
+        notes=(*listing.notes, *copies.notes, *grouping.notes, *_several(result.note for _, _, result in kept)),
         duplicates=copies.duplicates,
         links=grouping.links,
     )

@@ -1,5 +1,6 @@
 """What `peephole check` says of a folder of photos: every file accounted for, copies, conflicts, leaks, and what it can prove."""
 
+import html
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -10,10 +11,12 @@ import numpy as np
 
 from peephole.base.card import Input, Resize
 from peephole.base.errors import DataError
-from peephole.base.evidence import needed, percent, upper_bound
+from peephole.base.evidence import counted, needed, percent, upper_bound
+from peephole.data.border import SIDE
 from peephole.data.dataset import load
 from peephole.data.photos import Listing, Photo, require_trainable, scan
 from peephole.data.photoset import PhotoSet
+from peephole.data.settle import border_of
 from peephole.data.splits import ENOUGH, split, stranger_split
 
 __all__ = ["CheckReport", "Finding", "Group", "LabelCount", "check", "report"]
@@ -22,8 +25,9 @@ __all__ = ["CheckReport", "Finding", "Group", "LabelCount", "check", "report"]
 UNEVEN = 5
 FEW = 10
 RATE = 0.01
+LOOSE = "(loose files)"  # what `layout.place` calls the stranger of files right in unknown/
 # What is checked does not depend on how large the pictures are prepared: small ones spare memory.
-GLANCE = Input(shape=("N", 8, 8, 1), resize=Resize(to=(8, 8)), colour="grey")
+GLANCE = Input(shape=("N", SIDE, SIDE, 3), resize=Resize(to=(SIDE, SIDE), fit="stretch"), colour="rgb")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Finding:
     hint: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CheckReport:
     """The findings of a check; `seen = used + duplicates + refused`.
 
@@ -86,6 +90,42 @@ class CheckReport:
     def ok(self) -> bool:
         """Tell whether no problem was found."""
         return not self.problems
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was found as sentences: what became of the files, the labels, remarks, problems, the verdict."""
+        labels = ", ".join(f"{count.label} ({count.photos})" for count in self.labels)
+        return (
+            f"{self.root}: {counted(self.seen, 'file')} seen = {self.used} used + {counted(len(self.duplicates), 'exact duplicate')} "
+            f"+ {len(self.refused)} refused",
+            *([f"labels: {labels}" + (f"; {counted(self.strangers, 'stranger')}" if self.strangers else "")] if labels else []),
+            *(f"refused: {id}: {reason}" for id, reason in self.refused[:5]),
+            *([f"refused: and {len(self.refused) - 5} more"] if len(self.refused) > 5 else []),
+            *(f"{word}: {finding.what}" for word, found in (("remark", self.remarks), ("problem", self.problems)) for finding in found),
+            self.verdict,
+        )
+
+    @property
+    def verdict(self) -> str:
+        """One closing sentence, which does not pass over what was refused."""
+        if self.problems:
+            return f"{counted(len(self.problems), 'problem')} found"
+        return f"no problem found in the {counted(self.used, 'photo')} used" + (
+            f"; {counted(len(self.refused), 'file')} refused, as listed" if self.refused else ""
+        )
+
+    def __repr__(self) -> str:
+        return f"<CheckReport of {self.root}: {self.used} of {counted(self.seen, 'file')} used; {self.verdict}>"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    def _repr_html_(self) -> str:
+        """Show the report in a notebook: the sentences, problems in red."""
+        first, *rest = self.lines
+        red = tuple(f"problem: {finding.what}" for finding in self.problems)
+        items = "".join(f"<li{' style=color:#b00' if line in red else ''}>{html.escape(line)}</li>" for line in rest)
+        return f"<div><b>{html.escape(first)}</b><ul>{items}</ul></div>"
 
     def to_json(self) -> str:
         """Return the report as JSON, one object."""
@@ -128,7 +168,12 @@ def report(listing: Listing, photos: PhotoSet) -> CheckReport:
         deep=sum(photo.mode.startswith("I") or photo.mode == "F" for photo in used),
         role=role,
         problems=(*trainable, *_problems(photos, conflicts, leaks)),
-        remarks=(*_remarks(photos, labels), *_about_strangers(photos, strangers), *(Finding(note) for note in photos.notes)),
+        remarks=(
+            *_remarks(photos, labels),
+            *_about_borders(photos),
+            *_about_strangers(photos, strangers, labels),
+            *(Finding(note) for note in photos.notes),
+        ),
     )
 
 
@@ -176,7 +221,8 @@ def _role(listing: Listing, photos: PhotoSet) -> tuple[str, tuple[Finding, ...]]
         require_trainable(listing)
         return split(photos, 0).role, ()
     except DataError as error:
-        return "", (Finding(error.what, error.hint),)
+        # Every reason stands in this very report.
+        return "", (Finding(error.what, error.hint.partition("; see every reason with")[0]),)
 
 
 def _problems(photos: PhotoSet, conflicts: tuple[tuple[str, str], ...], leaks: tuple[str, ...]) -> list[Finding]:
@@ -185,24 +231,25 @@ def _problems(photos: PhotoSet, conflicts: tuple[tuple[str, str], ...], leaks: t
     if same:
         found.append(
             Finding(
-                f"{len(same)} files hold a picture that stands under two labels; none of them is used (first: {same[0].id})", "delete the wrong one"
+                f"{counted(len(same), 'file')} with a picture that stands under two labels; none of them is used (first: {same[0].id})",
+                "delete the wrong one",
             )
         )
     if conflicts:
         one, two = conflicts[0]
         found.append(
             Finding(
-                f"{len(conflicts)} pairs of photos look like one photo under two labels (first: {one} and {two})",
+                f"{counted(len(conflicts), 'pair')} of photos under two labels that look like one photo (first: {one} and {two})",
                 "look at them and delete the wrong one",
             )
         )
     if leaks:
         hint = "they are left out of choosing and proving; move them to train/ or delete them"
-        found.append(Finding(f"{len(leaks)} photos in val/ or test/ copy a photo of an earlier split (first: {leaks[0]})", hint))
+        found.append(Finding(f"{counted(len(leaks), 'photo')} in val/ or test/ that copy a photo of an earlier split (first: {leaks[0]})", hint))
     broken = [refusal for refusal in photos.refused if "decoded" in refusal.reason or "broken" in refusal.reason or "empty file" in refusal.reason]
     if broken:
         found.append(
-            Finding(f"{len(broken)} files are broken (first: {broken[0].id}: {broken[0].reason})", "copy them again from where they came from")
+            Finding(f"{counted(len(broken), 'broken file')} (first: {broken[0].id}: {broken[0].reason})", "copy them again from where they came from")
         )
     return found
 
@@ -210,10 +257,11 @@ def _problems(photos: PhotoSet, conflicts: tuple[tuple[str, str], ...], leaks: t
 def _remarks(photos: PhotoSet, labels: tuple[LabelCount, ...]) -> list[Finding]:
     found = []
     if photos.duplicates:
-        found.append(Finding(f"{len(photos.duplicates)} exact duplicates count once"))
+        found.append(Finding(f"{counted(len(photos.duplicates), 'exact duplicate')}, counted once"))
     near = len(photos) - len(np.unique(photos.sources))
     if near:
-        found.append(Finding(f"{near} photos are near copies of others (bursts, re-saves, crops, augmented) and stay on their side of every split"))
+        what = f"{near} near cop{'y' if near == 1 else 'ies'} of other photos (bursts, re-saves, crops, augmented)"
+        found.append(Finding(f"{what}, kept on their side of every split"))
     few = [count for count in labels if 2 <= count.sources < FEW]
     if few:
         names = ", ".join(f"{count.label} ({count.sources})" for count in few[:5])
@@ -227,8 +275,21 @@ def _remarks(photos: PhotoSet, labels: tuple[LabelCount, ...]) -> list[Finding]:
     return found
 
 
-def _about_strangers(photos: PhotoSet, strangers: int) -> list[Finding]:
-    """Say what the strangers can prove: the bound if none of those that prove is accepted."""
+def _about_borders(photos: PhotoSet) -> list[Finding]:
+    """Say when the wall behind the subjects tells who they are."""
+    found = border_of(photos)
+    if found is None or not found.better:
+        return []
+    hint = "take photos of each before several backgrounds, or train with --region auto, which judges what moved or the face where it can"
+    if found.telling:
+        return [Finding(f"{found.sentence}: each label seems to have a background of its own, and a model may learn that instead", hint)]
+    return [Finding(f"{found.sentence}: part of the answer may come from the background, unless the subject itself reaches the border")]
+
+
+def _about_strangers(photos: PhotoSet, strangers: int, labels: tuple[LabelCount, ...]) -> list[Finding]:
+    """Say what the strangers can prove: the bound if none of those that prove is accepted; nothing where there is nobody to know."""
+    if not strangers and not any(count.photos for count in labels):
+        return []
     enough = f"{needed(RATE)} strangers, none accepted, prove {percent(RATE)}"
     if not strangers:
         return [
@@ -240,11 +301,25 @@ def _about_strangers(photos: PhotoSet, strangers: int) -> list[Finding]:
     _, prove = stranger_split(photos, 0)
     count = len(np.unique(photos.strangers[prove]))
     if not count:
-        return [Finding(f"{strangers} strangers, all in train/ or val/: none is left to prove a rate", "add test/unknown/ with other strangers")]
+        return [
+            Finding(
+                f"{counted(strangers, 'stranger')}, all in train/ or val/: none is left to prove a rate", "add test/unknown/ with other strangers"
+            )
+        ]
     bound = percent(upper_bound(0, count))
-    return [
+    found = [
         Finding(
-            f"{strangers} strangers, {count} of them to prove with: if none is accepted, the false-accept rate is at most {bound} per stranger",
+            f"{counted(strangers, 'stranger')}, {count} of them to prove with: if none is accepted, "
+            f"the false-accept rate is at most {bound} per stranger",
             enough,
         )
     ]
+    loose = sum(photos.stranger_names[number] == LOOSE for number in photos.strangers[photos.strangers >= 0])
+    if loose > 1:
+        found.append(
+            Finding(
+                f"{loose} files right in unknown/ count as one stranger together",
+                "if each shows somebody else: --each-file-a-stranger (check, train and evaluate take it); else make a folder per stranger",
+            )
+        )
+    return found

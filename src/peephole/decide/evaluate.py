@@ -3,24 +3,33 @@
 Photos that the model was trained on are found by their digests and left out: they prove nothing.
 """
 
+import html
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from peephole.base import evidence
-from peephole.base.card import Score
+from peephole.base.card import Score, Wallpaper
 from peephole.base.engine import Outputs
 from peephole.base.errors import DataError
 from peephole.base.records import Evidence, Unit
 from peephole.data.dataset import PhotoSet, load, merged_strangers
 from peephole.data.photos import Listing, scan
+from peephole.data.settle import nothing_found
+from peephole.data.subject import seeker
 from peephole.decide.judge import accepts
 from peephole.decide.predictor import Predictor
 from peephole.decide.predictor import load as load_model
+from peephole.decide.wallpaper import Asked
+from peephole.decide.wallpaper import lines as told
+from peephole.decide.wallpaper import wallpaper as ask_wallpaper
 
-__all__ = ["Evaluation", "Mistake", "evaluate"]
+__all__ = ["SHOWN", "WIDEST", "Evaluation", "Mistake", "evaluate"]
+
+WIDEST = 12  # labels; a larger confusion matrix is for programs
+SHOWN = 10  # mistakes
 
 
 @dataclass(frozen=True)
@@ -33,13 +42,14 @@ class Mistake:
     familiarity: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """What a model makes of photos it has not learned from.
 
     `accuracy` is of the best label, whether accepted or not (None without labelled photos); `recognised` and `let_in` are the evidence on
     known labels (false reject) and on strangers (false accept). `confusion` int (labels, labels + 1): rows true, columns given, the last one
-    "stranger". `mistakes`: accepted under a wrong label, the most familiar first. `seen` photos were left out: the model was trained on them.
+    "stranger". `wallpaper` is there when it was asked for.
+    `mistakes`: accepted under a wrong label, the most familiar first. `seen` photos were left out: the model was trained on them.
     """
 
     labels: tuple[str, ...]
@@ -51,6 +61,52 @@ class Evaluation:
     seen: int
     refused: int
     notes: tuple[str, ...]
+    wallpaper: Wallpaper | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was found as sentences: how many photos, the accuracy with its interval, the evidence, the mistakes that matter most."""
+        left = f"; {self.seen} left out, the model was trained on them" if self.seen else ""
+        refused = f"; {self.refused} refused" if self.refused else ""
+        found = [f"{evidence.counted(self.photos, 'photo')} that the model has not learned from{left}{refused}", *self.notes]
+        if self.accuracy is not None:
+            (low, high), n, share = self.accuracy.interval, self.accuracy.n, self.accuracy.accuracy
+            found.append(
+                f"accuracy: {round(share * n)} of {evidence.counted(n, 'source')} with the right best label, let in or not: {share:.2%} "
+                f"(95 % interval {low:.2%} to {high:.2%})"
+            )
+        return (*found, *map(evidence.describe, self.evidence), *(told(self.wallpaper) if self.wallpaper else ()))
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Each mistake as a sentence, the most familiar first."""
+        return tuple(
+            f"let in by mistake: {mistake.id}, {mistake.truth if mistake.truth is not None else 'a stranger'}, "
+            f"taken for {mistake.given} (familiarity {mistake.familiarity:.2f})"
+            for mistake in self.mistakes
+        )
+
+    def __repr__(self) -> str:
+        right = f", accuracy {self.accuracy.accuracy:.1%} of {self.accuracy.n}" if self.accuracy is not None else ""
+        wrong = "".join(f", {found.claim} {found.errors} of {evidence.counted(found.trials, found.unit)}" for found in self.evidence)
+        return f"<Evaluation on {evidence.counted(self.photos, 'photo')}{right}{wrong}>"
+
+    def __str__(self) -> str:
+        more = [f"and {len(self.mistakes) - SHOWN} more mistakes"] if len(self.mistakes) > SHOWN else []
+        return "\n".join([*self.lines, *self.errors[:SHOWN], *more])
+
+    def _repr_html_(self) -> str:
+        """Show the evaluation in a notebook: the sentences, then the confusion matrix where it is not too wide."""
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in (*self.lines, *self.errors[:SHOWN]))
+        table = ""
+        if self.confusion.any() and len(self.labels) <= WIDEST:
+            heads = "".join(f"<th>{html.escape(name)}</th>" for name in ("true \\ given", *self.labels, "stranger"))
+            rows = "".join(
+                f"<tr><th>{html.escape(name)}</th>{''.join(f'<td>{int(count)}</td>' for count in row)}</tr>"
+                for name, row in zip(self.labels, self.confusion, strict=True)
+            )
+            table = f"<table><tr>{heads}</tr>{rows}</table>"
+        return f"<div><ul>{items}</ul>{table}</div>"
 
 
 def _labels_in_model(photos: PhotoSet, labels: tuple[str, ...]) -> np.ndarray:
@@ -99,9 +155,13 @@ def evaluate(
     *,
     stranger_unit: Unit = "stranger",
     each_file_a_stranger: bool = False,
+    wallpaper: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Evaluate a model on a folder laid out like a training folder; raises DataError when nothing in it is new to the model."""
+    """Evaluate a model on a folder laid out like a training folder; raises DataError when nothing in it is new to the model.
+
+    `wallpaper` asks again about some of the photos before other backgrounds and without their subjects.
+    """
     predictor = predictor if isinstance(predictor, Predictor) else load_model(predictor)
     listing: Listing = scan(root, each_file_a_stranger=each_file_a_stranger)
     photos = load(listing, predictor.card.input, progress=progress)
@@ -110,15 +170,32 @@ def evaluate(
     seen = int((~fresh).sum())
     photos = photos.take(np.flatnonzero(fresh))
     if not len(photos):
-        raise DataError(
-            f"{root} has no photo to evaluate on: {seen} were trained on and {len(listing.refused)} were refused",
-            "give photos the model has not seen",
-        )
+        counts = [(seen, "trained on"), (len(photos.refused), "refused")]
+        why = " and ".join(f"{evidence.counted(count, 'photo')} {'was' if count == 1 else 'were'} {what}" for count, what in counts if count)
+        raise DataError(f"{root} has no photo to evaluate on: {why or 'it is empty'}", "give photos the model has not seen, laid out as for training")
     outputs = _answer(predictor, photos, progress)
     card = predictor.card
     truth = _labels_in_model(photos, card.labels)
     given = np.where(accepts(outputs.logits, outputs.familiarity, card.unknown.threshold, card.unknown.margin), outputs.logits.argmax(1), -1)
-    return _summary(photos, card.labels, truth=truth, given=given, outputs=outputs, unit=stranger_unit, seen=seen)
+    found = _summary(photos, card.labels, truth=truth, given=given, outputs=outputs, unit=stranger_unit, seen=seen)
+    unjudged = nothing_found(photos, listing, card.input.region)
+    found = replace(found, notes=(*found.notes, unjudged)) if unjudged else found
+    return replace(found, wallpaper=_before_other_walls(predictor, listing, photos, truth, progress)) if wallpaper else found
+
+
+def _before_other_walls(
+    predictor: Predictor, listing: Listing, photos: PhotoSet, truth: np.ndarray, progress: Callable[[int, int], None] | None
+) -> Wallpaper:
+    """Run the wallpaper test on one photo of each source of a known label; raises DataError when it cannot be run."""
+    mine = np.flatnonzero(truth >= 0)
+    ones = mine[np.unique(photos.sources[mine], return_index=True)[1]]
+    paths = {photo.id: photo.path for photo in listing.photos}
+    asked = [Asked(paths[photos.ids[i]], int(truth[i])) for i in ones]
+    how = seeker(listing, predictor.card.input.region)
+    found = ask_wallpaper(predictor.engine, predictor.card, asked, how, role="proof", learned=False, progress=progress)
+    if found is None:
+        raise DataError("the wallpaper test needs new photos of at least two labels that the model knows", "add some, or leave out --wallpaper")
+    return found
 
 
 def _summary(

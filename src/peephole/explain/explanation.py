@@ -15,6 +15,7 @@ from peephole.base.errors import PhotoError
 from peephole.base.modelfile import ModelFile
 from peephole.base.records import Prediction
 from peephole.data.decode import open_bytes, read_bytes
+from peephole.data.region import place
 from peephole.decide.predictor import Predictor, load
 from peephole.explain.layers import Layer, Look, look
 from peephole.explain.neighbours import Familiarity, Known, familiarities, find_pictures, nearest, small
@@ -33,6 +34,7 @@ class Explanation:
 
     `given` is the picture upright and at most 480 pixels long, `given_size` its (width, height) before that; `prepared` is uint8 (H, W, C).
     `cells` are worked cells by the name of their layer. `pictures` says whether pictures of known examples were asked for.
+    `box` is the judged part, (left, top, width, height) in fractions 0..1 of the picture; None for all of it.
     """
 
     image: str
@@ -49,6 +51,7 @@ class Explanation:
     occlusion: Occlusion
     cells: tuple[ConvCell | ReluCell | PoolCell | Vote, ...]
     pictures: bool
+    box: tuple[float, float, float, float] | None = None
 
     @property
     def card(self) -> Card:
@@ -118,4 +121,13 @@ def explain(predictor: Predictor | str | Path, image_path: Path | str, *, photos
         occlusion=occlude(engine, prepared, label),
         cells=work_cells(seen, label),
         pictures=photos is not None,
+        box=_judged(image, card),
     )
+
+
+def _judged(image: Image.Image, card: Card) -> tuple[float, float, float, float] | None:
+    """Return the judged part as (left, top, width, height) in fractions; None for all of the picture."""
+    if card.input.region.how == "whole":
+        return None
+    left, top, right, bottom = place(image, card.input.region).box
+    return left / image.width, top / image.height, (right - left) / image.width, (bottom - top) / image.height

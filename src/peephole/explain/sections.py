@@ -15,6 +15,7 @@ from peephole.explain.explanation import Explanation
 from peephole.explain.neighbours import Familiarity, Known
 from peephole.explain.phrases import quoted, said
 from peephole.explain.pictures import Sheet, blend, encode, heat, symmetric
+from peephole.explain.wallpaper import wallpaper_section
 from peephole.explain.words import LANGUAGES, Raw, attribute, catalogue, count, number, plain, text
 from peephole.explain.worked import digits
 
@@ -34,11 +35,11 @@ def table(key: str, heads: list[str], rows: list[list[str | Raw]]) -> Raw:
 
 
 def _given(explanation: Explanation) -> Sheet:
-    """The picture as given, the judged rectangle drawn on it."""
-    image, region = explanation.given, explanation.card.input.region
-    if region.how == "rectangle" and region.box is not None:
+    """The picture as given, the judged part drawn on it."""
+    image = explanation.given
+    if explanation.box is not None:
         image = image.copy()
-        left, top, width, height = region.box
+        left, top, width, height = explanation.box
         corners = (left * image.width, top * image.height, (left + width) * image.width - 1, (top + height) * image.height - 1)
         ImageDraw.Draw(image).rectangle(corners, outline=(200, 30, 30), width=max(1, image.width // 120))
     tiny = max(image.size) <= 96
@@ -58,7 +59,7 @@ def _steps(spec: Input) -> Raw:
     if spec.region.how == "rectangle" and spec.region.box is not None:
         region = text("prepare.rectangle", **dict(zip(("left", "top", "width", "height"), (percent(part) for part in spec.region.box), strict=True)))
     else:
-        region = text("prepare.whole")
+        region = text(f"prepare.{spec.region.how}")
     height, width = spec.resize.to
     steps = (
         region,
@@ -236,6 +237,7 @@ def training_section(explanation: Explanation) -> Raw:
     return Raw(
         f"<p>{quoted('recipe', training.sentence)}</p>{photos}<p>{text('training.facts', **facts)}</p>"
         f"{f'<ul>{scores}</ul>' if scores else ''}<p>{text('training.licence', licence=quoted('licence', card.licence))}</p>"
+        f"{wallpaper_section(card.wallpaper)}"
     )
 
 

@@ -4,11 +4,13 @@ Every stage hands a record to the next: listing -> facts -> recipe -> photos -> 
 """
 
 import platform
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -16,32 +18,40 @@ import onnxruntime
 import torch
 
 from peephole.base.card import Card, Input, Parity, Region, Resize, Training, Unknown
-from peephole.base.errors import OutputError, TrainingStopped
+from peephole.base.errors import InputError, OutputError, SettingsError, TrainingStopped
 from peephole.base.files import write_atomic
 from peephole.base.modelfile import ModelFile
 from peephole.base.modelwrite import write
 from peephole.base.records import Unit
 from peephole.base.watch import Watcher
 from peephole.data.dataset import PhotoSet, Split, load, split, stranger_split
-from peephole.data.photos import require_trainable, scan
+from peephole.data.decode import read_bytes
+from peephole.data.photos import Listing, require_trainable, scan
+from peephole.data.region import REASONS
+from peephole.data.settle import advice, border_of, choose, learned, nothing_found, require_found
 from peephole.decide.familiarity import K, choose_known
 from peephole.export.layers import layers
 from peephole.export.onnx import Known, to_onnx
 from peephole.export.proof import Trained, prove
-from peephole.nets.cnn import Plain
-from peephole.train.checkpoint import Kept
+from peephole.export.wallpaper import tested
+from peephole.train.checkpoint import Kept, find
+from peephole.train.doubt import told
 from peephole.train.facts import survey
-from peephole.train.judged import judge_by_holding_out, known_examples
+from peephole.train.judged import judge_by_holding_out, known_examples, parts_held_out
 from peephole.train.learner import learner_for
-from peephole.train.loop import Moment
-from peephole.train.recipe import Options, Recipe, derive
+from peephole.train.loop import LEAST_STEPS, Moment
+from peephole.train.recipe import Facts, Options, Recipe, derive, unused
 
-__all__ = ["Built", "Strangers", "build"]
+__all__ = ["Built", "Strangers", "build", "gather"]
 
 # How many known examples become constants of the graph.
 KNOWN_PER_LABEL, KNOWN_MOST = 50, 3000
+# Endings that are taken for a slip of the pen rather than for a part of the name.
+NO_MODELS = (".checkpoint", ".txt", ".pt", ".pth", ".h5", ".keras", ".pb", ".tflite", ".onn", ".model", ".bin", ".zip", ".html")
 # The network's share of the time: with few examples, holding them and their labels out in turn takes the rest.
 FINAL_SHARE = {"estimate": 0.25, "proof": 0.85}
+# Frozen features are computed once, and holding out costs next to nothing.
+FROZEN_SHARE = 0.85
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,13 @@ class Strangers:
     false_accept: float = 0.01
     unit: Unit = "stranger"
     each_file: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a share that is none, or a unit that is not counted in."""
+        if not 0 < self.false_accept < 1:
+            raise SettingsError(f"false-accept is between 0 and 1, not {self.false_accept:g}", "--false-accept 0.01")
+        if self.unit not in ("stranger", "kind"):
+            raise SettingsError(f"stranger-unit is stranger or kind, not '{self.unit}'", "--stranger-unit stranger")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,58 +92,68 @@ def build(
     *,
     strangers: Strangers | None = None,
     skip: tuple[str, ...] = (),
-    region: Region | None = None,
+    region: Region | Literal["auto"] | None = None,
     resume: bool = False,
     watch: Watcher | None = None,
 ) -> Built:
     """Train on a folder of photos and write one model file.
 
+    A `region` that lacks what it needs (the scene of `motion`, the cascade of `face`) learns it from the photos; "auto" chooses one.
     Raises InputError for photos that cannot be learned from, OutputError for a place that cannot be written, ParityError when the file would
     answer differently from the network, TrainingStopped on Ctrl-C (go on with `resume`).
     """
     watch, options, strangers, output = watch or Watcher(), options or Options(), strangers or Strangers(), Path(output)
-    _probe(output)
-    photos, recipe, spec = _gather(Path(root), options, strangers, skip, region or Region(), watch=watch)
+    _probe(output, watch)
+    listing, photos, recipe, spec = gather(Path(root), options, strangers, skip, region or Region(), watch=watch)
+    copies = _copies(listing, photos)
     parts = split(photos, recipe.seed)
     for note in parts.notes:
         watch.said(note)
-    recipe = replace(recipe, seconds=recipe.seconds * FINAL_SHARE[parts.role])
+    recipe = replace(recipe, seconds=recipe.seconds * (FROZEN_SHARE if recipe.fit == "frozen" else FINAL_SHARE[parts.role]))
     watch.said(recipe.sentence())
     _say_unused(recipe, options, resume, watch)
-    kept = Kept(output.with_suffix(".checkpoint"), _about(photos, recipe), resume)
+    lost = list[OutputError]()
+    kept = _kept(output, photos, recipe, spec.region, resume=resume, failed=partial(_say_lost, lost, watch))
+    _say_resumed(kept, recipe, options, watch)
     try:
         trained = _train(photos, parts, recipe, spec, strangers, kept=kept, watch=watch)
+        held = trained.judged.held
+        in_doubt = told([photos.ids[i] for i in held.indices], held.logits, held.labels, trained.judged.temperature, str(root))
+        if in_doubt:
+            watch.said(in_doubt)
         watch.stage("exporting, and comparing the file with the network")
         graph = to_onnx(trained.network, trained.known, spec.shape[1:])
-        card = prove(_card(trained, graph, strangers), trained, graph, strangers.unit)
+        card = prove(_card(trained, graph, strangers, copies), trained, graph, strangers.unit)
         model = write(output, graph, card)
+        if found := tested(model, listing, photos, parts, watch):
+            model = write(output, graph, card.model_copy(update={"wallpaper": found}))
     except (KeyboardInterrupt, TrainingStopped) as stop:
-        raise _stopped(stop, kept) from None
+        raise _stopped(stop, kept, recipe, lost) from None
     kept.path.unlink(missing_ok=True)
-    return Built(output, model, trained.recipe, trained.seconds, (*photos.notes, *parts.notes))
+    return Built(output, model, trained.recipe, trained.seconds, (*photos.notes, *parts.notes, *([in_doubt] if in_doubt else [])))
 
 
 def _say_unused(recipe: Recipe, options: Options, resume: bool, watch: Watcher) -> None:
     """Tell the user which options change nothing for the network that the recipe chose."""
-    if recipe.network != "plain" and options.plain != Plain():
-        watch.said(
-            "filters, kernel, stride, padding, pool, hidden, keep-prob and norm are numbers of plain, "
-            f"which {recipe.network} does not have (--network plain)"
-        )
+    if idle := unused(recipe, options):
+        watch.said(idle)
     if recipe.fit == "frozen" and (options.steps or resume):
         watch.said("frozen features take no steps and leave no checkpoint: --steps and --resume change nothing (--fit finetune takes steps)")
 
 
-def _gather(
-    root: Path, options: Options, strangers: Strangers, skip: tuple[str, ...], region: Region, *, watch: Watcher
-) -> tuple[PhotoSet, Recipe, Input]:
-    """Read the folder, derive the recipe, decode the photos."""
+def gather(
+    root: Path, options: Options, strangers: Strangers, skip: tuple[str, ...], region: Region | Literal["auto"], *, watch: Watcher
+) -> tuple[Listing, PhotoSet, Recipe, Input]:
+    """Read the folder, settle the region, derive the recipe, decode the photos."""
     watch.stage("looking at the photos")
     listing = scan(root, skip=skip, each_file_a_stranger=strangers.each_file)
     require_trainable(listing)
-    facts = survey(listing, options.seed)
-    if region.box:
-        facts = replace(facts, width=max(1, round(facts.width * region.box[2])), height=max(1, round(facts.height * region.box[3])))
+    if isinstance(region, Region):
+        region = learned(region, listing)
+    else:
+        region, why = choose(listing)
+        watch.said(why)
+    facts = _of_region(survey(listing, options.seed), region)
     recipe = derive(facts, options)
     if (facts.height, facts.width) != (recipe.height, recipe.width):
         what = "photos" if region.how == "whole" else "regions"
@@ -134,18 +161,44 @@ def _gather(
     spec = Input(
         shape=("N", recipe.height, recipe.width, recipe.channels),
         region=region,
-        resize=Resize(to=(recipe.height, recipe.width), fit="cover"),
+        # What moved may be of any shape: nothing of it is cut off.
+        resize=Resize(to=(recipe.height, recipe.width), fit="contain" if region.how == "motion" else "cover"),
         colour="rgb" if recipe.channels == 3 else "grey",
     )
     watch.stage(f"reading {len(listing.photos)} photos")
     photos = load(listing, spec, progress=watch.progress)
     for text in photos.notes:
         watch.said(text)
-    if photos.refused:
-        first = photos.refused[0]
-        more = f", and {len(photos.refused) - 1} more" if len(photos.refused) > 1 else ""
-        watch.said(f"refused: {first.id} {first.reason}{more} (all of them: peephole check {root})")
-    return photos, recipe, spec
+    refused = [refusal for refusal in photos.refused if not refusal.reason.startswith(REASONS)]
+    if refused:
+        more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+        watch.said(f"refused: {refused[0].id} {refused[0].reason}{more} (all of them: peephole check {root})")
+    require_found(photos, listing, region)
+    for text in (nothing_found(photos, listing, region), advice(border_of(photos), region, listing)):
+        if text:
+            watch.said(text)
+    return listing, photos, recipe, spec
+
+
+def _of_region(facts: Facts, region: Region) -> Facts:
+    """Return the facts with the size in pixels of what is judged: a face is taken to be a square of half the photo's shorter side."""
+    if region.box:
+        return replace(facts, width=max(1, round(facts.width * region.box[2])), height=max(1, round(facts.height * region.box[3])))
+    if region.how == "face":
+        side = max(1, min(facts.width, facts.height) // 2)
+        return replace(facts, width=side, height=side)
+    return facts
+
+
+def _copies(listing: Listing, photos: PhotoSet) -> dict[str, tuple[str, ...]]:
+    """Return the digests of the files that were dropped as exact duplicates, by the id of the photo that stands for them.
+
+    Their pixels are equal, their bytes need not be: without them a copy would pass for a new photo later.
+    """
+    paths, found = {photo.id: photo.path for photo in listing.photos}, dict[str, tuple[str, ...]]()
+    for dropped, stays in photos.duplicates:
+        found[stays] = (*found.get(stays, ()), sha256(read_bytes(paths[dropped])).hexdigest())
+    return found
 
 
 def _train(photos: PhotoSet, parts: Split, recipe: Recipe, spec: Input, strangers: Strangers, *, kept: Kept, watch: Watcher) -> Trained:
@@ -153,12 +206,16 @@ def _train(photos: PhotoSet, parts: Split, recipe: Recipe, spec: Input, stranger
     choosing, proving = stranger_split(photos, recipe.seed)
     chosen = parts.train[choose_known(photos.labels[parts.train], photos.sources[parts.train], KNOWN_PER_LABEL, KNOWN_MOST, recipe.seed)]
     watch.stage("training")
-    learner = learner_for(photos, recipe, parts.train, watch.progress)
+    learner = learner_for(photos, recipe, parts.train, watch)
+    if not kept.resume and (pace := learner.plan(parts.train)):
+        _say_least(pace, recipe.seconds / FINAL_SHARE[parts.role], parts_held_out(parts, len(photos.names), len(choosing), hurried=True), watch)
     fitted = learner.finish(parts.train, parts.choose, partial(_report, watch), kept)
+    # Told by the steps, not by the clock: a resumed training must come to the same.
+    hurried = not recipe.steps and recipe.fit != "frozen" and fitted.recipe.steps <= LEAST_STEPS
     if hasattr(fitted.network.body, "shrink"):
         watch.said("a large picture: its feature maps are average-pooled (layer `shrink`) before the first fully connected layer")
     judged = judge_by_holding_out(
-        learner, fitted.network, photos, parts, chosen, strangers=choosing, false_accept=strangers.false_accept, watch=watch
+        learner, fitted.network, photos, parts, chosen, strangers=choosing, false_accept=strangers.false_accept, watch=watch, hurried=hurried
     )
     embeddings, centre = known_examples(fitted.network, photos, chosen)
     known = Known(embeddings, photos.labels[chosen], centre, K)
@@ -169,34 +226,84 @@ def _report(watch: Watcher, moment: Moment) -> None:
     watch.learned(moment.step, moment.steps, moment.loss, moment.held_out)
 
 
-def _stopped(stop: BaseException, kept: Kept) -> TrainingStopped:
+def _say_least(pace: float, asked: float, parts: int, watch: Watcher) -> None:
+    """Say before a training that is short what the least is, and why; `pace` are seconds a step, `asked` seconds."""
+    least = pace * (LEAST_STEPS + LEAST_STEPS // 2 * parts)
+    held = f" and {LEAST_STEPS // 2} for each of {parts} parts that are held out in turn" if parts else ""
+    watch.said(
+        f"--seconds {asked:g} is {'below the least, ' if least > asked else 'short: the least is '}about {least:.{int(least < 10)}f} s here: "
+        f"{LEAST_STEPS} steps of {1000 * pace:.0f} ms to train{held}; fewer teach nothing, and the results of so few are rough"
+    )
+
+
+def _say_resumed(kept: Kept, recipe: Recipe, options: Options, watch: Watcher) -> None:
+    """Say what a checkpoint beside the model file means for this training; raises InputError where it was made for other steps."""
+    found = find(kept)
+    if found is None or recipe.fit == "frozen":
+        return
+    if not kept.resume:
+        watch.said(f"{kept.path} stands at step {found.step} of {found.steps} of this training; it starts anew (--resume would go on from there)")
+        return
+    if options.steps and options.steps != found.steps:
+        raise InputError(
+            f"the checkpoint {kept.path} stands at step {found.step} of {found.steps}, and --steps says {options.steps}: "
+            "the learning rate falls towards the last step, so a training cannot change its length",
+            f"go on with --steps {found.steps} --resume, or leave --resume out to start anew",
+        )
+    fixed = "" if options.steps else "; its steps were fixed when it began, so --seconds changes nothing"
+    watch.said(f"resuming from step {found.step} of {found.steps} ({kept.path}){fixed}")
+
+
+def _say_lost(lost: list[OutputError], watch: Watcher, error: OutputError) -> None:
+    """Go on without a checkpoint: a full disk must not take the training with it, the model file is smaller and may still fit."""
+    if not lost:
+        watch.said(f"{error.what}; the training goes on, and a stop would lose it")
+    lost.append(error)
+
+
+def _stopped(stop: BaseException, kept: Kept, recipe: Recipe, lost: list[OutputError]) -> TrainingStopped:
     """Say how to go on after a stop, wherever it came: in the loop, while holding out, or while exporting."""
     told = stop if isinstance(stop, TrainingStopped) else TrainingStopped("training was stopped", "start again with the same command")
-    if kept.path.exists() and "--resume" not in told.hint:
-        told.hint = f"the network itself is trained and kept: the same command with --resume (it reads {kept.path})"
+    found = find(kept)
+    if lost:
+        told = TrainingStopped(f"training was stopped, and its state could not be kept: {lost[-1].what}", "make room, then the same command again")
+    # Another training's checkpoint may lie there: only what this one could go on from is promised.
+    if found and recipe.fit != "frozen" and "--resume" not in told.hint:
+        done = "the network itself is trained and kept" if found.step == found.steps else f"step {found.step} of {found.steps} is kept"
+        told.hint = f"{done}: the same command with --resume (it reads {kept.path})"
     return told
 
 
-def _probe(output: Path) -> None:
+def _probe(output: Path, watch: Watcher) -> None:
     """Find out before training, not after, whether the model file can be written."""
     if output.is_dir():
         raise OutputError(f"{output} is a folder; a model is one file", f"name the file: -o {output / 'model.onnx'}")
-    if output.suffix == ".checkpoint":
-        raise OutputError(f"{output} is where the checkpoint would go", f"give the model file another name: -o {output.with_suffix('.onnx')}")
+    if output.suffix != ".onnx":
+        named = output.with_suffix(".onnx") if output.suffix.lower() in (*NO_MODELS, ".onnx") else output.with_name(f"{output.name}.onnx")
+        raise OutputError(f"{output} is no name for a model file, which ends in .onnx", f"-o {named}")
+    new = not output.parent.exists()
     probe = output.with_name(f".{output.name}.probe")
     try:
         write_atomic(probe, b"").unlink()
     except OutputError as error:
         raise OutputError(error.what.replace(str(probe), str(output)), error.hint) from error
+    if new:
+        watch.said(f"the folder {output.parent} was made for {output.name}")
 
 
-def _about(photos: PhotoSet, recipe: Recipe) -> str:
+def _kept(output: Path, photos: PhotoSet, recipe: Recipe, region: Region, *, resume: bool, failed: Callable[[OutputError], None]) -> Kept:
     """Name a training by its data and recipe, so that a checkpoint cannot be taken for another's."""
-    text = "".join(sorted(photos.digests)) + repr(replace(recipe, steps=0))
-    return sha256(text.encode()).hexdigest()
+    digests = sha256("".join(sorted(photos.digests)).encode()).hexdigest()
+    facts = {name.replace("_", " "): str(value) for name, value in replace(recipe, steps=0, seconds=0).as_dict().items()}
+    facts = {
+        "the set of photos": f"{len(photos)} with digest {digests[:8]}",
+        "the region": f"{region.how}, digest {sha256(region.model_dump_json().encode()).hexdigest()[:8]}",
+    } | facts
+    about = sha256((digests + repr(facts)).encode()).hexdigest()
+    return Kept(output.with_suffix(".checkpoint"), about, resume, facts, failed)
 
 
-def _card(trained: Trained, graph: onnx.ModelProto, strangers: Strangers) -> Card:
+def _card(trained: Trained, graph: onnx.ModelProto, strangers: Strangers, copies: Mapping[str, tuple[str, ...]]) -> Card:
     """Fill the card, all but what the exported graph has yet to show (parity, evidence, scores)."""
     photos, chosen = trained.photos, trained.chosen
     names = photos.names
@@ -218,7 +325,7 @@ def _card(trained: Trained, graph: onnx.ModelProto, strangers: Strangers) -> Car
             known_ids=tuple(photos.ids[i] for i in chosen),
         ),
         temperature=trained.judged.temperature,
-        training=_training(trained),
+        training=_training(trained, copies),
         parity=Parity(max_difference=0.0, changed_decisions=0, n=0),  # replaced by what the graph shows
         software={
             "peephole": version("peephole"),
@@ -230,7 +337,7 @@ def _card(trained: Trained, graph: onnx.ModelProto, strangers: Strangers) -> Car
     )
 
 
-def _training(trained: Trained) -> Training:
+def _training(trained: Trained, copies: Mapping[str, tuple[str, ...]]) -> Training:
     photos, used = trained.photos, trained.parts.train
     # What chose the weights, the temperature or the threshold can prove nothing later either.
     touched = np.setdiff1d(np.arange(len(photos)), np.concatenate([trained.parts.prove, trained.proving]))
@@ -238,7 +345,7 @@ def _training(trained: Trained) -> Training:
         examples={name: int((photos.labels[used] == i).sum()) for i, name in enumerate(photos.names)},
         strangers={name: int((photos.strangers == i).sum()) for i, name in enumerate(photos.stranger_names)},
         sources=len(np.unique(photos.sources[used])),
-        digests=tuple(sorted(photos.digests[i] for i in touched)),
+        digests=tuple(sorted({digest for i in touched for digest in (photos.digests[i], *copies.get(photos.ids[i], ()))})),
         duplicates_dropped=photos.duplicates_dropped,
         refused=len(photos.refused),
         recipe=trained.recipe.as_dict(),

@@ -101,11 +101,14 @@ class _Deployed(nn.Module):
 
 
 def _readable(name: str) -> str:
-    """Turn an exporter's path into the step's name: /network/body/conv1/Conv -> conv1, /normalise/Cast -> normalise_cast."""
+    """Turn an exporter's path into the step's name.
+
+    /network/body/conv1/Conv -> conv1, /network/body/block2/Add -> block2_add, /normalise/Cast -> normalise_cast.
+    """
     parts = [p for p in name.strip("/").split("/") if p not in ("network", "body")]
     *scope, op = parts
     if len(scope) >= 1 and scope[0] not in ("normalise", "familiarity") and not re.search(r"_\d+$", op):
-        return "_".join(scope) if op != "Add" else "_".join([*scope, "add"])
+        return "_".join([*scope, op.lower()] if op in ("Add", "Concat") else scope)
     return "_".join([*scope, op]).lower()
 
 

@@ -14,9 +14,10 @@ from time import gmtime, strftime
 import numpy as np
 
 from peephole.base.card import Card
-from peephole.base.errors import ActuatorError, JournalError, PeepholeError
+from peephole.base.errors import ActuatorError, JournalError, PeepholeError, PhotoError
 from peephole.base.evidence import measure
 from peephole.base.records import Decision, Evidence, Frame, Prediction, Verdict
+from peephole.data.region import require_ready
 from peephole.gateway.arming import Armed, arm
 from peephole.gateway.clock import Clock, SystemClock
 from peephole.gateway.door import Door
@@ -87,10 +88,11 @@ def run(
 
     A recording that ends lets an opening finish its pulse; `stop` and faults end it at once, and the journal says so.
     `predict` takes uint8 pixels (H, W, C); `card` is its model's. Parts that are not given are opened as the settings say, and
-    closed again. `tell` hears each decision, visit and remark. Raises NotArmed, SettingsError, SensorError or JournalError before
+    closed again. `tell` hears each decision, visit and remark. Raises NotArmed, SettingsError, MissingExtra, SensorError or JournalError before
     anything opens; whatever is raised later, every controller was put into its safe state first.
     """
     door.require_labels(card.labels)
+    require_ready(card.input.region)
     decide = door.settings.decide
     armed = arm(card.evidence, decide.false_accept, door.settings.gate.low_risk, door.opening)
     clock, stop = clock or SystemClock(), stop or threading.Event()
@@ -130,7 +132,7 @@ class _Watch:
         self._counts = {"open": 0, "ask": 0, "refuse": 0}
         self._outcomes: deque[Outcome] = deque(maxlen=REMEMBERED)
         self._truth: str | None = None
-        self._reason = ""
+        self._reason = self._noted = ""
         self._undone = False
         hours = [rule.name for rule in self._policy.rules if rule.hours.spans]
         undated = (
@@ -191,6 +193,9 @@ class _Watch:
             self._remark("frame", item.source, item.problem)
         glance = Glance(item.time, item.wall, prediction, problem, item.visit)
         self._happen(step(self._policy, self._state, glance), item.truth)
+        if prediction is not None and prediction.note not in ("", self._noted):  # once a visit, not ten times a second
+            self._noted = prediction.note
+            self._remark("frame", item.source, prediction.note)
 
     def _judge(self, item: Capture) -> tuple[str, Prediction | None]:
         """Return what keeps a frame from being judged, or the model's answer."""
@@ -201,6 +206,8 @@ class _Watch:
             return problem, None
         try:
             prediction = self._predict(item.frame.pixels)
+        except PhotoError as error:  # no fault: the region found nobody to judge
+            return error.what, None
         except Exception as error:  # a model that fails on one frame must not end the watch over the door
             self._fault("the model", error)
             self._cut_short()
@@ -245,7 +252,7 @@ class _Watch:
         outcome = Outcome(ended.visit.id, ended.verdict, ended.label, self._reason, acted, self._truth)
         self._counts[ended.verdict if acted else "refuse"] += 1
         self._outcomes.append(outcome)
-        self._truth, self._reason, self._undone = None, "", False
+        self._truth, self._reason, self._noted, self._undone = None, "", "", False
         try:
             self._write(ended if acted else replace(ended, verdict="refuse"))
         except JournalError as error:

@@ -52,6 +52,10 @@ class ColourPredictor:
             threshold=THRESHOLD,
         )
 
+    def follow(self, frame: np.ndarray) -> Prediction:
+        """Answer for the next frame as `predict` does: it knows no scene that could change."""
+        return self.predict(frame)
+
 
 def card_for(labels: Iterable[str], evidence: Iterable[Evidence] = ()) -> Card:
     """Return a card as a model with these labels and this evidence would carry it."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from peephole.base.card import Card, Input
-from peephole.base.errors import NotArmed, PeepholeError, SettingsError
+from peephole.base.errors import InputError, MissingExtra, NotArmed, PeepholeError, SettingsError
 from peephole.base.evidence import percent
+from peephole.data.region import require_ready
 from peephole.gateway.arming import arm
 from peephole.gateway.door import Door, opens
 from peephole.gateway.policy import UNKNOWN
@@ -52,7 +53,11 @@ def check(door: Door, card: Card | None) -> Check:
 
 
 def _parts(door: Door, card: Card) -> Iterator[Part]:
-    yield Part("region", "ok", f"as the model file says: {_region(card.input)}")
+    try:
+        require_ready(card.input.region)
+        yield Part("region", "ok", f"as the model file says: {_region(card.input)}")
+    except (MissingExtra, InputError) as error:
+        yield problem("region", error)
     try:
         door.require_labels(card.labels)
         yield Part("rules", "ok", "the model knows everybody they name")
@@ -71,8 +76,13 @@ def _region(given: Input) -> str:
     """Say which part of the upright picture is judged, and how it becomes what the network takes."""
     (high, wide), box = given.resize.to, given.region.box
     left, top, width, height = (percent(share) for share in box or (0, 0, 1, 1))
-    part = "the whole picture" if box is None else f"{width} by {height} of the picture, {left} from the left and {top} from the top"
-    return f"{given.region.how} ({part}, made {wide}x{high} pixels, {FITS[given.resize.fit]})"
+    found = {
+        "whole": "the whole picture",
+        "rectangle": f"{width} by {height} of the picture, {left} from the left and {top} from the top",
+        "motion": "the largest thing that is not in the scene learned in training; a frame without one is not judged",
+        "face": "the largest face; a frame without one is not judged",
+    }
+    return f"{given.region.how} ({found[given.region.how]}, made {wide}x{high} pixels, {FITS[given.resize.fit]})"
 
 
 def _sentences(door: Door, card: Card | None) -> Iterator[str]:

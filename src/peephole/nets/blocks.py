@@ -1,5 +1,7 @@
-"""The blocks networks are drawn from: convolution, activation, pooling; each knows the shape it leaves behind."""
+"""The blocks networks are drawn from: convolution, activation, pooling, branches; each knows the shape it leaves behind."""
 
+import copy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +10,10 @@ from torch import nn
 
 from peephole.nets.quick import suits, through
 
-__all__ = ["Network", "Pad", "Shape", "conv_out", "fold_batch_norm", "pool_out", "same_pads"]
+__all__ = ["Branches", "Network", "Pad", "Residual", "Shape", "Steps", "conv_out", "convolution", "fold_batch_norm", "pool_out", "same_pads"]
+
+# Named steps in the order in which they are taken; the names are those of the file's layers.
+Steps = list[tuple[str, nn.Module]]
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,64 @@ class Pad(nn.Module):
         return padded
 
 
+def convolution(name: str, channels: int, filters: int, kernel: int = 3, stride: int = 1, *, norm: str) -> Steps:
+    """Return a convolution of odd `kernel` that leaves ceil(side / stride) cells, and its batch norm where `norm` is "batch".
+
+    Weights as He et al. 2015 draw them: variance 2 / (channels x kernel x kernel), which keeps the signal's size through a ReLU.
+    """
+    conv = nn.Conv2d(channels, filters, kernel, stride, kernel // 2, bias=norm == "none")
+    nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return [(name, conv), *([(f"norm_{name}", nn.BatchNorm2d(filters))] if norm == "batch" else [])]
+
+
+def _take(steps: Iterable[nn.Module], x: torch.Tensor) -> torch.Tensor:
+    """Take a batch through steps in the layout in which it lies."""
+    for step in steps:
+        x = through(step, x) if x.is_mkldnn else step(x)
+    return x
+
+
+class _Block(nn.Module):
+    """A step made of named steps, which takes a batch in oneDNN's layout as well."""
+
+    any_layout = True
+
+    def __init__(self, steps: Iterable[tuple[str, nn.Module]]) -> None:
+        super().__init__()
+        for name, step in steps:
+            self.add_module(name, step)
+
+
+class Residual(_Block):
+    """Steps whose result is added to their input, so that they need learn only the difference (He et al. 2016).
+
+    Steps whose name ends in `shortcut` fit the input to the result where the shapes differ; with `add` False nothing is added.
+    """
+
+    def __init__(self, steps: Iterable[tuple[str, nn.Module]], *, add: bool = True) -> None:
+        super().__init__(steps)
+        self.add = add
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, in, H, W) to (B, out, H / stride, W / stride)."""
+        steps = list(self.named_children())
+        found = _take((step for name, step in steps if not name.endswith("shortcut")), x)
+        return found + _take((step for name, step in steps if name.endswith("shortcut")), x) if self.add else found
+
+
+class Branches(_Block):
+    """Ways side by side, each an nn.Sequential over the same input, their maps put one behind the other (Szegedy et al. 2015)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, in, H, W) to (B, sum of out, H, W)."""
+        # A way is called as a whole where that may be: the exporter takes its layers' names from the calls.
+        found = [_take(way.children(), x) if x.is_mkldnn else way(x) for way in self.children()]
+        # oneDNN's layout has no concatenation.
+        return torch.cat([way.to_dense().contiguous(memory_format=torch.channels_last) if way.is_mkldnn else way for way in found], 1)
+
+
 class Network(nn.Module):
     """What training and export expect of every network.
 
@@ -118,19 +181,16 @@ class Network(nn.Module):
 def fold_batch_norm(network: Network) -> Network:
     """Return the network with every batch norm folded into the convolution before it (Ioffe & Szegedy 2015, inference form).
 
-    w' = w * gamma / sqrt(var + eps); b' = (b - mean) * gamma / sqrt(var + eps) + beta. The steps' names stay.
+    w' = w * gamma / sqrt(var + eps); b' = (b - mean) * gamma / sqrt(var + eps) + beta. The steps' names stay, in blocks as well.
     """
-    steps = dict(network.body.named_children())
-    kept: dict[str, nn.Module] = {}
-    for name, step in steps.items():
-        if isinstance(step, nn.BatchNorm2d):
-            before = list(kept)[-1]
-            conv = kept[before]
-            assert isinstance(conv, nn.Conv2d)
-            kept[before] = torch.nn.utils.fuse_conv_bn_eval(conv.eval(), step.eval())
-        else:
-            kept[name] = step
-    body = nn.Sequential()
-    for name, step in kept.items():
-        body.add_module(name, step)
-    return Network(body, network.embedding_of, network.mean, network.std).eval()
+    folded = copy.deepcopy(network).eval()
+    for holder in list(folded.modules()):
+        before = ""
+        for name, step in list(holder.named_children()):
+            if isinstance(step, nn.BatchNorm2d):
+                conv = getattr(holder, before)
+                assert isinstance(conv, nn.Conv2d)
+                setattr(holder, before, torch.nn.utils.fuse_conv_bn_eval(conv, step))
+                delattr(holder, name)
+            before = name
+    return folded

@@ -57,9 +57,12 @@ def through(step: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Take a batch, in either layout, through one step: a convolution brings it into oneDNN's layout, a step without a kernel back."""
     if isinstance(step, nn.Dropout) and not x.is_mkldnn and 0 < step.p < 1:
         return _drop(step, x)
-    if isinstance(step, nn.Conv2d) and not x.is_mkldnn:
+    block = getattr(step, "any_layout", False)
+    if (block or isinstance(step, nn.Conv2d)) and not x.is_mkldnn:
         precision = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         x = x.contiguous().to(precision).to_mkldnn()
+    if block:  # it brings its own steps here
+        return _as_drawn(step, x)
     run = _IN_ITS_LAYOUT.get(type(step)) if x.is_mkldnn else None
     if run:
         return run(step, x)

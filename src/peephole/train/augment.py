@@ -1,98 +1,92 @@
-"""Augmentation on batches of tensors: every image of a batch gets its own draw, and is resampled at most once.
+"""Augmentation on batches of tensors, as a camera would do it: every image takes its own draw and is resampled at most once.
 
-First set: shift, scale and rotation (one composed warp), colour, noise. The strengths are physical; 0 is the identity.
+The order is that of the light: strokes, geometry, light, what lies on the lens, optics, sensor, JPEG. Each effect stands in a file of its
+own; this one cuts a batch into pieces that fit into fast memory, and shares them among the threads that PyTorch may use.
 """
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
-from torch.nn.functional import affine_grid, grid_sample
 
-from peephole.base.errors import SettingsError
+from peephole.train import blur, jpeg, lens, light, strokes, warp
+from peephole.train.chance import Key, salt, sensor, uniform
+from peephole.train.compiled import compiled
+from peephole.train.strengths import EFFECTS, Augment
 
-__all__ = ["Augment", "augment"]
+__all__ = ["EFFECTS", "Augment", "Key", "augment"]
+
+PIECE = 100_000  # numbers of a piece: 400 kB, which most second-level caches hold
+THREADED = 200_000  # numbers from which on a second thread is worth starting
+LENS = {"patch": lens.patch, "smear": lens.smear, "rain": lens.rain, "scratch": lens.scratch, "dust": lens.dust}
+
+# What was drawn for all images (an array or a record that can be sliced alike), and what changes a piece float32 (n, C, H, W) in place by it.
+Stage = tuple[Any, Callable[[np.ndarray, Any], None]]
 
 
-@dataclass(frozen=True)
-class Augment:
-    """How strongly to vary the examples.
+@compiled
+def _load(out: np.ndarray, images: np.ndarray) -> None:
+    for j in range(out.size):
+        out[j] = np.float32(images[j])
 
-    shift: largest move as a fraction of the side, 0..0.5; scale: largest relative change of size, 0..0.5; rotate: largest turn in
-    degrees, 0..180; colour: largest relative change of brightness, contrast and each channel's gain, 0..1;
-    noise: standard deviation of Gaussian sensor noise in 0..255 units, 0..64; flip: mirror left and right at random.
+
+def _stages(how: Augment, keys: np.ndarray, channels: int, height: int, width: int) -> list[Stage]:
+    """Draw for every image what is on, in the order in which it happens."""
+    found: list[Stage] = [
+        (strokes.draw(how, keys, height, width), strokes.strokes),
+        (warp.draw(how, keys, height, width), warp.warp),
+        (light.draw(how, keys, channels), light.light),
+        *((lens.numbers(how, keys, name), partial(laid, most=getattr(how, name))) for name, laid in LENS.items()),
+        (blur.draw_defocus(how, keys, height, width), blur.blur),
+        (blur.draw_motion(how, keys, height, width), blur.blur),
+        (keys, partial(sensor, shot=how.shot, read=how.noise)),
+        (jpeg.draw(how, keys), jpeg.jpeg),
+    ]
+    if how.salt:  # a sensor's dead and hot pixels are there before the picture is compressed
+        shares = uniform(keys, "salt share", 1)[:, 0] * np.float32(how.salt)
+        found.insert(-1, ((keys, shares), lambda pixels, drawn: salt(pixels, *drawn)))
+    return [stage for stage in found if stage[0] is not None]
+
+
+def _sliced(drawn: Any, at: slice) -> Any:
+    return tuple(each[at] for each in drawn) if isinstance(drawn, tuple) else drawn[at]
+
+
+def _work(images: np.ndarray, out: np.ndarray, stages: list[Stage], at: slice) -> None:
+    """Vary one piece of the batch."""
+    pixels = out[at]
+    if images.dtype in (np.uint8, np.float32):
+        _load(pixels.reshape(-1), np.ascontiguousarray(images[at]).reshape(-1))
+    else:
+        pixels[:] = images[at]
+    for drawn, apply in stages:
+        apply(pixels, _sliced(drawn, at))
+
+
+def augment(images: torch.Tensor, how: Augment, key: Key) -> torch.Tensor:
+    """Return a varied copy, float32 in 0..255, of images uint8 or float (N, C, H, W) in 0..255 with 1 or 3 channels, on their device.
+
+    Image i takes the draws (key.seed, key.step, key.first + i): the same on any number of threads and however a batch is split. The work is
+    done on the CPU. With nothing on, the images come back as they are, as floats.
     """
-
-    shift: float = 0.0
-    scale: float = 0.0
-    rotate: float = 0.0
-    colour: float = 0.0
-    noise: float = 0.0
-    flip: bool = False
-
-    def __post_init__(self) -> None:
-        """Raise SettingsError for a strength out of range."""
-        for name, most in (("shift", 0.5), ("scale", 0.5), ("rotate", 180.0), ("colour", 1.0), ("noise", 64.0)):
-            value = getattr(self, name)
-            if not 0 <= value <= most:
-                raise SettingsError(f"augmentation {name} is between 0 and {most:g}, not {value:g}", f"--{name} {most / 4:g}")
-
-    def sentence(self) -> str:
-        """Return the recipe in words, for people and for the card."""
-        words = [
-            (self.shift, f"shift up to {100 * self.shift:.0f} %"),
-            (self.scale, f"scale up to {100 * self.scale:.0f} %"),
-            (self.rotate, f"rotation up to {self.rotate:.0f} degrees"),
-            (self.colour, f"colour up to {100 * self.colour:.0f} %"),
-            (self.noise, f"noise of {self.noise:.0f}/255"),
-            (self.flip, "left-right flips"),
-        ]
-        return ", ".join(text for on, text in words if on) or "nothing"
-
-
-def _spread(count: int, most: float, generator: torch.Generator) -> torch.Tensor:
-    """Draw `count` numbers evenly from -most..most."""
-    return (torch.rand(count, generator=generator) * 2 - 1) * most
-
-
-def _warp(images: torch.Tensor, how: Augment, generator: torch.Generator) -> torch.Tensor:
-    """Shift, scale, rotate and flip in one resampling; what comes in at the border repeats the border."""
-    count, _, height, width = images.shape
-    angle = _spread(count, math.radians(how.rotate), generator)
-    size = torch.exp(-_spread(count, math.log1p(how.scale), generator))
-    mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0) if how.flip else torch.ones(count)
-    cos, sin = torch.cos(angle) * size, torch.sin(angle) * size
-    aspect = height / width  # affine_grid works in -1..1 on both axes: undo that, or a rotation shears
-    rows = torch.stack(
-        [
-            torch.stack([cos * mirror, -sin * aspect, _spread(count, 2 * how.shift, generator)], 1),
-            torch.stack([sin * mirror / aspect, cos, _spread(count, 2 * how.shift, generator)], 1),
-        ],
-        1,
-    )  # (B, 2, 3)
-    grid = affine_grid(rows.to(images.device), list(images.shape), align_corners=False)
-    return grid_sample(images, grid, padding_mode="border", align_corners=False)
-
-
-def _tint(images: torch.Tensor, how: Augment, generator: torch.Generator) -> torch.Tensor:
-    """Change contrast around each image's mean, brightness, and (in colour) the gain of each channel."""
-    count, channels = images.shape[:2]
-    contrast = 1 + _spread(count, how.colour, generator).view(-1, 1, 1, 1)
-    brightness = _spread(count, 255 * how.colour / 2, generator).view(-1, 1, 1, 1)
-    gain = 1 + _spread(count * channels, how.colour / 2 if channels > 1 else 0.0, generator).view(count, channels, 1, 1)
-    mean = images.mean((1, 2, 3), keepdim=True)
-    return ((images - mean) * contrast.to(images.device) + mean + brightness.to(images.device)) * gain.to(images.device)
-
-
-def augment(images: torch.Tensor, how: Augment, generator: torch.Generator) -> torch.Tensor:
-    """Return a varied copy of float images (B, C, H, W) in 0..255.
-
-    The draws come from `generator` on the CPU, so any number of threads gives the same.
-    """
-    if how.shift or how.scale or how.rotate or how.flip:
-        images = _warp(images, how, generator)
-    if how.colour:
-        images = _tint(images, how, generator)
-    if how.noise:
-        images = images + torch.randn(images.shape, generator=generator).to(images.device) * how.noise
-    return images.clamp(0, 255) if how.colour or how.noise else images
+    if not how.on() or not images.numel():
+        return images.float()
+    given = images.detach().cpu().numpy()
+    count, channels, height, width = given.shape
+    out = np.empty(given.shape, np.float32)
+    stages = _stages(how, key.images(count), channels, height, width)
+    each = max(1, PIECE // (channels * height * width))
+    pieces = [slice(at, min(at + each, count)) for at in range(0, count, each)]
+    threads = min(torch.get_num_threads(), len(pieces)) if out.size >= THREADED else 1
+    work = partial(_work, given, out, stages)
+    if threads == 1:
+        for piece in pieces:
+            work(piece)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(work, pieces):  # asking for each result raises what went wrong
+                pass
+    return torch.from_numpy(out).to(images.device)

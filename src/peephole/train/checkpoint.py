@@ -5,29 +5,68 @@ No random state is kept: every draw is a function of the seed and the step, so t
 
 import io
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from peephole.base.errors import InputError, MissingInput
+from peephole.base.errors import InputError, MissingInput, OutputError
 from peephole.base.files import write_atomic
 from peephole.nets.blocks import Network
 
-__all__ = ["Kept", "State"]
+__all__ = ["Found", "Kept", "State", "find"]
 
 AVERAGE_EVERY = 4  # steps between two moves of the running average: each takes a twentieth of a small network's step
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Where a training keeps its state, what it belongs to (`about`, a digest), and whether to go on from what is there."""
+    """Where a training keeps its state, what it belongs to, and whether to go on from what is there.
+
+    `about` is a digest of all that must be the same to go on; `facts` are its parts by name, to tell which of them is not.
+    `failed` hears of a state that could not be written, and the training goes on without; where nobody hears, it ends with OutputError.
+    """
 
     path: Path
     about: str
     resume: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
+    failed: Callable[[OutputError], None] | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What stands in a checkpoint: `step` of `steps` are done."""
+
+    step: int
+    steps: int
+
+
+def find(kept: Kept) -> Found | None:
+    """Return how far the checkpoint of this very training is; None when there is none, or only another's or a broken one."""
+    try:
+        parts = _parts(kept.path)
+        return Found(int(parts["step"]), int(parts["steps"])) if parts["about"] == kept.about else None
+    except Exception:  # torch names no error of its own for a broken file; `restore` tells it to whoever asked to resume
+        return None
+
+
+def _parts(path: Path) -> dict[str, Any]:
+    """Read a checkpoint whose bytes are as they were written; any error will do for another."""
+    data = path.read_bytes()
+    if sha256(data[32:]).digest() != data[:32]:
+        raise ValueError("it is broken or no checkpoint")
+    parts: dict[str, Any] = torch.load(io.BytesIO(data[32:]), weights_only=True)
+    return parts
+
+
+def _other(found: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    """Say what differs between the training that left the checkpoint and this one."""
+    changed = [f"{name} was {found[name]} and is {wanted[name]}" for name in wanted if name in found and found[name] != wanted[name]]
+    return f"other photos or another recipe ({'; '.join(changed[:4])})" if changed else "other photos or another recipe"
 
 
 class State:
@@ -47,11 +86,12 @@ class State:
 
     @torch.no_grad()
     def advance(self) -> None:
-        """Count a step; every 4th moves the running average of the weights (Polyak & Juditsky 1992) towards the present ones."""
+        """Count a step; the first ones and then every 4th move the running average of the weights (Polyak & Juditsky 1992)."""
         self.step += 1
-        if self.step % AVERAGE_EVERY:
+        since = 1 if self.step <= AVERAGE_EVERY else AVERAGE_EVERY
+        if self.step % since:
             return
-        keep = min(self.decay, self.step / (self.step + 9)) ** AVERAGE_EVERY  # an early average must not remember the random start
+        keep = min(self.decay, self.step / (self.step + 9)) ** since  # an early average must not remember the random start
         for name, value in self.network.state_dict().items():
             if value.is_floating_point():
                 self.averaged[name].lerp_(value, 1 - keep)
@@ -69,10 +109,11 @@ class State:
         elif self.step >= self.steps // 2:
             self.worse += 1
 
-    def as_bytes(self, about: str) -> bytes:
-        """Return the state as a file: 32 bytes of sha256, then what `torch.load(weights_only=True)` reads; `about` names what it belongs to."""
+    def as_bytes(self, kept: Kept) -> bytes:
+        """Return the state as a file: 32 bytes of sha256, then what `torch.load(weights_only=True)` reads, with what it belongs to."""
         parts: dict[str, Any] = {
-            "about": about,
+            "about": kept.about,
+            "facts": dict(kept.facts),
             "step": self.step,
             "steps": self.steps,
             "network": self.network.state_dict(),
@@ -89,7 +130,12 @@ class State:
 
     def save(self, kept: Kept) -> None:
         """Write the state so that a power cut leaves the old file or the new one."""
-        write_atomic(kept.path, self.as_bytes(kept.about))
+        try:
+            write_atomic(kept.path, self.as_bytes(kept))
+        except OutputError as error:
+            if kept.failed is None:
+                raise
+            kept.failed(error)
 
     def restore(self, kept: Kept) -> None:
         """Take the state from a file; raises MissingInput without one, InputError when it belongs to another training."""
@@ -97,11 +143,8 @@ class State:
         if not path.is_file():
             raise MissingInput(f"there is no checkpoint {path} to resume from", "leave --resume out to start anew")
         try:
-            data = path.read_bytes()
-            if sha256(data[32:]).digest() != data[:32]:
-                raise ValueError("it is broken or no checkpoint")
-            parts = torch.load(io.BytesIO(data[32:]), weights_only=True)
-            found = parts["about"]
+            parts = _parts(path)
+            found, facts = parts["about"], {str(name): str(fact) for name, fact in parts.get("facts", {}).items()}
             if found == kept.about:
                 self._take(parts)
         except Exception as error:  # torch names no error of its own for a broken file
@@ -109,7 +152,8 @@ class State:
             raise InputError(f"the checkpoint {path} cannot be read: {reason}", f"delete {path} and start anew") from error
         if found != kept.about:
             raise InputError(
-                f"the checkpoint {path} belongs to other photos or another recipe", "use the same photos and options, or leave --resume out"
+                f"the checkpoint {path} belongs to {_other(facts, kept.facts)}",
+                "use the same photos and options, or leave --resume out to start anew",
             )
 
     def _take(self, parts: dict[str, Any]) -> None:

@@ -13,9 +13,10 @@ from peephole.data.dataset import PhotoSet
 from peephole.decide.familiarity import centre_of, familiarity, similarity
 from peephole.train.learner import Frozen, Learner, Model
 
-__all__ = ["HeldOut", "Strange", "held_out", "labels_in_turn", "score"]
+__all__ = ["HeldOut", "Strange", "fewer", "groups_of", "held_out", "labels_in_turn", "score"]
 
 GROUPS = 4  # of labels, each held out once where every one costs a training
+LEAST_PARTS = 2  # what is held out in turn needs two parts at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,22 +69,35 @@ def held_out(learner: Learner, photos: PhotoSet, folds: tuple[np.ndarray, ...], 
     return HeldOut(np.concatenate(logits), photos.labels[everything], np.concatenate(familiar), everything)
 
 
+def fewer(folds: tuple[np.ndarray, ...], count: int = LEAST_PARTS) -> tuple[np.ndarray, ...]:
+    """Join folds into at most `count`, where the time is short; each still holds a source of every label."""
+    return folds if len(folds) <= count else tuple(np.sort(np.concatenate(folds[at::count])) for at in range(count))
+
+
+def groups_of(labels: int, hurried: bool) -> int:
+    """Return how many groups of labels are held out in turn: 0 with fewer than 3 labels, since one label alone can be told from nothing."""
+    if labels < 3:
+        return 0
+    return min(labels, 3 if labels == 3 and hurried else LEAST_PARTS if hurried else GROUPS)
+
+
 def _groups(labels: int, most: int, seed: int) -> list[np.ndarray]:
     """Deal the labels into at most `most` groups to be held out in turn."""
     return [np.sort(group) for group in np.array_split(np.random.default_rng(seed).permutation(labels), min(labels, most))]
 
 
 def labels_in_turn(
-    learner: Learner, photos: PhotoSet, among: np.ndarray, fold: np.ndarray, *, share: float, note: Callable[[], None]
+    learner: Learner, photos: PhotoSet, among: np.ndarray, fold: np.ndarray, *, share: float, note: Callable[[], None], hurried: bool = False
 ) -> Strange | None:
     """Learn without a group of labels, then meet them as strangers; `fold` is held out too and gives the genuine scores.
 
-    None with fewer than 3 labels: what tells one label from nothing says little about what tells two from a stranger.
+    Fewer groups where the training is `hurried`. None with fewer than 3 labels: what tells one label from nothing says little about
+    what tells two from a stranger.
     """
     count = len(photos.names)
-    groups = _groups(count, count if isinstance(learner, Frozen) else GROUPS, learner.recipe.seed)
-    if count - max(map(len, groups)) < 2:
+    if not groups_of(count, hurried):
         return None
+    groups = _groups(count, count if isinstance(learner, Frozen) else groups_of(count, hurried), learner.recipe.seed)
     genuine, impostors = [], []
     for group in groups:
         away = np.isin(photos.labels, group)

@@ -10,11 +10,11 @@ from peephole.decide.familiarity import centre_of, choose_known, familiarity, si
 from peephole.decide.threshold import Line
 from peephole.nets.blocks import Network
 from peephole.train.calibrate import line_for, temperature
-from peephole.train.crossfit import HeldOut, held_out, labels_in_turn
+from peephole.train.crossfit import HeldOut, fewer, groups_of, held_out, labels_in_turn
 from peephole.train.learner import Learner
 from peephole.train.loop import Examples, answers
 
-__all__ = ["Judged", "judge_by_holding_out", "known_examples"]
+__all__ = ["Judged", "judge_by_holding_out", "known_examples", "parts_held_out"]
 
 # Steps of the final training that all folds together may take, and all groups of labels together.
 CROSS_SHARE = {"estimate": 1.5, "proof": 0.15}
@@ -31,6 +31,12 @@ class Judged:
     line: Line
 
 
+def parts_held_out(parts: Split, labels: int, strangers: int, *, hurried: bool) -> int:
+    """Return how many further trainings judge a network: one for each fold and each group of labels that is held out."""
+    folds = 0 if len(parts.choose) else len(fewer(parts.folds) if hurried else parts.folds)
+    return folds + (0 if strangers else groups_of(labels, hurried))
+
+
 def judge_by_holding_out(
     learner: Learner,
     network: Network,
@@ -41,14 +47,17 @@ def judge_by_holding_out(
     strangers: np.ndarray,
     false_accept: float,
     watch: Watcher,
+    hurried: bool = False,
 ) -> Judged:
     """Judge a trained network by the examples in `choose`, or by folds where there are none.
 
     `known` are the examples that the model file will hold; `strangers` choose the line if there are any. All are indices into `photos`.
+    A `hurried` training holds fewer parts out, each for the fewest steps.
     """
-    share = CROSS_SHARE[parts.role]
+    share = 0.0 if hurried else CROSS_SHARE[parts.role]
+    folds = fewer(parts.folds) if hurried else parts.folds
     counted = iter(range(1, 1000))
-    total = 0 if len(parts.choose) else len(parts.folds)
+    total = 0 if len(parts.choose) else len(folds)
 
     def note() -> None:
         watch.progress(next(counted), max(total, 4))
@@ -57,7 +66,7 @@ def judge_by_holding_out(
         held = _scores(network, photos, known, parts.choose)
     else:
         watch.stage("holding out examples in turn")
-        held = held_out(learner, photos, parts.folds, share=share / len(parts.folds), note=note)
+        held = held_out(learner, photos, folds, share=share / len(folds), note=note)
     strange, scores = None, np.empty(0)
     if len(strangers):
         scores = _scores(network, photos, known, strangers).familiarity.max(1)
@@ -66,7 +75,7 @@ def judge_by_holding_out(
         counted, total = iter(range(1, 1000)), 4
         # Dealt by label, so that a rare label is not lost among the others.
         among = parts.train[choose_known(photos.labels[parts.train], photos.sources[parts.train], MOST, MOST, learner.recipe.seed)]
-        strange = labels_in_turn(learner, photos, among, np.intersect1d(parts.folds[0], among), share=share, note=note)
+        strange = labels_in_turn(learner, photos, among, np.intersect1d(folds[0], among), share=share, note=note, hurried=hurried)
     return Judged(held, temperature(held.logits, held.labels), line_for(held.genuine, strange, scores, false_accept))
 
 

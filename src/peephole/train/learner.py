@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from peephole.base.watch import Watcher
 from peephole.data.dataset import PhotoSet
 from peephole.nets.blocks import Network, Shape
-from peephole.nets.cnn import plain
 from peephole.nets.lite0 import lite0
-from peephole.train.augment import augment
+from peephole.nets.networks import draw
+from peephole.train.augment import Key, augment
 from peephole.train.checkpoint import Kept
-from peephole.train.loop import LEAST_STEPS, Examples, Fitted, Moment, answers, device, draws, fit
+from peephole.train.loop import LEAST_STEPS, Examples, Fitted, Moment, answers, device, fit, steps_in
 from peephole.train.recipe import Recipe
 
 __all__ = ["Frozen", "Learner", "Model", "Scratch", "learner_for"]
@@ -26,6 +27,8 @@ __all__ = ["Frozen", "Learner", "Model", "Scratch", "learner_for"]
 Watch = Callable[[Moment], None]
 # The inverse of the L2 penalty, chosen on tuning draws of cats and dogs (docs/log.md).
 STRENGTH = 1.0
+# Seconds in which many steps fit, however slow: what is asked when too few fit into those given.
+PROBE = 100.0
 
 
 class Model(Protocol):
@@ -40,6 +43,10 @@ class Learner(Protocol):
     """Learns a model of some photos; `labels` (N,) numbers them 0, 1, ... for this model, `share` is its part of the recipe's steps."""
 
     recipe: Recipe
+
+    def plan(self, indices: np.ndarray) -> float:
+        """Fix the steps that fit into the recipe's seconds; return the seconds of one step where only the least number would, else 0."""
+        ...
 
     def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> Model:
         """Return a model learned from `indices` alone."""
@@ -77,10 +84,22 @@ class Scratch:
         """Return a fresh network for so many labels."""
         torch.manual_seed(seed)
         shape = Shape(self.recipe.channels, self.recipe.height, self.recipe.width)
-        return lite0(shape, labels) if self.recipe.network == "lite0" else plain(self.recipe.plain, shape, labels, self.mean, self.std)
+        return draw(self.recipe.network, shape, labels, self.mean, self.std, plan=self.recipe.plain, deep=self.recipe.deep)
 
     def _examples(self, indices: np.ndarray, labels: np.ndarray) -> Examples:
         return Examples(self.examples.images[torch.from_numpy(indices)], torch.from_numpy(labels[indices]))
+
+    def plan(self, indices: np.ndarray) -> float:
+        """Measure how many steps fit; raise the number to the least that teach anything."""
+        if self.recipe.steps:
+            return 0.0
+        if self.recipe.threads:
+            torch.set_num_threads(self.recipe.threads)
+        network, examples = self.build(len(self.photos.names), self.recipe.seed), self._examples(indices, self.photos.labels)
+        self.recipe = replace(self.recipe, steps=steps_in(self.recipe.seconds, network, examples, self.recipe))
+        if self.recipe.steps > LEAST_STEPS:
+            return 0.0
+        return 0.95 * PROBE / steps_in(PROBE, network, examples, self.recipe)
 
     def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> Model:
         """Train for `share` of the final training's steps, which must have been taken before."""
@@ -114,39 +133,60 @@ class _Head:
 class Frozen:
     """Keeps the pretrained network as it is and fits its last layer on several views of each photo."""
 
-    def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, progress: Callable[[int, int], None] | None = None) -> None:
-        """Compute the features of every photo once, and of `recipe.views` varied views of those in `among`."""
-        self.photos, self.recipe = photos, recipe
+    def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> None:
+        """Compute the features of every photo once, and of `recipe.views` varied views of those in `among`: fewer where the time is short."""
+        self.photos, self.recipe, self.watch = photos, recipe, watch or Watcher()
         self.network = lite0(Shape(3, recipe.height, recipe.width), len(photos.names)).to(device()).eval()
         self.begun = time.perf_counter()
         images = Examples.of(photos.images, photos.labels).images
-        total = len(images) + recipe.views * len(among)
         done = 0
 
         def features(pixels: torch.Tensor) -> np.ndarray:
             nonlocal done
             done += len(pixels)
             found = answers(self.network, pixels, 32)[1].numpy()
-            if progress:
-                progress(done, total)
+            self.watch.progress(done, len(images) + self.recipe.views * len(among))
             return found
 
         chunks = [images[at : at + 32] for at in range(0, len(images), 32)]
-        self.features = np.concatenate([features(chunk) for chunk in chunks])
-        self.views = np.zeros((recipe.views, *self.features.shape), np.float32) if recipe.views else np.zeros((0, *self.features.shape), np.float32)
-        for view in range(recipe.views):
+        plain = list[np.ndarray]()
+        for number, chunk in enumerate(chunks):
+            at = time.perf_counter()
+            plain.append(features(chunk))
+            if number == min(1, len(chunks) - 1):  # the very first one also warms the machine up
+                self._afford((time.perf_counter() - at) / len(chunk), len(among))
+        self.features = np.concatenate(plain)
+        self.views = np.zeros((self.recipe.views, *self.features.shape), np.float32)
+        for view in range(self.recipe.views):
             for at in range(0, len(among), 32):
                 chosen = among[at : at + 32]
-                varied = augment(images[torch.from_numpy(chosen)].float(), recipe.augment, draws(recipe.seed, view * 1_000_000 + at))
+                varied = augment(images[torch.from_numpy(chosen)], recipe.augment, Key(recipe.seed, view, at))
                 self.views[view, chosen] = features(varied)
+
+    def _afford(self, each: float, among: int) -> None:
+        """Take as many views as fit into the recipe's seconds at `each` seconds a photo, at least one, and say so where they are fewer."""
+        once, wanted = each * len(self.photos), self.recipe.views
+        views = int(np.clip((self.recipe.seconds - once) / (each * among), min(1, wanted), wanted))
+        if views < wanted:
+            self.recipe = replace(self.recipe, views=views)
+            least = once + each * among
+            short = f"--seconds is below the least, about {least:.0f} s here" if least > self.recipe.seconds else "--seconds is short"
+            self.watch.said(
+                f"{short}: a photo takes {each * 1000:.0f} ms and there are {len(self.photos)}; {views} varied view{'s' * (views > 1)} of each "
+                f"instead of {wanted} (more with --seconds {1.4 * (once + wanted * each * among):.0f})"
+            )
+
+    def plan(self, indices: np.ndarray) -> float:
+        """Take no steps."""
+        return 0.0
 
     def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> _Head:
         """Fit the last layer: multinomial logistic regression on centred features."""
         rows = np.concatenate([self.features[indices], *(view[indices] for view in self.views)])
         targets = np.tile(labels[indices], 1 + len(self.views))
         centre = rows.mean(0)
-        weighting = "balanced" if np.bincount(targets).max() > 1.5 * np.bincount(targets).min() else None
-        fitted = LogisticRegression(C=STRENGTH, max_iter=500, class_weight=weighting).fit(rows - centre, targets)
+        # So strong a penalty leaves little but the offset to tell labels apart: 10 and 14 photos would cost 20 points (docs/log.md).
+        fitted = LogisticRegression(C=STRENGTH, max_iter=500, class_weight="balanced").fit(rows - centre, targets)
         weight, bias = fitted.coef_, fitted.intercept_
         if len(weight) == 1:  # scikit-learn gives one row for two labels: softmax wants one each
             weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
@@ -161,6 +201,6 @@ class Frozen:
         return Fitted(self.network.cpu().eval(), self.recipe, time.perf_counter() - self.begun, ())
 
 
-def learner_for(photos: PhotoSet, recipe: Recipe, among: np.ndarray, progress: Callable[[int, int], None] | None = None) -> Learner:
+def learner_for(photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> Learner:
     """Return the learner that the recipe names; `among` are the photos that may be learned from."""
-    return Frozen(photos, recipe, among, progress) if recipe.fit == "frozen" else Scratch(photos, recipe, among)
+    return Frozen(photos, recipe, among, watch) if recipe.fit == "frozen" else Scratch(photos, recipe, among)

@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from peephole.base.errors import NotANumber, TrainingStopped
 from peephole.nets.blocks import Network
-from peephole.train.augment import augment
+from peephole.train.augment import Key, augment
 from peephole.train.checkpoint import Kept, State
 from peephole.train.interrupt import signals_wait
 from peephole.train.recipe import Recipe
@@ -147,8 +147,7 @@ def _learn(state: State, examples: Examples, chosen: torch.Tensor, recipe: Recip
     """Take one step of gradient descent on the chosen examples and return the loss."""
     network, where = state.network, next(state.network.parameters()).device
     torch.manual_seed(recipe.seed + step)  # dropout draws from here
-    images = examples.images[chosen].to(where).float()
-    images = normalise(augment(images, recipe.augment, draws(recipe.seed, step)), network)
+    images = normalise(augment(examples.images[chosen], recipe.augment, Key(recipe.seed, step)).to(where), network)
     with low_precision(where):
         logits, _ = network(images.contiguous(memory_format=torch.channels_last))
     loss = cross_entropy(logits.float(), examples.labels[chosen].to(where), label_smoothing=recipe.label_smoothing)

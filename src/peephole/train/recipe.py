@@ -9,12 +9,14 @@ from numbers import Integral, Real
 from typing import Any, Literal
 
 from peephole.base.errors import SettingsError, did_you_mean
+from peephole.nets.blocks import Shape
 from peephole.nets.cnn import Plain
+from peephole.nets.deep import USUAL, Deep, Settled, settle
+from peephole.nets.networks import DEEP, NETWORKS
 from peephole.train.augment import Augment
 
-__all__ = ["NETWORKS", "Facts", "Options", "Recipe", "derive"]
+__all__ = ["Facts", "Options", "Recipe", "derive", "unused"]
 
-NETWORKS = ("plain", "lite0")
 Fit = Literal["train", "frozen", "finetune"]
 
 # Option, type, the type in words, an example: what Python code may have got wrong.
@@ -31,6 +33,7 @@ KINDS: tuple[tuple[str, type, str, str], ...] = (
     ("label_smoothing", Real, "a number", "label_smoothing=0.1"),
     ("weight_decay", Real, "a number", "weight_decay=0.01"),
     ("plain", Plain, "a Plain", "plain=Plain(filters=(32, 64))"),
+    ("deep", Deep, "a Deep", "deep=Deep(depth=3)"),
     ("augment", Augment, "an Augment", "augment=Augment(rotate=10)"),
     ("vary", Mapping, "strengths by name", "vary={'noise': 5}"),
 )
@@ -57,8 +60,8 @@ class Facts:
 class Options:
     """What the user may fix; None leaves it to the recipe.
 
-    `network`: auto, plain or lite0; `fit`: auto, frozen or finetune (lite0). `augment` replaces the derived augmentation, `vary` changes
-    only the strengths it names.
+    `network`: auto, plain, vgg, inception, resnet or lite0; `plain` are the numbers of plain, `deep` those of vgg, inception and resnet;
+    `fit`: auto, frozen or finetune (lite0). `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
     """
 
     network: str = "auto"
@@ -73,6 +76,7 @@ class Options:
     label_smoothing: float | None = None
     weight_decay: float | None = None
     plain: Plain = field(default_factory=Plain)
+    deep: Deep = field(default_factory=Deep)
     augment: Augment | None = None
     vary: Mapping[str, float] = field(default_factory=dict)
 
@@ -95,7 +99,7 @@ class Options:
                 "--learning-rate 0.003",
             ),
             (self.batch is None or 1 <= self.batch <= 4096, f"batch is between 1 and 4096, not {self.batch}", "--batch 128"),
-            (self.batch != 1 or self.plain.norm != "batch", "batch norm needs a batch of at least 2 examples", "--batch 16, or --norm none"),
+            (self.batch != 1 or not self._normed(), "batch norm needs a batch of at least 2 examples", "--batch 16, or --norm none"),
             (self.label_smoothing is None or 0 <= self.label_smoothing < 1, "label-smoothing is at least 0 and below 1", "--label-smoothing 0.1"),
             (self.weight_decay is None or 0 <= self.weight_decay <= 1, "weight-decay is between 0 and 1", "--weight-decay 0.01"),
             (
@@ -110,10 +114,17 @@ class Options:
             if not holds:
                 raise SettingsError(rule, hint)
 
+    def _normed(self) -> bool:
+        """Tell whether batches are normalised in the network named; auto takes plain where it trains from nothing."""
+        return (self.deep.norm or USUAL[self.network].norm if self.network in DEEP else self.plain.norm) == "batch"
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that training does, derived once; `steps` is 0 until the loop has measured how many fit into `seconds`."""
+    """Everything that training does, derived once; `steps` is 0 until the loop has measured how many fit into `seconds`.
+
+    `deep` are the numbers of vgg, inception or resnet, None for another network.
+    """
 
     network: str
     fit: Fit
@@ -131,6 +142,7 @@ class Recipe:
     views: int = 8
     threads: int = 0
     plain: Plain = field(default_factory=Plain)
+    deep: Settled | None = None
     augment: Augment = field(default_factory=Augment)
 
     def as_dict(self) -> dict[str, Any]:
@@ -144,11 +156,13 @@ class Recipe:
             "frozen": f"{self.network} with its ImageNet weights kept, a new last layer fitted on {self.views} views of each photo",
             "finetune": f"{self.network} trained on from its ImageNet weights",
         }[self.fit]
-        steps = f"{self.steps} steps" if self.steps else f"as many steps as fit into {self.seconds:.0f} s"
+        steps = f"{self.steps} steps" if self.steps else f"as many steps as fit into {self.seconds:.{int(self.seconds < 10)}f} s"
         how = f"{steps} of {self.batch}, learning rate {self.learning_rate:g}" if self.fit != "frozen" else "no step through the network"
         return f"{what}, at {self.height}x{self.width}x{self.channels}, {how}, varied by {self.augment.sentence()}; seed {self.seed}"
 
     def _drawing(self) -> str:
+        if self.deep:
+            return f"({self.deep.sentence()})"
         plain = self.plain
         norm = ", batch norm" if plain.norm == "batch" else ""
         filters = ",".join(map(str, plain.filters))
@@ -201,6 +215,11 @@ def _fit(facts: Facts, options: Options, network: str) -> Fit:
     return "finetune" if facts.fewest >= 200 and options.seconds >= 120 else "frozen"
 
 
+def _rate(fit: Fit, deep: Settled | None) -> float:
+    """Batch norm bears three times the learning rate; pretrained weights a tenth of it (docs/log.md)."""
+    return 3e-4 if fit == "finetune" else 1e-2 if deep and deep.norm == "batch" else 3e-3
+
+
 def derive(facts: Facts, options: Options) -> Recipe:
     """Derive the whole recipe from the data and the options."""
     network = _network(facts, options)
@@ -208,6 +227,7 @@ def derive(facts: Facts, options: Options) -> Recipe:
     fit = _fit(facts, options, network)
     few = facts.fewest < 500
     channels: Literal[1, 3] = 3 if facts.colour or network == "lite0" else 1
+    deep = settle(options.deep, network, Shape(channels, height, width)) if network in DEEP else None
     recipe = Recipe(
         network=network,
         fit=fit,
@@ -219,11 +239,22 @@ def derive(facts: Facts, options: Options) -> Recipe:
         threads=options.threads,
         steps=options.steps or 0,
         batch=options.batch or (32 if fit == "finetune" else 64 if few else 128),
-        learning_rate=options.learning_rate or (3e-4 if fit == "finetune" else 3e-3),
+        learning_rate=options.learning_rate or _rate(fit, deep),
         plain=options.plain,
+        deep=deep,
         augment=_augment(facts, options, network),
     )
     # More smoothing keeps the embeddings of few drawings tighter: strangers are told apart better (docs/log.md).
     recipe = replace(recipe, label_smoothing=0.15) if few and fit == "train" else recipe
     given = {name: value for name in ("label_smoothing", "weight_decay") if (value := getattr(options, name)) is not None}
     return replace(recipe, **given)
+
+
+def unused(recipe: Recipe, options: Options) -> str | None:
+    """Say which numbers of a network were given that the recipe's network does not have; None where all of them count."""
+    typed = {name for name in Plain.__dataclass_fields__ if getattr(options.plain, name) != getattr(Plain(), name)}
+    deep = {name for name in Deep.__dataclass_fields__ if getattr(options.deep, name) != getattr(Deep(), name)}
+    has = set(Plain.__dataclass_fields__ if recipe.network == "plain" else Deep.__dataclass_fields__ if recipe.deep else ())
+    has -= {"shortcuts"} if recipe.network in ("vgg", "inception") else set()
+    idle = sorted(name.replace("_", "-") for name in (typed | deep) - has)
+    return f"{recipe.network} does not have {', '.join(idle)}: what was given changes nothing (--network names another)" if idle else None
