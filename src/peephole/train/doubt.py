@@ -2,7 +2,7 @@
 
 The judge is kernel ridge regression, whose leave-one-out answers need no second fit (Rifkin & Lippert 2007, "Notes on Regularized Least Squares"),
 here leave-one-source-out: near copies never vouch for each other. Pictures are compared by gradient histograms, the pretrained features or both,
-whichever foretells the labels best. No mean is taken from the features: with it, what is held out could be computed from the rest.
+whichever foretells the labels best. The features keep their mean: centred over all photos, what is held out is minus the sum of the rest.
 """
 
 from collections.abc import Sequence

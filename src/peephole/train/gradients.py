@@ -30,7 +30,8 @@ def _small(images: np.ndarray) -> torch.Tensor:
 def _orientations(grey: torch.Tensor) -> torch.Tensor:
     """Return (N, 8, h, w): how strong the gradient is in each direction, beside the strength around it."""
     kernel = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]) / 8
-    across, down = functional.conv2d(functional.pad(grey, (1, 1, 1, 1), mode="replicate"), torch.stack([kernel, kernel.T])[:, None]).split(1, 1)
+    both = functional.conv2d(functional.pad(grey, (1, 1, 1, 1), mode="replicate"), torch.stack([kernel, kernel.T])[:, None])
+    across, down = both[:, :1], both[:, 1:]
     strength = torch.hypot(across, down)
     strength = strength / (functional.avg_pool2d(strength, AROUND, 1, AROUND // 2, count_include_pad=False) + FAINT)
     turn = torch.atan2(down, across) % (2 * math.pi) / (2 * math.pi) * ORIENTATIONS
@@ -49,5 +50,7 @@ def _pooled(maps: torch.Tensor, sigma: float, step: int) -> torch.Tensor:
 
 def gradients(images: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return float32 (N, features) for each of SCALES, of pictures uint8 (N, H, W, C)."""
-    parts = [[_pooled(maps, *scale).numpy() for scale in SCALES] for maps in map(_orientations, _small(images).split(BATCH))]
+    grey = _small(images)
+    batches = (_orientations(grey[at : at + BATCH]) for at in range(0, len(grey), BATCH))
+    parts = [[_pooled(maps, *scale).numpy() for scale in SCALES] for maps in batches]
     return tuple(np.concatenate(of_scale) for of_scale in zip(*parts, strict=True))
