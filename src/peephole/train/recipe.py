@@ -204,7 +204,8 @@ def _derived_augment(facts: Facts, network: str) -> Augment:
     # Full-size sets need little variation; a dozen drawings need a lot (docs/log.md, X or O).
     if facts.fewest >= 500:
         return Augment(shift=0.07, scale=0.1, rotate=10, colour=0.0 if facts.drawing else 0.2)
-    return Augment(shift=0.12, scale=0.3, rotate=25, colour=0.2, noise=8)
+    bent = Augment(shift=0.12, scale=0.25, rotate=20, shear=10, elastic=0.05, colour=0.2, noise=8)
+    return replace(bent, thickness=0.03) if facts.drawing else bent
 
 
 def _fit(facts: Facts, options: Options, network: str) -> Fit:
