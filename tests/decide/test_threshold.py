@@ -1,12 +1,14 @@
 """The line between known and stranger: who may pass, and what is promised about the next one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from peephole.base.errors import DataError
-from peephole.decide.threshold import as_good_as, draw_line, refused_share
+from peephole.decide.threshold import as_good_as, clear_of, draw_line, refused_share
 
 GENUINE = np.linspace(0.6, 0.99, 40)
 
@@ -28,14 +30,30 @@ def test_it_is_the_lowest_such_line():
     impostors = np.linspace(0, 1, 100)
     line = draw_line(GENUINE, impostors, 0.05, "strangers")
     assert (impostors >= line.threshold).sum() == 4
-    assert (impostors >= np.nextafter(line.threshold, 0)).sum() == 5
+    assert (impostors >= line.threshold - 1 / 99).sum() == 5
 
 
-def test_one_float_lower_would_let_an_impostor_in():
-    """In float32, as the graph answers, the most familiar impostor who must not pass stands just below."""
-    impostors = np.linspace(0, 0.9, 200).astype(np.float32)
-    line = draw_line(GENUINE.astype(np.float32), impostors, 0.02, "strangers")
+def test_no_score_stands_on_the_line():
+    """In float32, as the graph answers, the line stands in the middle of a gap: rounding carries nobody across, known or stranger."""
+    known, impostors = GENUINE.astype(np.float32), np.linspace(0, 0.9, 200).astype(np.float32)
+    line = draw_line(known, impostors, 0.02, "strangers")
     assert (impostors >= line.threshold).sum() == 3
+    for scores in (known, impostors):
+        assert np.abs(scores - line.threshold).min() > 1e-5
+    for share in (0.0, 0.05, 0.5, 1.0):
+        carried = as_good_as(replace(line, refused=share), known)
+        assert np.abs(known - carried.threshold).min() > 1e-5
+        assert carried.refused == pytest.approx(share)
+    assert np.abs(known - draw_line(known, np.empty(0), 0.01, "nobody").threshold).min() > 1e-5
+
+
+def test_a_line_is_cleared_of_scores_that_come_later():
+    """Raised by a few millionths at most, past every score within rounding, and left alone where none is."""
+    assert clear_of(0.5, np.array([0.4, 0.6])) == 0.5
+    scores = np.array([0.5 - 1e-6, 0.5 + 1e-6, 0.5 + 4e-6, 0.6])
+    line = clear_of(0.5, scores)
+    assert 0.5 < line < 0.5 + 1e-5
+    assert np.abs(scores - line).min() > 2e-6
 
 
 def test_none_may_pass_leaves_a_gap():

@@ -14,6 +14,7 @@ from peephole.base.engine import Outputs
 from peephole.base.records import Evidence, Unit
 from peephole.data.dataset import PhotoSet, Split, merged_strangers
 from peephole.decide.judge import accepts
+from peephole.decide.threshold import clear_of
 from peephole.export.onnx import Known
 from peephole.export.parity import compare, run_graph
 from peephole.nets.blocks import Network
@@ -44,12 +45,17 @@ class Trained:
 
 
 def prove(card: Card, trained: Trained, graph: onnx.ModelProto, unit: Unit) -> Card:
-    """Return the card with parity, scores and evidence; raises ParityError when graph and network disagree."""
+    """Return the card with parity, scores and evidence; raises ParityError when graph and network disagree.
+
+    The threshold is raised by the millionths that keep every score counted here off the line.
+    """
     photos, parts = trained.photos, trained.parts
     held = np.concatenate([parts.choose, parts.prove]) if parts.role == "proof" else parts.train
     asked = np.concatenate([held, trained.proving])
-    outputs = run_graph(graph, photos.images[asked])
-    parity = compare(trained.network, trained.known, outputs, photos.images[asked], line=(card.unknown.threshold, card.unknown.margin))
+    outputs = run_graph(graph, photos.images, asked)
+    line = clear_of(card.unknown.threshold, np.take_along_axis(outputs.familiarity, outputs.logits.argmax(1)[:, None], 1)[:, 0])
+    card = card.model_copy(update={"unknown": card.unknown.model_copy(update={"threshold": line})})
+    parity = compare(trained.network, trained.known, outputs, photos.images, asked, line=(card.unknown.threshold, card.unknown.margin))
     judges = trained.judged.held
     if len(parts.prove):
         own = _part(outputs, np.isin(asked, parts.prove))
