@@ -8,7 +8,7 @@ import traceback
 from rich.console import Console
 from rich.table import Table
 
-from bench import augment, batch1, budget, cats_dogs, doubt, footprint, mnist, report, speed, wallpaper, xo
+from bench import augment, batch1, budget, cats_dogs, doubt, footprint, mnist, report, scale, speed, wallpaper, xo
 from bench.photos import DATA
 from bench.quiet import Others
 from bench.report import Row
@@ -19,6 +19,7 @@ SCRIPTS = {
     "batch1": batch1.run,
     "augment": augment.run,
     "speed": speed.run,
+    "scale": scale.run,
     "xo": xo.run,
     "cats_dogs": cats_dogs.run,
     "wallpaper": wallpaper.run,

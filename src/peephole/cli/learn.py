@@ -112,6 +112,9 @@ def train(
     skip: Annotated[list[str] | None, typer.Option(help="A label to leave out; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(help="The seed of every draw.")] = 7,
     threads: Annotated[int, typer.Option(help="Threads to train with (0: all).")] = 0,
+    memory: Annotated[
+        float | None, typer.Option(help="Gigabytes of memory for decoded photos; more lie on disk beside the model (half of what is free).")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint of a stopped training.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
 ) -> None:
@@ -143,6 +146,7 @@ def _run(
     stranger_unit: str,
     each_file_a_stranger: bool,
     skip: list[str] | None,
+    memory: float | None,
     resume: bool,
     json: bool,
     **given: Any,
@@ -160,6 +164,7 @@ def _run(
             skip=tuple(skip or ()),
             region=_region(region),
             resume=resume,
+            memory=memory,
             watch=watch,
         )
     if json:

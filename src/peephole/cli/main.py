@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,8 +62,15 @@ def _write_no_more() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _hush() -> None:
+    """Of the processes that torchrun starts, the first speaks; another finds its voice again only for an error of its own."""
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0":
+        sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the process ends
+
+
 def main() -> None:
     """Run the command line; exit 0 done, 1 the input was wrong, 2 usage, 3 a check found a problem."""
+    _hush()
     signal.signal(signal.SIGTERM, _interrupt)  # a service manager's stop keeps the checkpoint too
     try:
         app()

@@ -14,6 +14,7 @@ from peephole.data.copies import Copies, group, same_pixels, thumbnail, thumbnai
 from peephole.data.decode import read_bytes
 from peephole.data.photos import Listing, Photo, Refusal, open_bytes
 from peephole.data.photoset import PhotoSet
+from peephole.data.pixels import Room, scattered
 from peephole.data.prepare import placed
 from peephole.data.splits import Split, merged_strangers, split, stranger_split
 
@@ -48,16 +49,20 @@ def _decode(photo: Photo, spec: Input, side: int) -> _Decoded | str:
     return _Decoded(pixels, sha256(data).hexdigest(), content, thumbnail(image, side), place.note)
 
 
-def load(listing: Listing, spec: Input, *, progress: Callable[[int, int], None] | None = None) -> PhotoSet:
+def load(listing: Listing, spec: Input, *, progress: Callable[[int, int], None] | None = None, room: Room | None = None) -> PhotoSet:
     """Decode every photo of a listing once and prepare it as the card's `spec` says.
 
     Exact duplicates are dropped (counted), the same picture under two labels is refused, near copies share a source.
-    `progress(done, total)` is called now and then. Raises DataError when the arrays would be over 8 GB.
+    `progress(done, total)` is called now and then. With a `room` the pixels lie where it says, which may be a file mapped into memory; raises
+    OutputError where that has no place for them. Without, raises DataError when they would be over 8 GB.
     """
     photos = listing.photos
     shape = (*spec.resize.to, 3 if spec.colour == "rgb" else 1)
-    _check_memory(len(photos), shape)
-    images = np.empty((len(photos), *shape), np.uint8)
+    if room:
+        images = room.array((len(photos), *shape), f"{len(photos)} photos of {shape[0]} x {shape[1]} x {shape[2]}")
+    else:
+        _check_memory(len(photos), shape)
+        images = np.empty((len(photos), *shape), np.uint8)
     side = thumbnail_side(len(photos))
     decoded: list[_Decoded | str] = []
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -112,7 +117,7 @@ def _assemble(listing: Listing, images: np.ndarray, decoded: list["_Decoded | st
     thumbnails = np.stack([result.thumbnail for _, _, result in kept]) if kept else np.empty((0, 64, 64), np.uint8)
     grouping = group(photos, thumbnails)
     return PhotoSet(
-        images=images[: len(kept)],
+        images=scattered(images)[: len(kept)],
         labels=labels,
         names=names,
         sources=grouping.sources,

@@ -1,4 +1,4 @@
-"""The examples in memory: pixels, labels, sources and strangers, with everything that was left out."""
+"""The examples: pixels, labels, sources and strangers, with everything that was left out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ __all__ = ["PhotoSet"]
 
 @dataclass(frozen=True, eq=False)
 class PhotoSet:
-    """N examples in memory.
+    """N examples.
 
-    images uint8 (N, H, W, C); labels int64 (N,) index into `names`, -1 for a stranger; sources int64 (N,): examples with
-    the same number are one original and its copies; strangers int64 (N,) index into `stranger_names`, -1 for labels;
+    images uint8 (N, H, W, C), in memory or in a file mapped into it; labels int64 (N,) index into `names`, -1 for a stranger; sources int64
+    (N,): examples with the same number are one original and its copies; strangers int64 (N,) index into `stranger_names`, -1 for labels;
     ids, digests (sha256 of the file, hex) and given (the split that the folders name, or "") have N entries each.
     Not among the N: `refused` files and exact `duplicates` (id dropped, id kept); all counts add up to the files seen.
     `links` say why two examples share a source.

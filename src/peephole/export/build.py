@@ -10,6 +10,7 @@ from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Literal
 
 import numpy as np
@@ -27,13 +28,16 @@ from peephole.base.watch import Watcher
 from peephole.data.dataset import PhotoSet, Split, load, split, stranger_split
 from peephole.data.decode import read_bytes
 from peephole.data.photos import Listing, require_trainable, scan
+from peephole.data.pixels import Room
 from peephole.data.region import REASONS
 from peephole.data.settle import advice, border_of, choose, learned, nothing_found, require_found
 from peephole.decide.familiarity import K, choose_known
 from peephole.export.layers import layers
+from peephole.export.meet import Gathered, met
 from peephole.export.onnx import Known, to_onnx
 from peephole.export.proof import Trained, prove
 from peephole.export.wallpaper import tested
+from peephole.train import distributed
 from peephole.train.checkpoint import Kept, find
 from peephole.train.doubt import told
 from peephole.train.facts import survey
@@ -94,17 +98,33 @@ def build(
     skip: tuple[str, ...] = (),
     region: Region | Literal["auto"] | None = None,
     resume: bool = False,
+    memory: float | None = None,
     watch: Watcher | None = None,
 ) -> Built:
     """Train on a folder of photos and write one model file.
 
-    A `region` that lacks what it needs (the scene of `motion`, the cascade of `face`) learns it from the photos; "auto" chooses one.
+    A `region` that lacks what it needs (the scene of `motion`, the cascade of `face`) learns it from the photos; "auto" chooses one. Decoded
+    photos that take more than `memory` gigabytes (None: half of what is free) lie in a file beside the model file while it trains.
+    Under torchrun all processes train together; only process 0 writes and returns, the others end with it.
     Raises InputError for photos that cannot be learned from, OutputError for a place that cannot be written, ParityError when the file would
     answer differently from the network, TrainingStopped on Ctrl-C (go on with `resume`).
     """
-    watch, options, strangers, output = watch or Watcher(), options or Options(), strangers or Strangers(), Path(output)
-    _probe(output, watch)
-    listing, photos, recipe, spec = gather(Path(root), options, strangers, skip, region or Region(), watch=watch)
+    options, strangers, output = options or Options(), strangers or Strangers(), Path(output)
+    if memory is not None and not 0 <= memory <= 1e6:
+        raise SettingsError(f"memory is between 0 and 1000000 gigabytes, not {memory:g}", "--memory 4")
+    with distributed.together():
+        watch = watch if watch and distributed.leads() else Watcher()
+        if distributed.leads():
+            _probe(output, watch)
+        most = None if memory is None else round(memory * 1e9)
+        room = Room(output.parent if distributed.leads() else Path(gettempdir()), most, said=watch.said)
+        gathered = met(lambda where: gather(Path(root), options, strangers, skip, region or Region(), room=where, watch=watch), room)
+        return _build(Path(root), output, options, strangers, gathered, resume=resume, watch=watch)
+
+
+def _build(root: Path, output: Path, options: Options, strangers: Strangers, gathered: Gathered, *, resume: bool, watch: Watcher) -> Built:
+    """Train on what was gathered, and write the model file."""
+    listing, photos, recipe, spec = gathered
     copies = _copies(listing, photos)
     parts = split(photos, recipe.seed)
     for note in parts.notes:
@@ -114,7 +134,8 @@ def build(
     _say_unused(recipe, options, resume, watch)
     lost = list[OutputError]()
     kept = _kept(output, photos, recipe, spec.region, resume=resume, failed=partial(_say_lost, lost, watch))
-    _say_resumed(kept, recipe, options, watch)
+    if distributed.leads():
+        _say_resumed(kept, recipe, options, watch)
     try:
         trained = _train(photos, parts, recipe, spec, strangers, kept=kept, watch=watch)
         held = trained.judged.held
@@ -142,9 +163,16 @@ def _say_unused(recipe: Recipe, options: Options, resume: bool, watch: Watcher) 
 
 
 def gather(
-    root: Path, options: Options, strangers: Strangers, skip: tuple[str, ...], region: Region | Literal["auto"], *, watch: Watcher
-) -> tuple[Listing, PhotoSet, Recipe, Input]:
-    """Read the folder, settle the region, derive the recipe, decode the photos."""
+    root: Path,
+    options: Options,
+    strangers: Strangers,
+    skip: tuple[str, ...],
+    region: Region | Literal["auto"],
+    *,
+    room: Room | None = None,
+    watch: Watcher,
+) -> Gathered:
+    """Read the folder, settle the region, derive the recipe, decode the photos into the `room`."""
     watch.stage("looking at the photos")
     listing = scan(root, skip=skip, each_file_a_stranger=strangers.each_file)
     require_trainable(listing)
@@ -166,7 +194,7 @@ def gather(
         colour="rgb" if recipe.channels == 3 else "grey",
     )
     watch.stage(f"reading {len(listing.photos)} photos")
-    photos = load(listing, spec, progress=watch.progress)
+    photos = load(listing, spec, progress=watch.progress, room=room)
     for text in photos.notes:
         watch.said(text)
     refused = [refusal for refusal in photos.refused if not refusal.reason.startswith(REASONS)]
@@ -177,7 +205,7 @@ def gather(
     for text in (nothing_found(photos, listing, region), advice(border_of(photos), region, listing)):
         if text:
             watch.said(text)
-    return listing, photos, recipe, spec
+    return Gathered(listing, photos, recipe, spec)
 
 
 def _of_region(facts: Facts, region: Region) -> Facts:
@@ -207,6 +235,8 @@ def _train(photos: PhotoSet, parts: Split, recipe: Recipe, spec: Input, stranger
     chosen = parts.train[choose_known(photos.labels[parts.train], photos.sources[parts.train], KNOWN_PER_LABEL, KNOWN_MOST, recipe.seed)]
     watch.stage("training")
     learner = learner_for(photos, recipe, parts.train, watch)
+    if recipe.fit == "frozen":
+        distributed.dismiss()  # the features are there: the last layer takes one process
     if not kept.resume and (pace := learner.plan(parts.train)):
         _say_least(pace, recipe.seconds / FINAL_SHARE[parts.role], parts_held_out(parts, len(photos.names), len(choosing), hurried=True), watch)
     fitted = learner.finish(parts.train, parts.choose, partial(_report, watch), kept)
@@ -217,6 +247,7 @@ def _train(photos: PhotoSet, parts: Split, recipe: Recipe, spec: Input, stranger
     judged = judge_by_holding_out(
         learner, fitted.network, photos, parts, chosen, strangers=choosing, false_accept=strangers.false_accept, watch=watch, hurried=hurried
     )
+    distributed.dismiss()
     embeddings, centre = known_examples(fitted.network, photos, chosen)
     known = Known(embeddings, photos.labels[chosen], centre, K)
     return Trained(fitted.network, fitted.recipe, fitted.seconds, photos, parts, spec, known, chosen, judged, proving)

@@ -51,6 +51,7 @@ def train(
     skip: tuple[str, ...] = (),
     region: Region | Literal["auto"] | None = None,
     resume: bool = False,
+    memory: float | None = None,
     watch: Watcher | None = None,
     **options: Any,
 ) -> Predictor:
@@ -60,6 +61,8 @@ def train(
     file is named after the folder unless `output` says otherwise. `false_accept` (0..1) is what the threshold is chosen for; `stranger_unit`
     ("stranger" or "kind") is what a sub-folder of unknown/ is; `strangers` holds these three in one record.
     `region` is what part of each photo is judged: Region(how="face"), or "auto" to choose by the photos.
+    Decoded photos beyond `memory` gigabytes (None: half of what is free) lie in a file beside the model file while it trains. Under torchrun only
+    process 0 returns; the others end with it.
     Raises InputError with a hint for photos or options that cannot be used.
     """
     root = Path(photos)
@@ -71,6 +74,7 @@ def train(
         skip=tuple(skip),
         region=region,
         resume=resume,
+        memory=memory,
         watch=watch,
     )
     return Predictor(built.model)

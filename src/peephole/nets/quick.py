@@ -55,7 +55,7 @@ def _drop(step: nn.Dropout, x: torch.Tensor) -> torch.Tensor:
 
 def through(step: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Take a batch, in either layout, through one step: a convolution brings it into oneDNN's layout, a step without a kernel back."""
-    if isinstance(step, nn.Dropout) and not x.is_mkldnn and 0 < step.p < 1:
+    if type(step) is nn.Dropout and not x.is_mkldnn and 0 < step.p < 1:
         return _drop(step, x)
     block = getattr(step, "any_layout", False)
     if (block or isinstance(step, nn.Conv2d)) and not x.is_mkldnn:

@@ -16,6 +16,7 @@ import torch
 from peephole.base.errors import InputError, MissingInput, OutputError
 from peephole.base.files import write_atomic
 from peephole.nets.blocks import Network
+from peephole.train.wholebatch import Place
 
 __all__ = ["Found", "Kept", "State", "find"]
 
@@ -70,7 +71,10 @@ def _other(found: Mapping[str, str], wanted: Mapping[str, str]) -> str:
 
 
 class State:
-    """The moving parts of a training; `step` of `steps` are done."""
+    """The moving parts of a training; `step` of `steps` are done.
+
+    Not kept: the `place` in the batch of what this process learns from, how it is `asked` to stop, and whether any process is to `stop`.
+    """
 
     def __init__(self, network: Network, optimiser: torch.optim.Optimizer, decay: float) -> None:
         """Start at step 0; `decay` is the share of the running average that each step keeps, 0..1."""
@@ -82,6 +86,9 @@ class State:
         self.best: dict[str, torch.Tensor] | None = None
         self.best_cost = math.inf
         self.worse = 0
+        self.place = Place()
+        self.asked: Callable[[], bool] = lambda: False
+        self.stop = False
         self.averaged = {name: value.detach().clone() for name, value in network.state_dict().items()}
 
     @torch.no_grad()
@@ -109,11 +116,9 @@ class State:
         elif self.step >= self.steps // 2:
             self.worse += 1
 
-    def as_bytes(self, kept: Kept) -> bytes:
-        """Return the state as a file: 32 bytes of sha256, then what `torch.load(weights_only=True)` reads, with what it belongs to."""
-        parts: dict[str, Any] = {
-            "about": kept.about,
-            "facts": dict(kept.facts),
+    def parts(self) -> dict[str, Any]:
+        """Return all that moves, by name; `take` takes it."""
+        return {
             "step": self.step,
             "steps": self.steps,
             "network": self.network.state_dict(),
@@ -123,6 +128,10 @@ class State:
             "worse": self.worse,
             "optimiser": self.optimiser.state_dict(),
         }
+
+    def as_bytes(self, kept: Kept) -> bytes:
+        """Return the state as a file: 32 bytes of sha256, then what `torch.load(weights_only=True)` reads, with what it belongs to."""
+        parts = {"about": kept.about, "facts": dict(kept.facts)} | self.parts()
         buffer = io.BytesIO()
         torch.save(parts, buffer)
         payload = buffer.getvalue()
@@ -146,7 +155,7 @@ class State:
             parts = _parts(path)
             found, facts = parts["about"], {str(name): str(fact) for name, fact in parts.get("facts", {}).items()}
             if found == kept.about:
-                self._take(parts)
+                self.take(parts)
         except Exception as error:  # torch names no error of its own for a broken file
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise InputError(f"the checkpoint {path} cannot be read: {reason}", f"delete {path} and start anew") from error
@@ -156,10 +165,12 @@ class State:
                 "use the same photos and options, or leave --resume out to start anew",
             )
 
-    def _take(self, parts: dict[str, Any]) -> None:
-        """Take over the parts of a checkpoint; any error will do for one that lacks something."""
+    def take(self, parts: dict[str, Any]) -> None:
+        """Take over the parts of a checkpoint or of another process; any error will do for one that lacks something."""
         self.step, self.steps = parts["step"], parts["steps"]
         self.best_cost, self.worse = parts["best_cost"], parts["worse"]
         self.network.load_state_dict(parts["network"])
-        self.averaged, self.best = parts["averaged"], parts["best"]
+        where = {name: value.device for name, value in self.averaged.items()}
+        self.averaged = {name: value.to(where[name]) for name, value in parts["averaged"].items()}
+        self.best = parts["best"] and {name: value.to(where[name]) for name, value in parts["best"].items()}
         self.optimiser.load_state_dict(parts["optimiser"])

@@ -6,36 +6,45 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["signals_wait"]
+__all__ = ["Held", "signals_wait"]
+
+
+class Held:
+    """The signals that came; calling it lets the first of them do what it did before."""
+
+    def __init__(self) -> None:
+        self.came: list[tuple[int, FrameType | None]] = []
+        self.before: dict[int, Callable[[int, FrameType | None], object]] = {}
+
+    def __call__(self) -> None:
+        """Let a signal that came act now."""
+        if self.came:
+            number, frame = self.came[0]
+            self.before[number](number, frame)
 
 
 @contextmanager
-def signals_wait() -> Iterator[Callable[[], None]]:
-    """Hold SIGINT and SIGTERM back; the function it yields lets one that came do what it did before.
+def signals_wait(*, patient: bool = False) -> Iterator[Held]:
+    """Hold SIGINT and SIGTERM back; what it yields lets one that came do what it did before.
 
-    A second one is not held back. Outside the main thread, which alone hears signals, nothing changes.
+    A second one is not held back, unless `patient`: many processes stop at the same step or not at all. Outside the main thread, which
+    alone hears signals, nothing changes.
     """
-    came: list[tuple[int, FrameType | None]] = []
-    before: dict[int, Callable[[int, FrameType | None], object]] = {}
+    held = Held()
 
     def hold(number: int, frame: FrameType | None) -> None:
-        came.append((number, frame))
-        if len(came) > 1:
-            before[number](number, frame)
-
-    def release() -> None:
-        if came:
-            number, frame = came[0]
-            before[number](number, frame)
+        held.came.append((number, frame))
+        if len(held.came) > 1 and not patient:
+            held.before[number](number, frame)
 
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             handler = signal.getsignal(number)
             if callable(handler):  # the default of SIGTERM is not: it ends the process, and goes on doing so
-                before[number] = handler
+                held.before[number] = handler
                 signal.signal(number, hold)
     try:
-        yield release
+        yield held
     finally:
-        for held, handler in before.items():
-            signal.signal(held, handler)
+        for waiting, before in held.before.items():
+            signal.signal(waiting, before)

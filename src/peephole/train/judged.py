@@ -12,7 +12,7 @@ from peephole.nets.blocks import Network
 from peephole.train.calibrate import line_for, temperature
 from peephole.train.crossfit import HeldOut, fewer, groups_of, held_out, labels_in_turn
 from peephole.train.learner import Learner
-from peephole.train.loop import Examples, answers
+from peephole.train.loop import answers_of
 
 __all__ = ["Judged", "judge_by_holding_out", "known_examples", "parts_held_out"]
 
@@ -81,13 +81,13 @@ def judge_by_holding_out(
 
 def known_examples(network: Network, photos: PhotoSet, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the embeddings (M, features) of the chosen photos and their centre (features,)."""
-    _, embedding = answers(network, Examples.of(photos.images[chosen], photos.labels[chosen]).images)
-    return embedding.numpy(), centre_of(embedding.numpy(), photos.labels[chosen])
+    _, embedding = answers_of(network, photos.images, chosen)
+    return embedding, centre_of(embedding, photos.labels[chosen])
 
 
 def _scores(network: Network, photos: PhotoSet, known: np.ndarray, asked: np.ndarray) -> HeldOut:
     """Score photos that the network did not train on against the known examples."""
     inside, centre = known_examples(network, photos, known)
-    logits, embedding = (part.numpy() for part in answers(network, Examples.of(photos.images[asked], photos.labels[asked]).images))
+    logits, embedding = answers_of(network, photos.images, asked)
     familiar = familiarity(similarity(embedding, inside, centre), photos.labels[known], len(photos.names))
     return HeldOut(logits, photos.labels[asked], familiar, asked)

@@ -17,9 +17,10 @@ from peephole.data.dataset import PhotoSet
 from peephole.nets.blocks import Network, Shape
 from peephole.nets.lite0 import lite0
 from peephole.nets.networks import draw
+from peephole.train import distributed
 from peephole.train.augment import Key, augment
 from peephole.train.checkpoint import Kept
-from peephole.train.loop import LEAST_STEPS, Examples, Fitted, Moment, answers, device, fit, steps_in
+from peephole.train.loop import LEAST_STEPS, Examples, Fitted, Moment, answers, answers_of, device, fit, steps_in
 from peephole.train.recipe import Recipe
 
 __all__ = ["Frozen", "Learner", "Model", "Scratch", "learner_for"]
@@ -59,14 +60,27 @@ class Learner(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Answering:
-    """A trained network and the photos it can be asked about."""
+    """A trained network and the photos uint8 (N, H, W, C) it can be asked about; of many processes each asks about its share."""
 
     network: Network
-    images: torch.Tensor
+    images: np.ndarray
 
     def answers(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        logits, embedding = answers(self.network, self.images[torch.from_numpy(indices)])
-        return logits.numpy(), embedding.numpy()
+        logits, embedding = answers_of(self.network, self.images, indices[distributed.share(len(indices))])
+        return distributed.gathered(logits), distributed.gathered(embedding)
+
+
+def _spread(images: np.ndarray, chosen: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation (at least 1) of each channel of some photos uint8 (N, H, W, C): sums of whole numbers, photo by photo."""
+    sums, squares = np.zeros(images.shape[-1], np.int64), np.zeros(images.shape[-1], np.int64)
+    for at in chosen:
+        values = images[at].reshape(-1, images.shape[-1]).astype(np.int64)
+        sums += values.sum(0)
+        squares += np.square(values).sum(0)
+    count = len(chosen) * images.shape[1] * images.shape[2]
+    mean = sums / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return tuple(float(v) for v in mean), tuple(max(float(v), 1.0) for v in std)
 
 
 class Scratch:
@@ -76,9 +90,7 @@ class Scratch:
         """`among` are the photos whose pixels may set the normalisation."""
         self.photos, self.recipe = photos, recipe
         self.examples = Examples.of(photos.images, photos.labels)
-        sample = photos.images[among[:: max(1, len(among) // 5000)]].reshape(-1, photos.images.shape[-1]).astype(np.float64)
-        self.mean = tuple(float(v) for v in sample.mean(0))
-        self.std = tuple(max(float(v), 1.0) for v in sample.std(0))
+        self.mean, self.std = _spread(photos.images, among[:: max(1, len(among) // 5000)])
 
     def build(self, labels: int, seed: int) -> Network:
         """Return a fresh network for so many labels."""
@@ -87,7 +99,7 @@ class Scratch:
         return draw(self.recipe.network, shape, labels, self.mean, self.std, plan=self.recipe.plain, deep=self.recipe.deep)
 
     def _examples(self, indices: np.ndarray, labels: np.ndarray) -> Examples:
-        return Examples(self.examples.images[torch.from_numpy(indices)], torch.from_numpy(labels[indices]))
+        return Examples(self.examples.images, torch.from_numpy(labels[indices]), torch.from_numpy(indices))
 
     def plan(self, indices: np.ndarray) -> float:
         """Measure how many steps fit; raise the number to the least that teach anything."""
@@ -105,7 +117,7 @@ class Scratch:
         """Train for `share` of the final training's steps, which must have been taken before."""
         recipe = replace(self.recipe, steps=max(LEAST_STEPS // 2, round(self.recipe.steps * share)))
         network = self.build(int(labels[indices].max()) + 1, recipe.seed)
-        return _Answering(fit(network, self._examples(indices, labels), recipe).network, self.examples.images)
+        return _Answering(fit(network, self._examples(indices, labels), recipe).network, self.photos.images)
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Train the network to export."""
@@ -141,32 +153,37 @@ class Frozen:
         images = Examples.of(photos.images, photos.labels).images
         done = 0
 
-        def features(pixels: torch.Tensor) -> np.ndarray:
+        each = 32 * distributed.size()  # photos at a time, shared among the processes
+
+        def features(chosen: np.ndarray, key: Key | None) -> np.ndarray:
             nonlocal done
-            done += len(pixels)
-            found = answers(self.network, pixels, 32)[1].numpy()
+            done += len(chosen)
+            mine = distributed.share(len(chosen))
+            pixels = images[torch.from_numpy(chosen[mine])]
+            if key:
+                pixels = augment(pixels, recipe.augment, replace(key, first=key.first + mine.start))
+            found = distributed.gathered(answers(self.network, pixels, 32)[1].numpy())
             self.watch.progress(done, len(images) + self.recipe.views * len(among))
             return found
 
-        chunks = [images[at : at + 32] for at in range(0, len(images), 32)]
+        chunks = [np.arange(at, min(at + each, len(images))) for at in range(0, len(images), each)]
         plain = list[np.ndarray]()
         for number, chunk in enumerate(chunks):
-            at = time.perf_counter()
-            plain.append(features(chunk))
+            begun = time.perf_counter()
+            plain.append(features(chunk, None))
             if number == min(1, len(chunks) - 1):  # the very first one also warms the machine up
-                self._afford((time.perf_counter() - at) / len(chunk), len(among))
+                self._afford((time.perf_counter() - begun) / len(chunk), len(among))
         self.features = np.concatenate(plain)
         self.views = np.zeros((self.recipe.views, *self.features.shape), np.float32)
         for view in range(self.recipe.views):
-            for at in range(0, len(among), 32):
-                chosen = among[at : at + 32]
-                varied = augment(images[torch.from_numpy(chosen)], recipe.augment, Key(recipe.seed, view, at))
-                self.views[view, chosen] = features(varied)
+            for at in range(0, len(among), each):
+                chosen = among[at : at + each]
+                self.views[view, chosen] = features(chosen, Key(recipe.seed, view, at))
 
     def _afford(self, each: float, among: int) -> None:
         """Take as many views as fit into the recipe's seconds at `each` seconds a photo, at least one, and say so where they are fewer."""
         once, wanted = each * len(self.photos), self.recipe.views
-        views = int(np.clip((self.recipe.seconds - once) / (each * among), min(1, wanted), wanted))
+        views = distributed.agreed(int(np.clip((self.recipe.seconds - once) / (each * among), min(1, wanted), wanted)))
         if views < wanted:
             self.recipe = replace(self.recipe, views=views)
             least = once + each * among

@@ -1,8 +1,8 @@
 """The training loop: one function, readable top to bottom.
 
-The whole set lies in memory as uint8; a batch is gathered, varied, normalised and learned from, without a DataLoader.
-Every draw is a function of the seed and the step: same seed, same number of steps, same machine give the same weights,
-also across a stop and a resume.
+The whole set lies in memory as uint8, or in a file mapped into it; a batch is gathered, varied, normalised and learned from, without a
+DataLoader. Every draw is a function of the seed and the step: same seed, same number of steps, same machine give the same weights, also
+across a stop and a resume. Of many processes each takes its share of every batch; the draws are those of the batch.
 """
 
 import copy
@@ -19,12 +19,14 @@ from torch.nn.functional import cross_entropy
 
 from peephole.base.errors import NotANumber, TrainingStopped
 from peephole.nets.blocks import Network
+from peephole.train import distributed
 from peephole.train.augment import Key, augment
 from peephole.train.checkpoint import Kept, State
 from peephole.train.interrupt import signals_wait
 from peephole.train.recipe import Recipe
+from peephole.train.wholebatch import whole_batch
 
-__all__ = ["LEAST_STEPS", "Examples", "Fitted", "Moment", "answers", "device", "fit", "normalise"]
+__all__ = ["LEAST_STEPS", "Examples", "Fitted", "Moment", "answers", "answers_of", "device", "fit", "normalise"]
 
 LOOKS = 12  # how often held-out examples are looked at during a training
 PATIENCE = 4  # looks without anything better before it stops early
@@ -34,10 +36,11 @@ LEAST_STEPS = 60  # fewer teach nothing, however slow or busy the machine
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What is learned from: images uint8 (N, C, H, W), labels int64 (N,)."""
+    """What is learned from: images uint8 (N, C, H, W), labels int64 (N,); or, with `at` int64 (N,), these rows of more images, not copied."""
 
     images: torch.Tensor
     labels: torch.Tensor
+    at: torch.Tensor | None = None
 
     @classmethod
     def of(cls, images: np.ndarray, labels: np.ndarray) -> "Examples":
@@ -46,6 +49,10 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def pixels(self, chosen: torch.Tensor) -> torch.Tensor:
+        """Return a copy (n, C, H, W) of the chosen examples' pixels."""
+        return self.images[chosen if self.at is None else self.at[chosen]]
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,16 @@ def answers(network: Network, images: torch.Tensor, batch: int = 256) -> tuple[t
     """Return logits (N, labels) and embeddings (N, features) in float32 on the CPU for uint8 images (N, C, H, W)."""
     network.eval()
     where = next(network.parameters()).device
-    parts = [network(normalise(images[at : at + batch].to(where).float(), network)) for at in range(0, len(images), batch)]
+    parts = [network(normalise(images[at : at + batch].to(where).float(), network)) for at in range(0, max(1, len(images)), batch)]
     return torch.cat([p[0] for p in parts]).float().cpu(), torch.cat([p[1] for p in parts]).float().cpu()
+
+
+def answers_of(network: Network, images: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits (n, labels) and embeddings (n, features) for some of uint8 images (N, H, W, C), gathered a thousand at a time."""
+    whole = Examples.of(images, np.empty(0)).images
+    pieces = [torch.from_numpy(np.asarray(indices[at : at + 1024], np.int64)) for at in range(0, max(1, len(indices)), 1024)]
+    parts = [answers(network, whole[piece]) for piece in pieces]
+    return torch.cat([p[0] for p in parts]).numpy(), torch.cat([p[1] for p in parts]).numpy()
 
 
 def draws(seed: int, step: int) -> torch.Generator:
@@ -144,17 +159,24 @@ def _schedule(step: int, steps: int, peak: float) -> float:
 
 
 def _learn(state: State, examples: Examples, chosen: torch.Tensor, recipe: Recipe, step: int) -> torch.Tensor:
-    """Take one step of gradient descent on the chosen examples and return the loss."""
+    """Take one step of gradient descent on the chosen examples and return the loss.
+
+    Of many processes each takes its share of the chosen; the gradients are added up, and all hear whether one was asked to stop.
+    """
     network, where = state.network, next(state.network.parameters()).device
     torch.manual_seed(recipe.seed + step)  # dropout draws from here
-    images = normalise(augment(examples.images[chosen], recipe.augment, Key(recipe.seed, step)).to(where), network)
+    mine, total = distributed.share(len(chosen)), len(chosen)
+    state.place.first, state.place.total, chosen = mine.start, total, chosen[mine]
+    images = normalise(augment(examples.pixels(chosen), recipe.augment, Key(recipe.seed, step, mine.start)).to(where), network)
     with low_precision(where):
         logits, _ = network(images.contiguous(memory_format=torch.channels_last))
     loss = cross_entropy(logits.float(), examples.labels[chosen].to(where), label_smoothing=recipe.label_smoothing)
+    loss = loss if len(chosen) == total else loss * (len(chosen) / total)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    loss, state.stop = distributed.add_up(network.parameters(), loss.detach(), state.asked())
     state.optimiser.step()
-    return loss.detach()
+    return loss
 
 
 def _begin(network: Network, recipe: Recipe) -> State:
@@ -167,11 +189,17 @@ def _begin(network: Network, recipe: Recipe) -> State:
 def steps_in(seconds: float, network: Network, examples: Examples, recipe: Recipe) -> int:
     """Measure on a copy how many steps fit into `seconds` (at least 60, at most 100,000)."""
     state = _begin(copy.deepcopy(network).train(), replace(recipe, learning_rate=1e-9))
+    with whole_batch(state.network) as state.place:
+        return distributed.agreed(_measured(seconds, state, examples, recipe))
+
+
+def _measured(seconds: float, state: State, examples: Examples, recipe: Recipe) -> int:
+    """Take a few steps against the clock; process 0 holds it."""
     order = Order(examples.labels, recipe.batch, recipe.seed)
     for step in range(2):
         _learn(state, examples, order(step), recipe, step)
     begun, took = time.perf_counter(), list[float]()
-    while len(took) < 3 or (time.perf_counter() - begun < min(0.5, 0.05 * seconds) and len(took) < 20):
+    while distributed.agreed(len(took) < 3 or (time.perf_counter() - begun < min(0.5, 0.05 * seconds) and len(took) < 20)):
         at = time.perf_counter()
         _learn(state, examples, order(len(took)), recipe, len(took)).item()
         state.advance()
@@ -181,11 +209,15 @@ def steps_in(seconds: float, network: Network, examples: Examples, recipe: Recip
 
 def _look(state: State, held_out: Examples) -> float:
     """Judge the averaged weights on held-out examples, remember them if they are the best so far, and return the share of right answers."""
-    judge = copy.deepcopy(state.network)
-    judge.load_state_dict(state.averaged)
-    logits, _ = answers(judge, held_out.images)
-    state.remember(float(cross_entropy(logits, held_out.labels)))
-    return float((logits.argmax(1) == held_out.labels).float().mean())
+    cost, right = 0.0, 0.0
+    if distributed.leads():
+        judge = copy.deepcopy(state.network)
+        judge.load_state_dict(state.averaged)
+        logits, _ = answers(judge, held_out.pixels(torch.arange(len(held_out))))
+        cost, right = float(cross_entropy(logits, held_out.labels)), float((logits.argmax(1) == held_out.labels).float().mean())
+    cost, right = distributed.agreed((cost, right))
+    state.remember(cost)
+    return right
 
 
 def _observe(state: State, loss: torch.Tensor, rate: float, held_out: Examples | None, recipe: Recipe) -> Moment | None:
@@ -215,20 +247,25 @@ def fit(
     """Train `network` in place on `examples`; return it with the running average of its weights.
 
     With `held_out`, training stops once 4 looks in a row (after the middle of the cycle) brought no lower held-out loss, and the best
-    weights are kept. With `kept`, a stop leaves a file from which a later call goes on to the same weights.
+    weights are kept. With `kept`, a stop leaves a file from which a later call goes on to the same weights. Of many processes each takes its
+    share of every batch; process 0 looks at what is held out, decides, and keeps the file; all return the same network.
     Raises NotANumber when the loss does, TrainingStopped on Ctrl-C.
     """
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     state = _begin(network, recipe)
-    if kept and kept.resume:
+    if kept and kept.resume and distributed.leads():
         state.restore(kept)
+    if distributed.size() > 1:
+        state.take(distributed.agreed(state.parts()))
     state.steps = state.steps or recipe.steps or steps_in(recipe.seconds, network, examples, recipe)
     order, history = Order(examples.labels, recipe.batch, recipe.seed), list[Moment]()
     begun = saved = time.perf_counter()
     network.train()
+    many = distributed.size() > 1
     try:
-        with signals_wait() as release:
+        with signals_wait(patient=many) as held, whole_batch(network) as state.place:
+            state.asked = lambda: bool(held.came)
             while state.step < state.steps and state.worse < PATIENCE:
                 rate = _schedule(state.step, state.steps, recipe.learning_rate)
                 for group in state.optimiser.param_groups:
@@ -240,13 +277,18 @@ def fit(
                     history.append(moment)
                     if watch:
                         watch(moment)
-                if kept and (time.perf_counter() - saved > CHECKPOINT_SECONDS or state.step == state.steps):
+                if kept and distributed.leads() and (time.perf_counter() - saved > CHECKPOINT_SECONDS or state.step == state.steps):
                     state.save(kept)
                     saved = time.perf_counter()
-                release()
+                if not many:
+                    held()
+                elif state.stop:
+                    raise KeyboardInterrupt
+            if many and distributed.any_of(bool(held.came)):
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         raise _stopped(state, kept) from None
-    network.load_state_dict(state.best or state.averaged)
+    network.load_state_dict(distributed.agreed(state.best or state.averaged))
     return Fitted(network.cpu().eval(), replace(recipe, steps=state.step), time.perf_counter() - begun, tuple(history))
 
 
@@ -255,5 +297,7 @@ def _stopped(state: State, kept: Kept | None) -> TrainingStopped:
     what = f"training was stopped after {state.step} of {state.steps} steps"
     if not kept:
         return TrainingStopped(what, "start again; give it more time with --seconds")
-    state.save(kept)
+    if distributed.leads():
+        state.save(kept)
+    distributed.agreed(None)  # nobody leaves before the state is kept
     return TrainingStopped(f"{what}; a checkpoint was kept", f"go on where it stopped: the same command with --resume (it reads {kept.path})")
