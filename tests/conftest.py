@@ -202,5 +202,5 @@ def drawn_model(tmp_path_factory, drawn_photos) -> Path:
     from peephole.train.recipe import Options
 
     path = tmp_path_factory.mktemp("drawn") / "drawn.onnx"
-    build(drawn_photos, path, Options(network="plain", steps=60, threads=1, plain=Plain(filters=(8, 16), hidden=32)))
+    build(drawn_photos, path, Options(network="plain", steps=150, threads=1, plain=Plain(filters=(8, 16), hidden=32)))
     return path

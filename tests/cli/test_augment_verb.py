@@ -10,7 +10,7 @@ def test_a_sheet_of_a_folder(peep, tmp_path):
     """It writes the picture and says what the recipe does."""
     said = peep("augment", folder(tmp_path / "photos", 2), "-o", tmp_path / "sheet.png", "--columns", 2, "--strength", 1)
     assert said.code == 0, said.err
-    assert "rows at" in said.out and "the recipe varies by shift up to" in said.out
+    assert "rows at" in said.out and "the recipe varies by strokes thicker or thinner" in said.out
     with Image.open(tmp_path / "sheet.png") as image:
         assert image.format == "PNG" and image.width > 190
 

@@ -55,7 +55,8 @@ def test_every_option_arrives(peep, photos, tmp_path):
         **{"filters": [3, 5], "kernel": 5, "stride": 2, "padding": "valid", "pool": 1, "hidden": 7, "keep_prob": 0.5, "norm": "batch"},
     }
     varied = {name: amount for name, amount in recipe["augment"].items() if amount}
-    assert varied == {"shift": 0.1, "scale": 0.2, "rotate": 5.0, "colour": 0.3, "noise": 4.0, "flip": True, "scratch": 2.0}
+    bent = {"shear": 10, "elastic": 0.05, "thickness": 0.03}  # what the recipe derives and no option named
+    assert varied == {"shift": 0.1, "scale": 0.2, "rotate": 5.0, "colour": 0.3, "noise": 4.0, "flip": True, "scratch": 2.0} | bent
     wanted = {"learning_rate": 0.01, "label_smoothing": 0.2, "weight_decay": 0.1, "batch": 8, "steps": 6, "seed": 3, "height": 20, "width": 24}
     assert {name: recipe[name] for name in wanted} == wanted
     assert card["unknown"]["false_accept"] == 0.05 and card["evidence"][0]["unit"] == "kind"
