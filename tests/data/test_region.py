@@ -11,6 +11,7 @@ from PIL import Image
 from peephole.base.card import Region
 from peephole.base.errors import DataError, InputError, PhotoError
 from peephole.data import motion
+from peephole.data.border import glances
 from peephole.data.prepare import prepare, prepare_part
 from peephole.data.region import NO_FACE, cut, place, require_ready
 
@@ -173,3 +174,10 @@ def test_a_part_is_prepared_as_a_picture_of_its_own():
     """Preparing a box of a picture gives the bytes of preparing the picture cut beforehand."""
     image = scene(6, 90, 70)
     assert np.array_equal(prepare_part(image, (10, 5, 70, 65), spec(24)), prepare(image.crop((10, 5, 70, 65)), spec(24)))
+
+
+def test_the_smallest_pictures_have_glances() -> None:
+    """A picture one pixel high keeps its height: grey or colour, it is looked at as it stands."""
+    grey, colour = np.full((2, 1, 5, 1), 90, np.uint8), np.full((2, 1, 1, 3), (10, 20, 30), np.uint8)
+    assert glances(grey).shape == glances(colour).shape == (2, 16, 16, 3)
+    assert (glances(grey) == 90).all() and (glances(colour) == (10, 20, 30)).all()

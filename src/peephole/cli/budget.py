@@ -9,7 +9,7 @@ from rich.text import Text
 
 from peephole.base.evidence import counted, percent
 from peephole.base.extras import load as part
-from peephole.cli.learn import _region
+from peephole.cli.learn import region_of
 from peephole.cli.show import ProgressWatcher, console, print_json
 
 if TYPE_CHECKING:  # both need PyTorch, which the command line does without until a verb asks for it
@@ -37,7 +37,7 @@ def budget(
     options = part("train.recipe:Options")(seconds=seconds, network=network, seed=seed)
     with ProgressWatcher() as watch:
         found = part("export.budget:budget")(
-            photos, options, unlabelled=unlabelled, more=more, frames=frames, skip=tuple(skip or ()), region=_region(region), watch=watch
+            photos, options, unlabelled=unlabelled, more=more, frames=frames, skip=tuple(skip or ()), region=region_of(region), watch=watch
         )
     print_json(found) if json else _show(found)
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from peephole.base.evidence import counted
 from peephole.base.extras import load as part
-from peephole.cli.learn import _region
+from peephole.cli.learn import region_of
 from peephole.cli.show import ProgressWatcher, console, print_json
 
 if TYPE_CHECKING:  # needs PyTorch, which the command line does without until a verb asks for it
@@ -31,7 +31,7 @@ def doubt(
     if output is not None:
         part("cli.doubtpage:require_page")(output)
     with ProgressWatcher() as watch:
-        found = part("export.doubts:doubts")(photos, seconds=seconds, skip=tuple(skip or ()), region=_region(region), seed=seed, watch=watch)
+        found = part("export.doubts:doubts")(photos, seconds=seconds, skip=tuple(skip or ()), region=region_of(region), seed=seed, watch=watch)
     if output is not None:
         part("cli.doubtpage:write")(found, output)
     if json:

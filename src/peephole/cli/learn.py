@@ -11,7 +11,7 @@ from peephole.base.errors import SettingsError, did_you_mean
 from peephole.base.extras import load as part
 from peephole.cli.show import ProgressWatcher, card_lines, console, print_json
 
-__all__ = ["train"]
+__all__ = ["region_of", "train"]
 
 AUGMENTATIONS = ("shift", "scale", "rotate", "colour", "noise")
 
@@ -26,7 +26,7 @@ def _numbers(text: str, what: str) -> tuple[int, ...]:
         ) from None
 
 
-def _region(text: str) -> Region | Literal["auto"]:
+def region_of(text: str) -> Region | Literal["auto"]:
     """Read `whole`, `motion`, `face`, `auto`, or a rectangle: left,top,width,height as fractions of the frame, `rectangle:` before it or not."""
     if text == "auto":
         return "auto"
@@ -162,7 +162,7 @@ def _run(
             options,
             strangers=strangers,
             skip=tuple(skip or ()),
-            region=_region(region),
+            region=region_of(region),
             resume=resume,
             memory=memory,
             watch=watch,

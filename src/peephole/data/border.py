@@ -50,7 +50,8 @@ class Border:
 
 def glances(images: np.ndarray) -> np.ndarray:
     """Return uint8 pictures (N, H, W, C), C = 1 or 3, as the 16 x 16 x 3 cells that `test` looks at."""
-    found = [np.asarray(Image.fromarray(image.squeeze()).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)) for image in images]
+    flat = [image[..., 0] if image.shape[-1] == 1 else image for image in images]
+    found = [np.asarray(Image.fromarray(image).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)) for image in flat]
     return np.stack(found) if found else np.empty((0, SIDE, SIDE, 3), np.uint8)
 
 

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from peephole.base.errors import DataError, MissingInput, PhotoError
-from peephole.data.decode import read_header
-from peephole.data.layout import printable, walk
-from peephole.data.photos import Listing, Photo, Refusal
+from peephole.base.errors import DataError, MissingInput
+from peephole.data.layout import Place, walk
+from peephole.data.photos import Listing, Photo, Refusal, look
 
 __all__ = ["frames"]
 
@@ -20,20 +19,11 @@ def frames(folder: Path | str) -> Listing:
         raise MissingInput(f"{root} is not there", "check the path; --unlabelled names a folder of frames")
     if not root.is_dir():
         raise DataError(f"{root} is a file, not a folder of frames", "give the folder that holds the frames")
-    photos, refused, litter = list[Photo](), list[Refusal](), list[str]()
-    for entry in walk(root, litter):
-        name, reason = "/".join(entry.parts) or ".", entry.reason
-        if not reason:
-            try:
-                head = read_header(entry.path)
-            except (PhotoError, MissingInput) as error:
-                reason = error.what if isinstance(error, PhotoError) else "went away while it was read"
-            else:
-                size = (head.width, head.height, head.mode, entry.bytes, head.taken, head.format, head.turned, head.animated)
-                photos.append(Photo(Path(entry.path), name, "unknown", name, "", *size))
-                continue
-        refused.append(Refusal(printable(name), reason))
+    litter: list[str] = []
+    found = [look(entry, Place("unknown", "/".join(entry.parts))) for entry in walk(root, litter)]
+    photos = tuple(one for one in found if isinstance(one, Photo))
+    refused = tuple(one for one in found if isinstance(one, Refusal))
     if not photos:
         why = f"; {len(refused)} files were refused, the first one, {refused[0].id}: {refused[0].reason}" if refused else ""
         raise DataError(f"{root} holds no frame that can be read{why}", "give a folder of photos that nobody has labelled yet")
-    return Listing(root, tuple(photos), tuple(refused), ())
+    return Listing(root, photos, refused, ())

@@ -9,7 +9,7 @@ from peephole.base.errors import DataError, MissingInput, PhotoError, did_you_me
 from peephole.data.decode import open_bytes, open_photo, read_header
 from peephole.data.layout import Entry, Place, is_unknown, label_of, place, printable, split_folders, walk
 
-__all__ = ["Listing", "Photo", "Refusal", "open_bytes", "open_photo", "require_trainable", "scan"]
+__all__ = ["Listing", "Photo", "Refusal", "look", "open_bytes", "open_photo", "require_trainable", "scan"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def scan(root: Path | str, *, skip: Iterable[str] = (), each_file_a_stranger: bo
         if where.label and where.label in out:
             skipped[where.label] += 1
             continue
-        found = _look(entry, where)
+        found = look(entry, where)
         if isinstance(found, Photo):
             photos.append(found)
         else:
@@ -100,7 +100,7 @@ def scan(root: Path | str, *, skip: Iterable[str] = (), each_file_a_stranger: bo
     return Listing(root, tuple(photos), tuple(refused), notes)
 
 
-def _look(entry: Entry, where: Place) -> Photo | Refusal:
+def look(entry: Entry, where: Place) -> Photo | Refusal:
     """Make one file a photo or a refusal."""
     name = "/".join(entry.parts) or "."
     reason = entry.reason or where.reason

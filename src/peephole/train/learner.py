@@ -156,6 +156,7 @@ class Frozen:
         each = 32 * distributed.size()  # photos at a time, shared among the processes
 
         def features(chosen: np.ndarray, key: Key | None) -> np.ndarray:
+            """Return the features of some photos, varied by a key's draws where there is one."""
             nonlocal done
             done += len(chosen)
             mine = distributed.share(len(chosen))
