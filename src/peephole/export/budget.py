@@ -7,6 +7,7 @@ tells what more of them should do.
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -89,7 +90,7 @@ def budget(
     more: int = 10,
     frames: int = 10,
     skip: tuple[str, ...] = (),
-    region: Region | None = None,
+    region: Region | Literal["auto"] | None = None,
     watch: Watcher | None = None,
 ) -> Budget:
     """Say what `more` photos of every label would buy, for whom, and which `frames` of the folder `unlabelled` would help most.

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -80,7 +81,7 @@ def doubts(
     *,
     seconds: float = 60.0,
     skip: tuple[str, ...] = (),
-    region: Region | None = None,
+    region: Region | Literal["auto"] | None = None,
     seed: int = 7,
     watch: Watcher | None = None,
 ) -> Doubts:
