@@ -15,9 +15,34 @@ PHOTOS = Facts(examples=40, labels=2, fewest=20, height=768, width=1024, colour=
 DIGITS = Facts(examples=60_000, labels=10, fewest=5_421, height=28, width=28, colour=False, drawing=True)
 
 
-def test_drawings_get_the_plain_network():
-    """Small, grey, strongly varied because there are few, and never mirrored."""
+def test_few_drawings_get_the_practised_network():
+    """Strokes at the size it practised at, its weights kept, varied a little, never mirrored; many drawings do without."""
     recipe = derive(DRAWINGS, Options())
+    assert (recipe.network, recipe.fit, recipe.channels, recipe.height, recipe.width) == ("strokes", "frozen", 1, 32, 32)
+    assert recipe.augment.rotate > 0 and not recipe.augment.flip
+    assert "practised weights kept" in recipe.sentence()
+    assert derive(replace(DRAWINGS, fewest=500), Options()).network == "plain"
+    trained_on = derive(DRAWINGS, Options(network="strokes", fit="finetune"))
+    assert trained_on.augment.rotate > recipe.augment.rotate and trained_on.learning_rate > 3e-4
+
+
+@pytest.mark.parametrize("given", [{"plain": Plain(pool=3)}, {"steps": 50}, {"learning_rate": 0.01}, {"size": (28, 28)}, {"batch": 16}])
+def test_a_number_of_a_training_trains_from_nothing(given):
+    """What only a network trained from nothing has: then one is trained."""
+    assert derive(DRAWINGS, Options(**given)).network == "plain"
+
+
+def test_strokes_looks_at_its_own_size():
+    """32 x 32, and a sentence for any other."""
+    assert derive(DRAWINGS, Options(network="strokes", size=(32, 32))).width == 32
+    with pytest.raises(SettingsError, match="32x32") as refused:
+        derive(DRAWINGS, Options(network="strokes", size=(64, 64)))
+    assert "--network plain" in refused.value.hint
+
+
+def test_drawings_trained_from_nothing():
+    """Small, grey, strongly varied because there are few, and never mirrored."""
+    recipe = derive(DRAWINGS, Options(network="plain"))
     assert (recipe.network, recipe.fit, recipe.channels) == ("plain", "train", 1)
     assert (recipe.height, recipe.width) == (32, 31)
     assert recipe.augment.rotate > 0 and recipe.augment.shift > 0 and not recipe.augment.flip
@@ -44,7 +69,7 @@ def test_many_photos_and_much_time_train_the_pretrained_network_on():
 
 def test_a_big_set_is_varied_less_and_smoothed_less():
     """60,000 digits: a bigger batch, a milder variation, at their own size."""
-    recipe, few = derive(DIGITS, Options()), derive(replace(DIGITS, examples=100, fewest=10), Options())
+    recipe, few = derive(DIGITS, Options()), derive(replace(DIGITS, examples=100, fewest=10), Options(network="plain"))
     assert (recipe.height, recipe.width, recipe.network) == (28, 28, "plain")
     assert recipe.batch > few.batch and recipe.label_smoothing < few.label_smoothing
     assert recipe.augment.rotate < few.augment.rotate and recipe.augment.noise == 0
@@ -60,9 +85,9 @@ def test_large_pictures_are_made_small_for_the_plain_network():
     """At most 64 pixels for photos and 32 for drawings, with the aspect kept; never under 8."""
     recipe = derive(PHOTOS, Options(network="plain"))
     assert (recipe.height, recipe.width) == (48, 64)
-    narrow = derive(replace(DRAWINGS, height=2000, width=50), Options())
+    narrow = derive(replace(DRAWINGS, height=2000, width=50), Options(network="plain"))
     assert (narrow.height, narrow.width) == (32, 8)
-    tiny = derive(replace(DRAWINGS, height=3, width=5), Options())
+    tiny = derive(replace(DRAWINGS, height=3, width=5), Options(network="plain"))
     assert (tiny.height, tiny.width) == (8, 8)
 
 
@@ -94,7 +119,7 @@ def test_the_sentence_says_it_all():
         "plain (32,64,128 filters of 3x3, pool 2, hidden 625, keep 0.7) trained from nothing, at 32x31x1, "
         "300 steps of 64, learning rate 0.003, varied by rotation up to 20 degrees; seed 7"
     )
-    assert "as many steps as fit into 30 s" in derive(DRAWINGS, Options()).sentence()
+    assert "as many steps as fit into 30 s" in derive(DRAWINGS, Options(network="plain")).sentence()
     assert "ImageNet weights kept" in derive(PHOTOS, Options()).sentence()
     assert "batch norm" in derive(DRAWINGS, Options(plain=Plain(norm="batch"))).sentence()
 
@@ -108,7 +133,7 @@ def test_the_recipe_is_plain_json():
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        ({"network": "plan"}, "--network auto|plain|vgg|inception|resnet|lite0"),
+        ({"network": "plan"}, "--network auto|plain|vgg|inception|resnet|strokes|lite0"),
         ({"fit": "tune"}, "--fit auto|frozen|finetune"),
         ({"seconds": 0}, "--seconds"),
         ({"seconds": math.nan}, "--seconds"),

@@ -40,6 +40,7 @@ from peephole.export.wallpaper import tested
 from peephole.train import distributed
 from peephole.train.checkpoint import Kept, find
 from peephole.train.doubt import told
+from peephole.train.enough import settled
 from peephole.train.facts import survey
 from peephole.train.judged import judge_by_holding_out, known_examples, parts_held_out
 from peephole.train.learner import learner_for
@@ -129,6 +130,7 @@ def _build(root: Path, output: Path, options: Options, strangers: Strangers, gat
     parts = split(photos, recipe.seed)
     for note in parts.notes:
         watch.said(note)
+    recipe = settled(recipe, options, photos, parts, partial(survey, listing, options.seed), watch=watch)
     recipe = replace(recipe, seconds=recipe.seconds * (FROZEN_SHARE if recipe.fit == "frozen" else FINAL_SHARE[parts.role]))
     watch.said(recipe.sentence())
     _say_unused(recipe, options, resume, watch)

@@ -14,12 +14,14 @@ from sklearn.linear_model import LogisticRegression
 
 from peephole.base.watch import Watcher
 from peephole.data.dataset import PhotoSet
+from peephole.decide.familiarity import centre_of
 from peephole.nets.blocks import Network, Shape
-from peephole.nets.lite0 import lite0
+from peephole.nets.lite0 import MEAN, STD
 from peephole.nets.networks import draw
 from peephole.train import distributed
 from peephole.train.augment import Key, augment
 from peephole.train.checkpoint import Kept
+from peephole.train.ink import ink
 from peephole.train.loop import LEAST_STEPS, Examples, Fitted, Moment, answers, answers_of, device, fit, steps_in
 from peephole.train.recipe import Recipe
 
@@ -28,6 +30,8 @@ __all__ = ["Frozen", "Learner", "Model", "Scratch", "learner_for"]
 Watch = Callable[[Moment], None]
 # The inverse of the L2 penalty, chosen on tuning draws of cats and dogs (docs/log.md).
 STRENGTH = 1.0
+# What a cosine of 1 is worth in logits while the practised network is trained on: as in practice.
+SHARPNESS = 16.0
 # Seconds in which many steps fit, however slow: what is asked when too few fit into those given.
 PROBE = 100.0
 
@@ -83,6 +87,16 @@ def _spread(images: np.ndarray, chosen: np.ndarray) -> tuple[tuple[float, ...], 
     return tuple(float(v) for v in mean), tuple(max(float(v), 1.0) for v in std)
 
 
+def _scale(photos: PhotoSet, recipe: Recipe, among: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the mean and the spread of each channel that the network takes off its pixels; `among` may set them."""
+    if recipe.network == "lite0":
+        return MEAN, STD
+    if recipe.network == "strokes":
+        mean, std = ink(photos.images, among)
+        return (mean,), (std,)
+    return _spread(photos.images, among[:: max(1, len(among) // 5000)])
+
+
 class Scratch:
     """Trains a network step by step; also fine-tunes a pretrained one."""
 
@@ -90,13 +104,27 @@ class Scratch:
         """`among` are the photos whose pixels may set the normalisation."""
         self.photos, self.recipe = photos, recipe
         self.examples = Examples.of(photos.images, photos.labels)
-        self.mean, self.std = _spread(photos.images, among[:: max(1, len(among) // 5000)])
+        self.mean, self.std = _scale(photos, recipe, among)
 
     def build(self, labels: int, seed: int) -> Network:
         """Return a fresh network for so many labels."""
         torch.manual_seed(seed)
         shape = Shape(self.recipe.channels, self.recipe.height, self.recipe.width)
         return draw(self.recipe.network, shape, labels, self.mean, self.std, plan=self.recipe.plain, deep=self.recipe.deep)
+
+    def _begun(self, indices: np.ndarray, labels: np.ndarray) -> Network:
+        """Return a network for the labels (N,) of some photos: with practised weights, each label's last weights point to the mean of its photos.
+
+        What was learned before is not shaken by a last layer of chance (Kumar et al. 2022).
+        """
+        network = self.build(int(labels[indices].max()) + 1, self.recipe.seed)
+        if self.recipe.network == "strokes":
+            _, embedding = answers_of(network, self.photos.images, indices)
+            means = np.stack([embedding[labels[indices] == label].mean(0) for label in range(network.head().out_features)])
+            means = means / np.linalg.norm(means, axis=1, keepdims=True).clip(1e-6) - centre_of(embedding, labels[indices])
+            with torch.no_grad():
+                network.head().weight.copy_(torch.from_numpy(SHARPNESS * means))
+        return network
 
     def _examples(self, indices: np.ndarray, labels: np.ndarray) -> Examples:
         return Examples(self.examples.images, torch.from_numpy(labels[indices]), torch.from_numpy(indices))
@@ -116,14 +144,14 @@ class Scratch:
     def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> Model:
         """Train for `share` of the final training's steps, which must have been taken before."""
         recipe = replace(self.recipe, steps=max(LEAST_STEPS // 2, round(self.recipe.steps * share)))
-        network = self.build(int(labels[indices].max()) + 1, recipe.seed)
+        network = self._begun(indices, labels)
         return _Answering(fit(network, self._examples(indices, labels), recipe).network, self.photos.images)
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Train the network to export."""
         labels = self.photos.labels
         looked = self._examples(held_out[:2000], labels) if len(held_out) else None
-        network = self.build(len(self.photos.names), self.recipe.seed)
+        network = self._begun(indices, labels)
         fitted = fit(network, self._examples(indices, labels), self.recipe, looked, watch=watch, kept=kept)
         self.recipe = fitted.recipe
         return fitted
@@ -148,7 +176,8 @@ class Frozen:
     def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> None:
         """Compute the features of every photo once, and of `recipe.views` varied views of those in `among`: fewer where the time is short."""
         self.photos, self.recipe, self.watch = photos, recipe, watch or Watcher()
-        self.network = lite0(Shape(3, recipe.height, recipe.width), len(photos.names)).to(device()).eval()
+        shape = Shape(recipe.channels, recipe.height, recipe.width)
+        self.network = draw(recipe.network, shape, len(photos.names), *_scale(photos, recipe, among)).to(device()).eval()
         self.begun = time.perf_counter()
         images = Examples.of(photos.images, photos.labels).images
         done = 0

@@ -12,12 +12,14 @@ from peephole.base.errors import SettingsError, did_you_mean
 from peephole.nets.blocks import Shape
 from peephole.nets.cnn import Plain
 from peephole.nets.deep import USUAL, Deep, Settled, settle
-from peephole.nets.networks import DEEP, NETWORKS
+from peephole.nets.networks import DEEP, NETWORKS, PRETRAINED
+from peephole.nets.strokes import SIDE
 from peephole.train.augment import Augment
 
 __all__ = ["Facts", "Options", "Recipe", "derive", "unused"]
 
 Fit = Literal["train", "frozen", "finetune"]
+MANY = 500  # examples of a label from which on it needs little variation, and no practice beforehand
 
 # Option, type, the type in words, an example: what Python code may have got wrong.
 KINDS: tuple[tuple[str, type, str, str], ...] = (
@@ -60,8 +62,8 @@ class Facts:
 class Options:
     """What the user may fix; None leaves it to the recipe.
 
-    `network`: auto, plain, vgg, inception, resnet or lite0; `plain` are the numbers of plain, `deep` those of vgg, inception and resnet;
-    `fit`: auto, frozen or finetune (lite0). `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
+    `network`: auto, plain, vgg, inception, resnet, strokes or lite0; `plain` are the numbers of plain, `deep` those of vgg, inception and resnet;
+    `fit`: auto, frozen or finetune (strokes, lite0). `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
     """
 
     network: str = "auto"
@@ -151,10 +153,11 @@ class Recipe:
 
     def sentence(self) -> str:
         """Return the recipe in one sentence."""
+        learned = "ImageNet" if self.network == "lite0" else "practised"
         what = {
             "train": f"{self.network} {self._drawing()} trained from nothing",
-            "frozen": f"{self.network} with its ImageNet weights kept, a new last layer fitted on {self.views} views of each photo",
-            "finetune": f"{self.network} trained on from its ImageNet weights",
+            "frozen": f"{self.network} with its {learned} weights kept, a new last layer fitted on {self.views} views of each photo",
+            "finetune": f"{self.network} trained on from its {learned} weights",
         }[self.fit]
         steps = f"{self.steps} steps" if self.steps else f"as many steps as fit into {self.seconds:.{int(self.seconds < 10)}f} s"
         how = f"{steps} of {self.batch}, learning rate {self.learning_rate:g}" if self.fit != "frozen" else "no step through the network"
@@ -171,6 +174,10 @@ class Recipe:
 
 def _size(facts: Facts, options: Options, network: str) -> tuple[int, int]:
     """Choose the input's height and width: about the photos' own, never more than the network can use."""
+    if network == "strokes":
+        if options.size not in (None, (SIDE, SIDE)):
+            raise SettingsError(f"strokes looks at {SIDE}x{SIDE} pixels, what it practised at", "leave --size out, or --network plain")
+        return SIDE, SIDE
     if options.size is not None:
         return options.size
     if network == "lite0":
@@ -183,42 +190,54 @@ def _size(facts: Facts, options: Options, network: str) -> tuple[int, int]:
 
 
 def _network(facts: Facts, options: Options) -> str:
-    """Photos of real things gain from ImageNet; drawings and small pictures do not, and are faster without."""
+    """Photos of real things gain from ImageNet, a few drawings from practice; many drawings and small pictures are faster without."""
     if options.network != "auto":
         return options.network
+    if facts.drawing and facts.fewest < MANY and not _trains(options):
+        return "strokes"
     return "plain" if facts.drawing or max(facts.height, facts.width) <= 40 else "lite0"
 
 
-def _augment(facts: Facts, options: Options, network: str) -> Augment:
+def _trains(options: Options) -> bool:
+    """Tell whether a number was given that only a network trained from nothing has: then one is."""
+    free = ("size", "steps", "batch", "learning_rate", "label_smoothing", "weight_decay")
+    return options.plain != Plain() or options.deep != Deep() or any(getattr(options, name) is not None for name in free)
+
+
+def _augment(facts: Facts, options: Options, network: str, fit: Fit) -> Augment:
     """Return the augmentation asked for, or the derived one with the strengths that were named."""
     known = Augment.__dataclass_fields__
     for name in options.vary:
         if name not in known:
             raise SettingsError(f"there is no augmentation '{name}'{did_you_mean(name, known)}", f"the augmentations are {', '.join(known)}")
-    return replace(options.augment or _derived_augment(facts, network), **options.vary)  # type: ignore[arg-type]  # the names were checked
+    return replace(options.augment or _derived_augment(facts, network, fit), **options.vary)  # type: ignore[arg-type]  # the names were checked
 
 
-def _derived_augment(facts: Facts, network: str) -> Augment:
+def _derived_augment(facts: Facts, network: str, fit: Fit) -> Augment:
     if network == "lite0":
         return Augment(shift=0.06, scale=0.12, rotate=8, colour=0.15, flip=not facts.drawing)
+    if network == "strokes" and fit == "frozen":
+        return Augment(shift=0.08, scale=0.15, rotate=10, shear=8, elastic=0.03, thickness=0.02)
     # Full-size sets need little variation; a dozen drawings need a lot (docs/log.md, X or O).
-    if facts.fewest >= 500:
+    if facts.fewest >= MANY:
         return Augment(shift=0.07, scale=0.1, rotate=10, colour=0.0 if facts.drawing else 0.2)
     bent = Augment(shift=0.12, scale=0.25, rotate=20, shear=10, elastic=0.05, colour=0.2, noise=8)
     return replace(bent, thickness=0.03) if facts.drawing else bent
 
 
 def _fit(facts: Facts, options: Options, network: str) -> Fit:
-    if network != "lite0":
+    if network not in PRETRAINED:
         return "train"
     if options.fit != "auto":
         return "finetune" if options.fit == "finetune" else "frozen"
     return "finetune" if facts.fewest >= 200 and options.seconds >= 120 else "frozen"
 
 
-def _rate(fit: Fit, deep: Settled | None) -> float:
-    """Batch norm bears three times the learning rate; pretrained weights a tenth of it (docs/log.md)."""
-    return 3e-4 if fit == "finetune" else 1e-2 if deep and deep.norm == "batch" else 3e-3
+def _rate(network: str, fit: Fit, deep: Settled | None) -> float:
+    """Batch norm bears three times the learning rate; practised weights a third, pretrained ones a tenth of it (docs/log.md)."""
+    if fit == "finetune":
+        return 1e-3 if network == "strokes" else 3e-4
+    return 1e-2 if deep and deep.norm == "batch" else 3e-3
 
 
 def derive(facts: Facts, options: Options) -> Recipe:
@@ -226,8 +245,8 @@ def derive(facts: Facts, options: Options) -> Recipe:
     network = _network(facts, options)
     height, width = _size(facts, options, network)
     fit = _fit(facts, options, network)
-    few = facts.fewest < 500
-    channels: Literal[1, 3] = 3 if facts.colour or network == "lite0" else 1
+    few = facts.fewest < MANY
+    channels: Literal[1, 3] = 1 if network == "strokes" else 3 if facts.colour or network == "lite0" else 1
     deep = settle(options.deep, network, Shape(channels, height, width)) if network in DEEP else None
     recipe = Recipe(
         network=network,
@@ -239,11 +258,11 @@ def derive(facts: Facts, options: Options) -> Recipe:
         seed=options.seed,
         threads=options.threads,
         steps=options.steps or 0,
-        batch=options.batch or (32 if fit == "finetune" else 64 if few else 128),
-        learning_rate=options.learning_rate or _rate(fit, deep),
+        batch=options.batch or (32 if network == "lite0" else 64 if few else 128),
+        learning_rate=options.learning_rate or _rate(network, fit, deep),
         plain=options.plain,
         deep=deep,
-        augment=_augment(facts, options, network),
+        augment=_augment(facts, options, network, fit),
     )
     # More smoothing keeps the embeddings of few drawings tighter: strangers are told apart better (docs/log.md).
     recipe = replace(recipe, label_smoothing=0.15) if few and fit == "train" else recipe
