@@ -27,7 +27,7 @@ STAGES = ((1, 32), (2, 64), (2, 128))
 # Paper is 0 and ink is 1 in practice; this is the mean and the spread of that.
 PAPER, SPREAD = 0.13, 0.30
 WEIGHTS = "strokes.npz"
-SHA256 = "0ac42918240239c3f472abf12deadae71ac4c92b32157afe3dacff8b9bc47833"
+SHA256 = "01b6b4874c14042d3dc7a913399357bf466e053e0a3180f00068bdc10ef63de3"
 
 
 class Direction(nn.Module):
