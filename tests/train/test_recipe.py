@@ -8,7 +8,7 @@ import pytest
 from peephole.base.errors import SettingsError
 from peephole.nets.cnn import Plain
 from peephole.train.augment import Augment
-from peephole.train.recipe import Facts, Options, derive
+from peephole.train.recipe import Facts, Options, derive, unused
 
 DRAWINGS = Facts(examples=24, labels=2, fewest=12, height=120, width=116, colour=False, drawing=True)
 PHOTOS = Facts(examples=40, labels=2, fewest=20, height=768, width=1024, colour=True, drawing=False)
@@ -48,6 +48,18 @@ def test_a_big_set_is_varied_less_and_smoothed_less():
     assert (recipe.height, recipe.width, recipe.network) == (28, 28, "plain")
     assert recipe.batch > few.batch and recipe.label_smoothing < few.label_smoothing
     assert recipe.augment.rotate < few.augment.rotate and recipe.augment.noise == 0
+
+
+def test_a_team_is_asked_for_and_never_of_pretrained_networks():
+    """One network unless asked; pretrained members would all be alike, and the user is told."""
+    assert derive(DRAWINGS, Options()).members == 1
+    team = derive(DRAWINGS, Options(members=4))
+    assert team.members == 4 and team.sentence().startswith("4 times plain (")
+    alike = derive(PHOTOS, Options(members=4))
+    assert alike.members == 1 and unused(alike, Options(members=4)) == (
+        "lite0 does not have members: what was given changes nothing (--network names another)"
+    )
+    assert unused(team, Options(members=4)) is None
 
 
 def test_small_photos_need_no_pretrained_network():
@@ -118,6 +130,8 @@ def test_the_recipe_is_plain_json():
         ({"learning_rate": math.nan}, "--learning-rate"),
         ({"learning_rate": math.inf}, "--learning-rate"),
         ({"batch": 0}, "--batch"),
+        ({"members": 0}, "--members"),
+        ({"members": 17}, "--members"),
         ({"batch": 5000}, "--batch"),
         ({"label_smoothing": 1.0}, "--label-smoothing"),
         ({"weight_decay": -0.1}, "--weight-decay"),

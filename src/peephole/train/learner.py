@@ -17,6 +17,7 @@ from peephole.data.dataset import PhotoSet
 from peephole.nets.blocks import Network, Shape
 from peephole.nets.lite0 import lite0
 from peephole.nets.networks import draw
+from peephole.nets.team import Team, joined
 from peephole.train import distributed
 from peephole.train.augment import Key, augment
 from peephole.train.checkpoint import Kept
@@ -93,10 +94,11 @@ class Scratch:
         self.mean, self.std = _spread(photos.images, among[:: max(1, len(among) // 5000)])
 
     def build(self, labels: int, seed: int) -> Network:
-        """Return a fresh network for so many labels."""
+        """Return a fresh network for so many labels, or a team of them."""
         torch.manual_seed(seed)
-        shape = Shape(self.recipe.channels, self.recipe.height, self.recipe.width)
-        return draw(self.recipe.network, shape, labels, self.mean, self.std, plan=self.recipe.plain, deep=self.recipe.deep)
+        recipe, shape = self.recipe, Shape(self.recipe.channels, self.recipe.height, self.recipe.width)
+        members = [draw(recipe.network, shape, labels, self.mean, self.std, plan=recipe.plain, deep=recipe.deep) for _ in range(recipe.members)]
+        return Team(members) if len(members) > 1 else members[0]
 
     def _examples(self, indices: np.ndarray, labels: np.ndarray) -> Examples:
         return Examples(self.examples.images, torch.from_numpy(labels[indices]), torch.from_numpy(indices))
@@ -117,7 +119,7 @@ class Scratch:
         """Train for `share` of the final training's steps, which must have been taken before."""
         recipe = replace(self.recipe, steps=max(LEAST_STEPS // 2, round(self.recipe.steps * share)))
         network = self.build(int(labels[indices].max()) + 1, recipe.seed)
-        return _Answering(fit(network, self._examples(indices, labels), recipe).network, self.photos.images)
+        return _Answering(joined(fit(network, self._examples(indices, labels), recipe).network), self.photos.images)
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Train the network to export."""
@@ -126,7 +128,7 @@ class Scratch:
         network = self.build(len(self.photos.names), self.recipe.seed)
         fitted = fit(network, self._examples(indices, labels), self.recipe, looked, watch=watch, kept=kept)
         self.recipe = fitted.recipe
-        return fitted
+        return replace(fitted, network=joined(fitted.network))
 
 
 @dataclass(frozen=True, eq=False)

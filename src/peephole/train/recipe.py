@@ -29,6 +29,7 @@ KINDS: tuple[tuple[str, type, str, str], ...] = (
     ("seed", Integral, "a whole number", "seed=7"),
     ("threads", Integral, "a whole number", "threads=2"),
     ("batch", Integral, "a whole number", "batch=64"),
+    ("members", Integral, "a whole number", "members=4"),
     ("learning_rate", Real, "a number", "learning_rate=0.003"),
     ("label_smoothing", Real, "a number", "label_smoothing=0.1"),
     ("weight_decay", Real, "a number", "weight_decay=0.01"),
@@ -61,7 +62,8 @@ class Options:
     """What the user may fix; None leaves it to the recipe.
 
     `network`: auto, plain, vgg, inception, resnet or lite0; `plain` are the numbers of plain, `deep` those of vgg, inception and resnet;
-    `fit`: auto, frozen or finetune (lite0). `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
+    `fit`: auto, frozen or finetune (lite0). `members` (not of lite0): how many networks of one drawing learn side by side and answer
+    together. `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
     """
 
     network: str = "auto"
@@ -72,6 +74,7 @@ class Options:
     seed: int = 7
     threads: int = 0
     batch: int | None = None
+    members: int | None = None
     learning_rate: float | None = None
     label_smoothing: float | None = None
     weight_decay: float | None = None
@@ -99,6 +102,7 @@ class Options:
                 "--learning-rate 0.003",
             ),
             (self.batch is None or 1 <= self.batch <= 4096, f"batch is between 1 and 4096, not {self.batch}", "--batch 128"),
+            (self.members is None or 1 <= self.members <= 16, f"members is between 1 and 16, not {self.members}", "--members 4"),
             (self.batch != 1 or not self._normed(), "batch norm needs a batch of at least 2 examples", "--batch 16, or --norm none"),
             (self.label_smoothing is None or 0 <= self.label_smoothing < 1, "label-smoothing is at least 0 and below 1", "--label-smoothing 0.1"),
             (self.weight_decay is None or 0 <= self.weight_decay <= 1, "weight-decay is between 0 and 1", "--weight-decay 0.01"),
@@ -143,6 +147,7 @@ class Recipe:
     threads: int = 0
     plain: Plain = field(default_factory=Plain)
     deep: Settled | None = None
+    members: int = 1
     augment: Augment = field(default_factory=Augment)
 
     def as_dict(self) -> dict[str, Any]:
@@ -152,7 +157,7 @@ class Recipe:
     def sentence(self) -> str:
         """Return the recipe in one sentence."""
         what = {
-            "train": f"{self.network} {self._drawing()} trained from nothing",
+            "train": f"{f'{self.members} times ' * (self.members > 1)}{self.network} {self._drawing()} trained from nothing",
             "frozen": f"{self.network} with its ImageNet weights kept, a new last layer fitted on {self.views} views of each photo",
             "finetune": f"{self.network} trained on from its ImageNet weights",
         }[self.fit]
@@ -243,6 +248,7 @@ def derive(facts: Facts, options: Options) -> Recipe:
         learning_rate=options.learning_rate or _rate(fit, deep),
         plain=options.plain,
         deep=deep,
+        members=(options.members or 1) if fit == "train" else 1,
         augment=_augment(facts, options, network),
     )
     # More smoothing keeps the embeddings of few drawings tighter: strangers are told apart better (docs/log.md).
@@ -258,4 +264,5 @@ def unused(recipe: Recipe, options: Options) -> str | None:
     has = set(Plain.__dataclass_fields__ if recipe.network == "plain" else Deep.__dataclass_fields__ if recipe.deep else ())
     has -= {"shortcuts"} if recipe.network in ("vgg", "inception") else set()
     idle = sorted(name.replace("_", "-") for name in (typed | deep) - has)
+    idle += ["members"] if (options.members or 1) > recipe.members else []
     return f"{recipe.network} does not have {', '.join(idle)}: what was given changes nothing (--network names another)" if idle else None
