@@ -50,6 +50,16 @@ def test_a_big_set_is_varied_less_and_smoothed_less():
     assert recipe.augment.rotate < few.augment.rotate and recipe.augment.noise == 0
 
 
+def test_drawings_framed_alike_are_moved_less_and_bent_more():
+    """What all drawings have in common, the next one will have; many drawings say the rest themselves, photos have no frame."""
+    few = replace(DIGITS, examples=100, fewest=10)
+    free, framed = derive(few, Options()).augment, derive(replace(few, framed=True), Options()).augment
+    assert framed.shift < free.shift and framed.scale < free.scale
+    assert framed.stretch > free.stretch and framed.elastic > free.elastic and framed.shear > free.shear
+    assert derive(replace(DIGITS, framed=True), Options()) == derive(DIGITS, Options())
+    assert derive(replace(few, framed=True), Options(vary={"shift": 0.2})).augment == replace(framed, shift=0.2)
+
+
 def test_a_team_is_asked_for_and_never_of_pretrained_networks():
     """One network unless asked; pretrained members would all be alike, and the user is told."""
     assert derive(DRAWINGS, Options()).members == 1

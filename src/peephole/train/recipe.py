@@ -40,12 +40,17 @@ KINDS: tuple[tuple[str, type, str, str], ...] = (
 )
 
 
+# For a few drawings that all lie in the same place and are of the same size.
+FRAMED = Augment(shift=0.05, scale=0.1, stretch=0.4, rotate=20, shear=20, elastic=0.1, thickness=0.04, colour=0.2, noise=8)
+
+
 @dataclass(frozen=True)
 class Facts:
     """What the recipe may know of the data.
 
     How many examples and labels there are, the fewest of a label, the median height and width of the photos, whether they carry
-    colour, and whether they look like drawings (few grey levels, flat background) rather than photos of things.
+    colour, whether they look like drawings (few grey levels, flat background) rather than photos of things, and whether all drawings are
+    framed alike: in the same place and of the same size.
     """
 
     examples: int
@@ -55,6 +60,7 @@ class Facts:
     width: int
     colour: bool
     drawing: bool
+    framed: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,6 +215,9 @@ def _derived_augment(facts: Facts, network: str) -> Augment:
     # Full-size sets need little variation; a dozen drawings need a lot (docs/log.md, X or O).
     if facts.fewest >= 500:
         return Augment(shift=0.07, scale=0.1, rotate=10, colour=0.0 if facts.drawing else 0.2)
+    if facts.framed:
+        # The next drawing will lie where these lie: what it may do is bend, lean and widen, and of that a lot (docs/log.md, MNIST).
+        return FRAMED
     bent = Augment(shift=0.12, scale=0.25, rotate=20, shear=10, elastic=0.05, colour=0.2, noise=8)
     return replace(bent, thickness=0.03) if facts.drawing else bent
 

@@ -65,9 +65,10 @@ class Augment:
     the side, 0..0.1.
 
     Geometry (warp.py; one resampling) - shift: largest move as a fraction of each side, 0..0.5; scale: largest relative change of size,
-    0..0.5; stretch: largest relative change of width over height, the area kept, 0..1; rotate: largest turn in degrees, 0..180; shear: largest slant in degrees, 0..45; perspective: largest relative difference in
-    size of opposite edges, 0..0.5; elastic: largest local move as a fraction of each side, 0..0.2; flip: mirror left and right at random
-    (only where a mirrored picture keeps its label: never for letters or text).
+    0..0.5; stretch: largest relative change of width over height, the area kept, 0..1; rotate: largest turn in degrees, 0..180; shear:
+    largest slant in degrees, 0..45; perspective: largest relative difference in size of opposite edges, 0..0.5; elastic: largest local move
+    as a fraction of each side, 0..0.2; flip: mirror left and right at random (only where a mirrored picture keeps its label: never for
+    letters or text).
 
     Light (light.py) - colour: largest relative change of brightness, contrast and each channel's gain, 0..1, the last three in one;
     brightness: largest addition in 0..255 units, 0..128; contrast: largest relative change about the image's mean, 0..1; gamma: the
