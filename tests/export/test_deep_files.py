@@ -77,6 +77,16 @@ def test_a_team_from_drawings_to_a_report(tmp_path):
     assert all(f">{name}<" in page for name in wanted)
 
 
+def test_known_examples_compared_by_their_maps(tmp_path):
+    """The file's embedding is what the flatten leaves, and its familiarity that of numpy (else `build` raises)."""
+    photos = folder(tmp_path / "photos", 20)
+    small = Plain((4,), hidden=6)
+    built = build(photos, tmp_path / "maps.onnx", Options(network="plain", embedding="maps", steps=4, threads=1, size=(16, 16), plain=small))
+    layers_ = {layer.name: layer.shape for layer in built.model.card.layers}
+    assert built.model.card.outputs["embedding"] == ("N", 4 * 8 * 8) and layers_["relu_dense1"] == (6,)
+    assert ">relu_dense1<" in render(explain(load(built.path), next((photos / "X").iterdir())))
+
+
 def test_names_of_vgg():
     """Block, step, number; a folded batch norm leaves none."""
     block = ["conv1", "relu1", "conv2", "relu2", "pool"]

@@ -56,6 +56,8 @@ def test_drawings_framed_alike_are_moved_less_and_bent_more():
     free, framed = derive(few, Options()).augment, derive(replace(few, framed=True), Options()).augment
     assert framed.shift < free.shift and framed.scale < free.scale
     assert framed.stretch > free.stretch and framed.elastic > free.elastic and framed.shear > free.shear
+    alone = derive(replace(few, examples=10, fewest=1, framed=True), Options()).augment
+    assert alone.stretch > framed.stretch and alone.elastic > framed.elastic and alone.shift == framed.shift
     assert derive(replace(DIGITS, framed=True), Options()) == derive(DIGITS, Options())
     assert derive(replace(few, framed=True), Options(vary={"shift": 0.2})).augment == replace(framed, shift=0.2)
 
@@ -70,6 +72,16 @@ def test_a_team_is_asked_for_and_never_of_pretrained_networks():
         "lite0 does not have members: what was given changes nothing (--network names another)"
     )
     assert unused(team, Options(members=4)) is None
+
+
+def test_the_maps_can_be_the_embedding_where_a_hidden_layer_follows_them():
+    """Asked for, of one plain or vgg; elsewhere the user is told."""
+    asked = Options(embedding="maps")
+    assert derive(DIGITS, Options()).embedding == "hidden" and derive(DIGITS, asked).embedding == "maps"
+    assert "compared by their maps" in derive(DIGITS, asked).sentence() and unused(derive(DIGITS, asked), asked) is None
+    for other in (replace(asked, network="resnet"), replace(asked, members=2)):
+        recipe = derive(DIGITS, other)
+        assert recipe.embedding == "hidden" and "maps before a hidden layer" in unused(recipe, other)
 
 
 def test_small_photos_need_no_pretrained_network():
@@ -142,6 +154,7 @@ def test_the_recipe_is_plain_json():
         ({"batch": 0}, "--batch"),
         ({"members": 0}, "--members"),
         ({"members": 17}, "--members"),
+        ({"embedding": "map"}, "--embedding auto|hidden|maps"),
         ({"batch": 5000}, "--batch"),
         ({"label_smoothing": 1.0}, "--label-smoothing"),
         ({"weight_decay": -0.1}, "--weight-decay"),

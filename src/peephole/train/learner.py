@@ -98,6 +98,9 @@ class Scratch:
         torch.manual_seed(seed)
         recipe, shape = self.recipe, Shape(self.recipe.channels, self.recipe.height, self.recipe.width)
         members = [draw(recipe.network, shape, labels, self.mean, self.std, plan=recipe.plain, deep=recipe.deep) for _ in range(recipe.members)]
+        if recipe.embedding == "maps":
+            for member in members:
+                member.embedding_of = "flatten"
         return Team(members) if len(members) > 1 else members[0]
 
     def _examples(self, indices: np.ndarray, labels: np.ndarray) -> Examples:

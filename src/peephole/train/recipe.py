@@ -18,11 +18,15 @@ from peephole.train.augment import Augment
 __all__ = ["Facts", "Options", "Recipe", "derive", "unused"]
 
 Fit = Literal["train", "frozen", "finetune"]
+Embedding = Literal["hidden", "maps"]
+
+HIDDEN = ("plain", "vgg")  # networks with a fully connected layer between their maps and the last layer
 
 # Option, type, the type in words, an example: what Python code may have got wrong.
 KINDS: tuple[tuple[str, type, str, str], ...] = (
     ("network", str, "a name", "network='plain'"),
     ("fit", str, "a word", "fit='frozen'"),
+    ("embedding", str, "a word", "embedding='maps'"),
     ("size", tuple, "a height and a width", "size=(32, 32)"),
     ("seconds", Real, "a number", "seconds=30"),
     ("steps", Integral, "a whole number", "steps=500"),
@@ -40,8 +44,9 @@ KINDS: tuple[tuple[str, type, str, str], ...] = (
 )
 
 
-# For a few drawings that all lie in the same place and are of the same size.
-FRAMED = Augment(shift=0.05, scale=0.1, stretch=0.4, rotate=20, shear=20, elastic=0.1, thickness=0.04, colour=0.2, noise=8)
+# For a few drawings that all lie in the same place and are of the same size; with one or two of a label the bending must say it all.
+FRAMED = Augment(shift=0.05, scale=0.1, stretch=0.6, rotate=20, shear=20, elastic=0.15, thickness=0.04, colour=0.2, noise=8)
+FRAMED_ALONE = replace(FRAMED, stretch=0.9, shear=25, elastic=0.2, thickness=0.05)
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ class Options:
 
     `network`: auto, plain, vgg, inception, resnet or lite0; `plain` are the numbers of plain, `deep` those of vgg, inception and resnet;
     `fit`: auto, frozen or finetune (lite0). `members` (not of lite0): how many networks of one drawing learn side by side and answer
-    together. `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
+    together. `embedding`: auto, hidden or maps: what plain and vgg compare with the known examples, their hidden layer or the maps before it.
+    `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
     """
 
     network: str = "auto"
@@ -81,6 +87,7 @@ class Options:
     threads: int = 0
     batch: int | None = None
     members: int | None = None
+    embedding: str = "auto"
     learning_rate: float | None = None
     label_smoothing: float | None = None
     weight_decay: float | None = None
@@ -99,6 +106,10 @@ class Options:
             raise SettingsError(f"there is no network '{self.network}'{did_you_mean(self.network, NETWORKS)}", f"--network auto|{'|'.join(NETWORKS)}")
         if self.fit not in ("auto", "frozen", "finetune"):
             raise SettingsError(f"there is no fit '{self.fit}'{did_you_mean(self.fit, ('frozen', 'finetune'))}", "--fit auto|frozen|finetune")
+        if self.embedding not in ("auto", "hidden", "maps"):
+            raise SettingsError(
+                f"there is no embedding '{self.embedding}'{did_you_mean(self.embedding, ('hidden', 'maps'))}", "--embedding auto|hidden|maps"
+            )
         rules: list[tuple[bool, str, str]] = [
             (0.5 <= self.seconds <= 86_400, f"seconds is between 0.5 and 86400, not {self.seconds:g}", "--seconds 30"),
             (self.steps is None or 1 <= self.steps <= 10_000_000, f"steps is between 1 and 10 million, not {self.steps}", "--steps 500"),
@@ -154,6 +165,7 @@ class Recipe:
     plain: Plain = field(default_factory=Plain)
     deep: Settled | None = None
     members: int = 1
+    embedding: Embedding = "hidden"
     augment: Augment = field(default_factory=Augment)
 
     def as_dict(self) -> dict[str, Any]:
@@ -168,6 +180,7 @@ class Recipe:
             "finetune": f"{self.network} trained on from its ImageNet weights",
         }[self.fit]
         steps = f"{self.steps} steps" if self.steps else f"as many steps as fit into {self.seconds:.{int(self.seconds < 10)}f} s"
+        what += ", known examples compared by their maps" * (self.embedding == "maps")
         how = f"{steps} of {self.batch}, learning rate {self.learning_rate:g}" if self.fit != "frozen" else "no step through the network"
         return f"{what}, at {self.height}x{self.width}x{self.channels}, {how}, varied by {self.augment.sentence()}; seed {self.seed}"
 
@@ -217,7 +230,7 @@ def _derived_augment(facts: Facts, network: str) -> Augment:
         return Augment(shift=0.07, scale=0.1, rotate=10, colour=0.0 if facts.drawing else 0.2)
     if facts.framed:
         # The next drawing will lie where these lie: what it may do is bend, lean and widen, and of that a lot (docs/log.md, MNIST).
-        return FRAMED
+        return FRAMED if facts.fewest > 2 else FRAMED_ALONE
     bent = Augment(shift=0.12, scale=0.25, rotate=20, shear=10, elastic=0.05, colour=0.2, noise=8)
     return replace(bent, thickness=0.03) if facts.drawing else bent
 
@@ -228,6 +241,11 @@ def _fit(facts: Facts, options: Options, network: str) -> Fit:
     if options.fit != "auto":
         return "finetune" if options.fit == "finetune" else "frozen"
     return "finetune" if facts.fewest >= 200 and options.seconds >= 120 else "frozen"
+
+
+def _embedding(options: Options, network: str) -> Embedding:
+    """By itself the hidden layer: it tells strangers of the same kind apart (other digits), the maps those of another (docs/log.md)."""
+    return "maps" if options.embedding == "maps" and network in HIDDEN and (options.members or 1) == 1 else "hidden"
 
 
 def _rate(fit: Fit, deep: Settled | None) -> float:
@@ -258,6 +276,7 @@ def derive(facts: Facts, options: Options) -> Recipe:
         plain=options.plain,
         deep=deep,
         members=(options.members or 1) if fit == "train" else 1,
+        embedding=_embedding(options, network),
         augment=_augment(facts, options, network),
     )
     # More smoothing keeps the embeddings of few drawings tighter: strangers are told apart better (docs/log.md).
@@ -273,5 +292,10 @@ def unused(recipe: Recipe, options: Options) -> str | None:
     has = set(Plain.__dataclass_fields__ if recipe.network == "plain" else Deep.__dataclass_fields__ if recipe.deep else ())
     has -= {"shortcuts"} if recipe.network in ("vgg", "inception") else set()
     idle = sorted(name.replace("_", "-") for name in (typed | deep) - has)
+    idle += ["maps before a hidden layer"] if options.embedding == "maps" and recipe.embedding != "maps" else []
     idle += ["members"] if (options.members or 1) > recipe.members else []
-    return f"{recipe.network} does not have {', '.join(idle)}: what was given changes nothing (--network names another)" if idle else None
+    return (
+        f"{f'a team of {recipe.members} times ' * (recipe.members > 1)}{recipe.network} does not have {', '.join(idle)}: what was given changes nothing (--network names another)"
+        if idle
+        else None
+    )
