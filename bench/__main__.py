@@ -8,7 +8,7 @@ import traceback
 from rich.console import Console
 from rich.table import Table
 
-from bench import augment, batch1, budget, cats_dogs, doubt, footprint, mnist, report, scale, speed, wallpaper, xo
+from bench import augment, batch1, budget, cats_dogs, doubt, drawings, few, footprint, mnist, near, report, scale, speed, wallpaper, xo
 from bench.photos import DATA
 from bench.quiet import Others
 from bench.report import Row
@@ -21,11 +21,14 @@ SCRIPTS = {
     "speed": speed.run,
     "scale": scale.run,
     "xo": xo.run,
+    "drawings": drawings.run,
     "cats_dogs": cats_dogs.run,
     "wallpaper": wallpaper.run,
     "budget": budget.run,
     "doubt": doubt.run,
+    "near": near.run,
     "mnist": mnist.run,
+    "few": few.run,
 }
 CORES = 2
 NOISY = 5.0  # per cent of the cores taken by others, beyond which a timing is no evidence

@@ -1,4 +1,4 @@
-"""The lab-11 network on all of MNIST: test accuracy and seconds of training, mean of 3 seeds.
+"""All of MNIST: the lab-11 network in a minute, a small one in 4 s of training; test accuracy and seconds, mean of 3 seeds.
 
 The path is a user's: a folder with train/ and test/, `build`, the written file asked in ONNX Runtime about all 10,000 test photos.
 The recipe was chosen on part of train/ (docs/log.md); nothing is chosen here. `build` sees test/ as well: it counts proof on it and
@@ -9,6 +9,7 @@ What would make the figure unfair: trying seeds until three are good; choosing a
 
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
@@ -21,6 +22,8 @@ from peephole.train.recipe import Options
 
 SEEDS = (1, 2, 3)
 LAB_11 = Plain(filters=(32, 64, 128), kernel=3, pool=2, hidden=625)
+# A quarter of lab-11's multiplications: in 4 s it meets every training photo about once. `build` gives 85 % of the seconds to the network.
+SHORT = Options(network="plain", plain=Plain(filters=(16, 32, 64), hidden=256, norm="batch"), seconds=4.6, learning_rate=1e-2)
 
 
 def unpack(folder: Path, most: int) -> None:
@@ -34,20 +37,31 @@ def unpack(folder: Path, most: int) -> None:
                 taken[where] += 1
 
 
+def trained(root: Path, seed: int, options: Options) -> tuple[float, float, float]:
+    """Build from root/train and root/test; return the per cent of test photos named right, the seconds of training, and those of all of `build`."""
+    model = root.with_suffix(".onnx")
+    begun = time.perf_counter()
+    built = build(root, model, replace(options, seed=seed, threads=2))
+    whole = time.perf_counter() - begun
+    accuracy = percent_right(model, labelled(root / "test"))
+    print(f"mnist: seed {seed}: {accuracy:.2f} %, {built.training_seconds:.1f} s of {whole:.1f} s, {built.recipe.sentence()}", flush=True)
+    return accuracy, built.training_seconds, whole
+
+
 def run(quick: bool) -> list[Row]:
-    accuracy, training, whole = [], [], []
+    seeds = SEEDS[: 1 if quick else None]
+    full = Options(network="plain", plain=LAB_11, seconds=2 if quick else 60)
+    short = replace(SHORT, seconds=1) if quick else SHORT
     with TemporaryDirectory() as temporary:
-        root, model = Path(temporary) / "mnist", Path(temporary) / "mnist.onnx"
+        root = Path(temporary) / "mnist"
         unpack(root, 60 if quick else 100_000)
-        for seed in SEEDS[: 1 if quick else None]:
-            begun = time.perf_counter()
-            built = build(root, model, Options(network="plain", plain=LAB_11, seconds=2 if quick else 60, seed=seed, threads=2))
-            whole.append(time.perf_counter() - begun)
-            training.append(built.training_seconds)
-            accuracy.append(percent_right(model, labelled(root / "test")))
-            print(f"mnist: seed {seed}: {accuracy[-1]:.2f} %, {training[-1]:.1f} s of {whole[-1]:.1f} s, {built.recipe.sentence()}", flush=True)
+        accuracy, training, whole = zip(*(trained(root, seed, full) for seed in seeds), strict=True)
+        accuracy_short, training_short, _ = zip(*(trained(root, seed, short) for seed in seeds), strict=True)
     return [
-        Row("MNIST, lab-11, all training photos: accuracy on the test photos", tuple(accuracy), "%", "seeds", "mean", least=99.4),
-        Row("MNIST, lab-11: training the network, the slowest seed", tuple(training), "s", "seeds", "worst", most=60),
-        Row("MNIST, lab-11: from 70,000 files to the model file, reading, judging and exporting included", tuple(whole), "s", "seeds", "mean"),
+        Row("MNIST, lab-11, all training photos: accuracy on the test photos", accuracy, "%", "seeds", "mean", least=99.4),
+        Row("MNIST, one network, all training photos: accuracy on the test photos (lab-11 as above)", accuracy, "%", "seeds", "mean", least=99.6),
+        Row("MNIST, lab-11: training the network, the slowest seed", training, "s", "seeds", "worst", most=60),
+        Row("MNIST, lab-11: from 70,000 files to the model file, reading, judging and exporting included", whole, "s", "seeds", "mean"),
+        Row("MNIST, a small network, 4 s: accuracy on the test photos", accuracy_short, "%", "seeds", "mean", least=99.0),
+        Row("MNIST, a small network, 4 s: training, the slowest seed", training_short, "s", "seeds", "worst", most=4),
     ]

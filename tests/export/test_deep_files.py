@@ -18,6 +18,7 @@ from peephole.export.layers import layers
 from peephole.export.onnx import to_onnx
 from peephole.export.parity import compare, run_graph
 from peephole.nets.blocks import Network, Shape
+from peephole.nets.cnn import Plain
 from peephole.nets.deep import Deep, settle
 from peephole.nets.networks import DEEP, draw
 from peephole.train.recipe import Options
@@ -60,6 +61,30 @@ def names(name: str, deep: Deep) -> list[str]:
     asked = case(network(name, (16, 16, 1), deep), (16, 16, 1), each=1, asked=1)
     graph = to_onnx(asked.network, asked.known, (16, 16, 1))
     return [node.name for node in graph.graph.node if not node.name.startswith(("normalise", "familiarity"))]
+
+
+def test_a_team_from_drawings_to_a_report(tmp_path):
+    """Two networks side by side: the file answers as the network (else `build` raises), and each layer says whose it is."""
+    photos = folder(tmp_path / "photos", 20)
+    built = build(photos, tmp_path / "team.onnx", Options(network="plain", members=2, steps=4, threads=1, size=(16, 16), plain=Plain((4,), hidden=6)))
+    steps = [f"{step}{'1' * (step != 'flatten')}" for step in ("conv", "relu", "pool", "flatten", "dense")]
+    wanted = [f"team_member{number}_{step}" for number in (1, 2) for step in (*steps, "relu_dense1")] + ["team_concat", "logits"]
+    found = built.model.card.layers
+    assert sorted(layer.name for layer in found if not layer.name.startswith("normalise")) == sorted(wanted)
+    assert "2 times plain" in built.model.card.training.sentence
+    assert next(layer for layer in found if layer.name == "team_concat").shape == (12,)
+    page = render(explain(load(built.path), next((photos / "X").iterdir())))
+    assert all(f">{name}<" in page for name in wanted)
+
+
+def test_known_examples_compared_by_their_maps(tmp_path):
+    """The file's embedding is what the flatten leaves, and its familiarity that of numpy (else `build` raises)."""
+    photos = folder(tmp_path / "photos", 20)
+    small = Plain((4,), hidden=6)
+    built = build(photos, tmp_path / "maps.onnx", Options(network="plain", embedding="maps", steps=4, threads=1, size=(16, 16), plain=small))
+    layers_ = {layer.name: layer.shape for layer in built.model.card.layers}
+    assert built.model.card.outputs["embedding"] == ("N", 4 * 8 * 8) and layers_["relu_dense1"] == (6,)
+    assert ">relu_dense1<" in render(explain(load(built.path), next((photos / "X").iterdir())))
 
 
 def test_names_of_vgg():

@@ -240,6 +240,18 @@ def test_strokes_grow_and_shrink_on_either_paper(ground):
     torch.testing.assert_close(255 - augment(255 - images, Augment(thickness=0.04), Key(1, 1)), varied)
 
 
+def test_a_stretch_keeps_the_area():
+    """A disc becomes an ellipse up to half wider than high, or higher than wide, of the same area and in the same place."""
+    y, x = torch.meshgrid(torch.arange(61.0) - 30, torch.arange(61.0) - 30, indexing="ij")
+    disc = (200 * (torch.hypot(x, y) < 12)).expand(200, 1, 61, 61)
+    varied = augment(disc, Augment(stretch=0.5), Key(1, 1))[:, 0].double()
+    light = varied.sum((1, 2))
+    wide, high = (((varied * axis**2).sum((1, 2)) / light).sqrt() for axis in (x, y))
+    assert 1.45 < (wide / high).max() < 1.52 and 1.45 < (high / wide).max() < 1.52
+    torch.testing.assert_close(light / light.mean(), torch.ones(200, dtype=torch.float64), rtol=0, atol=0.03)
+    assert all(((varied * axis).sum((1, 2)) / light).abs().max() < 0.05 for axis in (x, y))
+
+
 def test_blur_keeps_the_light_and_spreads_a_point():
     """A point becomes a disc or a line of the same sum, no wider than the strength says, and a plain picture stays as it is."""
     point = torch.zeros(60, 1, 61, 61)

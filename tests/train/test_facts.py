@@ -1,6 +1,7 @@
 """What a recipe knows of a folder: drawings, photos, colour, sizes, from a look at a few files."""
 
 import numpy as np
+import pytest
 from PIL import Image, ImageFilter
 
 from drawings import draw, folder, save
@@ -52,10 +53,32 @@ def test_a_red_drawing_is_judged_by_its_shape(tmp_path):
     assert facts.drawing and not facts.colour
 
 
+def framed(root, count, shift=0, grow=0, light=255):
+    """Fill root/a and root/b with bars of 20 x 8 pixels or 8 x 20 in the middle of 40 x 40, moved and grown by up to so many pixels."""
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        (x, y), more = rng.integers(-shift, shift + 1, 2), int(rng.integers(-grow, grow + 1))
+        half = np.array([4 + more // 2, 10 + more])[:: 1 - 2 * (seed % 2)]
+        picture = np.full((40, 40), 255 - light, np.uint8)
+        picture[20 + y - half[0] : 20 + y + half[0], 20 + x - half[1] : 20 + x + half[1]] = light
+        save(picture, root / "ab"[seed % 2] / f"{seed}.png")
+    return survey(scan(root), 7)
+
+
+@pytest.mark.parametrize("light", [0, 255])
+def test_drawings_that_are_framed_alike(tmp_path, light):
+    """In the middle and of one size, on either paper; moved about, of many sizes, or too few to tell: not."""
+    assert framed(tmp_path / "alike", 10, light=light).framed
+    assert framed(tmp_path / "nearly", 10, shift=1, light=light).framed
+    assert not framed(tmp_path / "moved", 10, shift=5, light=light).framed
+    assert not framed(tmp_path / "sized", 10, grow=3, light=light).framed
+    assert not framed(tmp_path / "few", 7, light=light).framed
+
+
 def test_photos(tmp_path):
     """Colour where there is some; a photo without colour is no drawing."""
     coloured = survey(scan(scenes(tmp_path / "colour", 4)), 7)
-    assert coloured.colour and not coloured.drawing and (coloured.height, coloured.width) == (60, 80)
+    assert coloured.colour and not coloured.drawing and not coloured.framed and (coloured.height, coloured.width) == (60, 80)
     grey = survey(scan(scenes(tmp_path / "grey", 4, colour=False)), 7)
     assert not grey.colour and not grey.drawing
 

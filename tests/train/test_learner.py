@@ -52,6 +52,20 @@ def test_finishing_fixes_the_steps():
     assert learner.recipe.steps == fitted.recipe.steps > 0
 
 
+def test_a_team_is_one_network_in_the_end():
+    """Members begin from other weights, all learn, and what comes out answers with the mean of theirs, when held out in turn as well."""
+    learner = Scratch(PHOTOS, drawn(members=3, batch=12), EVERYTHING)
+    fresh = [member.head().weight.detach().clone() for member in learner.build(len(PHOTOS.names), 3).members()]
+    fitted = learner.finish(EVERYTHING, np.empty(0, np.int64), None, None)
+    weights = fitted.network.head().weight.detach().chunk(3, 1)
+    for at, weight in enumerate(weights):
+        assert all(not torch.equal(weight, other) for other in weights[at + 1 :])
+        assert (3 * weight - fresh[at]).abs().max() > 0.01
+    assert fitted.network.embedding_of == "team" and not fitted.network.training
+    logits, embedding = learner.learn(EVERYTHING, PHOTOS.labels, 1.0).answers(EVERYTHING[:4])
+    assert logits.shape == (4, len(PHOTOS.names)) and embedding.shape[1] == 3 * PLAN.hidden
+
+
 @pytest.fixture(scope="module")
 def frozen():
     """Frozen features of coloured drawings at 32 x 32, with one varied view of each but the last two."""

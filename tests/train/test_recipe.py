@@ -8,7 +8,7 @@ import pytest
 from peephole.base.errors import SettingsError
 from peephole.nets.cnn import Plain
 from peephole.train.augment import Augment
-from peephole.train.recipe import Facts, Options, derive
+from peephole.train.recipe import Facts, Options, derive, unused
 
 DRAWINGS = Facts(examples=24, labels=2, fewest=12, height=120, width=116, colour=False, drawing=True)
 PHOTOS = Facts(examples=40, labels=2, fewest=20, height=768, width=1024, colour=True, drawing=False)
@@ -73,6 +73,40 @@ def test_a_big_set_is_varied_less_and_smoothed_less():
     assert (recipe.height, recipe.width, recipe.network) == (28, 28, "plain")
     assert recipe.batch > few.batch and recipe.label_smoothing < few.label_smoothing
     assert recipe.augment.rotate < few.augment.rotate and recipe.augment.noise == 0
+
+
+def test_drawings_framed_alike_are_moved_less_and_bent_more():
+    """What all drawings have in common, the next one will have; many drawings say the rest themselves, photos have no frame."""
+    few = replace(DIGITS, examples=100, fewest=10)
+    free, framed = derive(few, Options(network="plain")).augment, derive(replace(few, framed=True), Options(network="plain")).augment
+    assert framed.shift < free.shift and framed.scale < free.scale
+    assert framed.stretch > free.stretch and framed.elastic > free.elastic and framed.shear > free.shear
+    alone = derive(replace(few, examples=10, fewest=1, framed=True), Options(network="plain")).augment
+    assert alone.stretch > framed.stretch and alone.elastic > framed.elastic and alone.shift == framed.shift
+    assert derive(replace(DIGITS, framed=True), Options(network="plain")) == derive(DIGITS, Options(network="plain"))
+    assert derive(replace(few, framed=True), Options(network="plain", vary={"shift": 0.2})).augment == replace(framed, shift=0.2)
+
+
+def test_a_team_is_asked_for_and_never_of_pretrained_networks():
+    """One network unless asked; pretrained members would all be alike, and the user is told."""
+    assert derive(DRAWINGS, Options()).members == 1
+    team = derive(DRAWINGS, Options(members=4))
+    assert team.members == 4 and team.sentence().startswith("4 times plain (")
+    alike = derive(PHOTOS, Options(members=4))
+    assert alike.members == 1 and unused(alike, Options(members=4)) == (
+        "lite0 does not have members: what was given changes nothing (--network names another)"
+    )
+    assert unused(team, Options(members=4)) is None
+
+
+def test_the_maps_can_be_the_embedding_where_a_hidden_layer_follows_them():
+    """Asked for, of one plain or vgg; elsewhere the user is told."""
+    asked = Options(embedding="maps")
+    assert derive(DIGITS, Options()).embedding == "hidden" and derive(DIGITS, asked).embedding == "maps"
+    assert "compared by their maps" in derive(DIGITS, asked).sentence() and unused(derive(DIGITS, asked), asked) is None
+    for other in (replace(asked, network="resnet"), replace(asked, members=2)):
+        recipe = derive(DIGITS, other)
+        assert recipe.embedding == "hidden" and "maps before a hidden layer" in unused(recipe, other)
 
 
 def test_small_photos_need_no_pretrained_network():
@@ -143,6 +177,9 @@ def test_the_recipe_is_plain_json():
         ({"learning_rate": math.nan}, "--learning-rate"),
         ({"learning_rate": math.inf}, "--learning-rate"),
         ({"batch": 0}, "--batch"),
+        ({"members": 0}, "--members"),
+        ({"members": 17}, "--members"),
+        ({"embedding": "map"}, "--embedding auto|hidden|maps"),
         ({"batch": 5000}, "--batch"),
         ({"label_smoothing": 1.0}, "--label-smoothing"),
         ({"weight_decay": -0.1}, "--weight-decay"),

@@ -98,6 +98,10 @@ def train(
     label_smoothing: Annotated[float | None, typer.Option(help="Share of each label given to all others, 0..1.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay.")] = None,
     batch: Annotated[int | None, typer.Option(help="Examples per step.")] = None,
+    members: Annotated[int | None, typer.Option(help="Networks that learn side by side and answer together, for few drawings (1).")] = None,
+    embedding: Annotated[
+        str, typer.Option(help="What plain and vgg compare with the known examples: hidden (told from others of their kind), maps (of any), auto.")
+    ] = "auto",
     steps: Annotated[int | None, typer.Option(help="Steps instead of seconds: the same steps and seed give the same weights.")] = None,
     shift: Annotated[float | None, typer.Option(help="Augmentation: largest shift, as a fraction of the side.")] = None,
     scale: Annotated[float | None, typer.Option(help="Augmentation: largest change of size, as a fraction.")] = None,

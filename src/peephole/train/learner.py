@@ -18,6 +18,7 @@ from peephole.decide.familiarity import centre_of
 from peephole.nets.blocks import Network, Shape
 from peephole.nets.lite0 import MEAN, STD
 from peephole.nets.networks import draw
+from peephole.nets.team import Team, joined
 from peephole.train import distributed
 from peephole.train.augment import Key, augment
 from peephole.train.checkpoint import Kept
@@ -107,10 +108,14 @@ class Scratch:
         self.mean, self.std = _scale(photos, recipe, among)
 
     def build(self, labels: int, seed: int) -> Network:
-        """Return a fresh network for so many labels."""
+        """Return a fresh network for so many labels, or a team of them."""
         torch.manual_seed(seed)
-        shape = Shape(self.recipe.channels, self.recipe.height, self.recipe.width)
-        return draw(self.recipe.network, shape, labels, self.mean, self.std, plan=self.recipe.plain, deep=self.recipe.deep)
+        recipe, shape = self.recipe, Shape(self.recipe.channels, self.recipe.height, self.recipe.width)
+        members = [draw(recipe.network, shape, labels, self.mean, self.std, plan=recipe.plain, deep=recipe.deep) for _ in range(recipe.members)]
+        if recipe.embedding == "maps":
+            for member in members:
+                member.embedding_of = "flatten"
+        return Team(members) if len(members) > 1 else members[0]
 
     def _begun(self, indices: np.ndarray, labels: np.ndarray) -> Network:
         """Return a network for the labels (N,) of some photos: with practised weights, each label's last weights point to the mean of its photos.
@@ -145,7 +150,7 @@ class Scratch:
         """Train for `share` of the final training's steps, which must have been taken before."""
         recipe = replace(self.recipe, steps=max(LEAST_STEPS // 2, round(self.recipe.steps * share)))
         network = self._begun(indices, labels)
-        return _Answering(fit(network, self._examples(indices, labels), recipe).network, self.photos.images)
+        return _Answering(joined(fit(network, self._examples(indices, labels), recipe).network), self.photos.images)
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Train the network to export."""
@@ -154,7 +159,7 @@ class Scratch:
         network = self._begun(indices, labels)
         fitted = fit(network, self._examples(indices, labels), self.recipe, looked, watch=watch, kept=kept)
         self.recipe = fitted.recipe
-        return fitted
+        return replace(fitted, network=joined(fitted.network))
 
 
 @dataclass(frozen=True, eq=False)

@@ -170,7 +170,10 @@ def _learn(state: State, examples: Examples, chosen: torch.Tensor, recipe: Recip
     images = normalise(augment(examples.pixels(chosen), recipe.augment, Key(recipe.seed, step, mine.start)).to(where), network)
     with low_precision(where):
         logits, _ = network(images.contiguous(memory_format=torch.channels_last))
-    loss = cross_entropy(logits.float(), examples.labels[chosen].to(where), label_smoothing=recipe.label_smoothing)
+    labels = examples.labels[chosen].to(where)
+    if logits.dim() == 3:  # a team's: each member is told the same
+        labels = labels.unsqueeze(1).expand(-1, logits.shape[2])
+    loss = cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
     loss = loss if len(chosen) == total else loss * (len(chosen) / total)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped

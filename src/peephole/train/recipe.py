@@ -20,17 +20,22 @@ __all__ = ["Facts", "Options", "Recipe", "derive", "unused"]
 
 Fit = Literal["train", "frozen", "finetune"]
 MANY = 500  # examples of a label from which on it needs little variation, and no practice beforehand
+Embedding = Literal["hidden", "maps"]
+
+HIDDEN = ("plain", "vgg")  # networks with a fully connected layer between their maps and the last layer
 
 # Option, type, the type in words, an example: what Python code may have got wrong.
 KINDS: tuple[tuple[str, type, str, str], ...] = (
     ("network", str, "a name", "network='plain'"),
     ("fit", str, "a word", "fit='frozen'"),
+    ("embedding", str, "a word", "embedding='maps'"),
     ("size", tuple, "a height and a width", "size=(32, 32)"),
     ("seconds", Real, "a number", "seconds=30"),
     ("steps", Integral, "a whole number", "steps=500"),
     ("seed", Integral, "a whole number", "seed=7"),
     ("threads", Integral, "a whole number", "threads=2"),
     ("batch", Integral, "a whole number", "batch=64"),
+    ("members", Integral, "a whole number", "members=4"),
     ("learning_rate", Real, "a number", "learning_rate=0.003"),
     ("label_smoothing", Real, "a number", "label_smoothing=0.1"),
     ("weight_decay", Real, "a number", "weight_decay=0.01"),
@@ -41,12 +46,18 @@ KINDS: tuple[tuple[str, type, str, str], ...] = (
 )
 
 
+# For a few drawings that all lie in the same place and are of the same size; with one or two of a label the bending must say it all.
+FRAMED = Augment(shift=0.05, scale=0.1, stretch=0.6, rotate=20, shear=20, elastic=0.15, thickness=0.04, colour=0.2, noise=8)
+FRAMED_ALONE = replace(FRAMED, stretch=0.9, shear=25, elastic=0.2, thickness=0.05)
+
+
 @dataclass(frozen=True)
 class Facts:
     """What the recipe may know of the data.
 
     How many examples and labels there are, the fewest of a label, the median height and width of the photos, whether they carry
-    colour, and whether they look like drawings (few grey levels, flat background) rather than photos of things.
+    colour, whether they look like drawings (few grey levels, flat background) rather than photos of things, and whether all drawings are
+    framed alike: in the same place and of the same size.
     """
 
     examples: int
@@ -56,6 +67,7 @@ class Facts:
     width: int
     colour: bool
     drawing: bool
+    framed: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,9 @@ class Options:
     """What the user may fix; None leaves it to the recipe.
 
     `network`: auto, plain, vgg, inception, resnet, strokes or lite0; `plain` are the numbers of plain, `deep` those of vgg, inception and resnet;
-    `fit`: auto, frozen or finetune (strokes, lite0). `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
+    `fit`: auto, frozen or finetune (strokes, lite0). `members` (not of strokes and lite0): how many networks of one drawing learn side by side and
+    answer together. `embedding`: auto, hidden or maps: what plain and vgg compare with the known examples, their hidden layer or the maps before
+    it. `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
     """
 
     network: str = "auto"
@@ -74,6 +88,8 @@ class Options:
     seed: int = 7
     threads: int = 0
     batch: int | None = None
+    members: int | None = None
+    embedding: str = "auto"
     learning_rate: float | None = None
     label_smoothing: float | None = None
     weight_decay: float | None = None
@@ -92,6 +108,10 @@ class Options:
             raise SettingsError(f"there is no network '{self.network}'{did_you_mean(self.network, NETWORKS)}", f"--network auto|{'|'.join(NETWORKS)}")
         if self.fit not in ("auto", "frozen", "finetune"):
             raise SettingsError(f"there is no fit '{self.fit}'{did_you_mean(self.fit, ('frozen', 'finetune'))}", "--fit auto|frozen|finetune")
+        if self.embedding not in ("auto", "hidden", "maps"):
+            raise SettingsError(
+                f"there is no embedding '{self.embedding}'{did_you_mean(self.embedding, ('hidden', 'maps'))}", "--embedding auto|hidden|maps"
+            )
         rules: list[tuple[bool, str, str]] = [
             (0.5 <= self.seconds <= 86_400, f"seconds is between 0.5 and 86400, not {self.seconds:g}", "--seconds 30"),
             (self.steps is None or 1 <= self.steps <= 10_000_000, f"steps is between 1 and 10 million, not {self.steps}", "--steps 500"),
@@ -101,6 +121,7 @@ class Options:
                 "--learning-rate 0.003",
             ),
             (self.batch is None or 1 <= self.batch <= 4096, f"batch is between 1 and 4096, not {self.batch}", "--batch 128"),
+            (self.members is None or 1 <= self.members <= 16, f"members is between 1 and 16, not {self.members}", "--members 4"),
             (self.batch != 1 or not self._normed(), "batch norm needs a batch of at least 2 examples", "--batch 16, or --norm none"),
             (self.label_smoothing is None or 0 <= self.label_smoothing < 1, "label-smoothing is at least 0 and below 1", "--label-smoothing 0.1"),
             (self.weight_decay is None or 0 <= self.weight_decay <= 1, "weight-decay is between 0 and 1", "--weight-decay 0.01"),
@@ -145,6 +166,8 @@ class Recipe:
     threads: int = 0
     plain: Plain = field(default_factory=Plain)
     deep: Settled | None = None
+    members: int = 1
+    embedding: Embedding = "hidden"
     augment: Augment = field(default_factory=Augment)
 
     def as_dict(self) -> dict[str, Any]:
@@ -155,11 +178,12 @@ class Recipe:
         """Return the recipe in one sentence."""
         learned = "ImageNet" if self.network == "lite0" else "practised"
         what = {
-            "train": f"{self.network} {self._drawing()} trained from nothing",
+            "train": f"{f'{self.members} times ' * (self.members > 1)}{self.network} {self._drawing()} trained from nothing",
             "frozen": f"{self.network} with its {learned} weights kept, a new last layer fitted on {self.views} views of each photo",
             "finetune": f"{self.network} trained on from its {learned} weights",
         }[self.fit]
         steps = f"{self.steps} steps" if self.steps else f"as many steps as fit into {self.seconds:.{int(self.seconds < 10)}f} s"
+        what += ", known examples compared by their maps" * (self.embedding == "maps")
         how = f"{steps} of {self.batch}, learning rate {self.learning_rate:g}" if self.fit != "frozen" else "no step through the network"
         return f"{what}, at {self.height}x{self.width}x{self.channels}, {how}, varied by {self.augment.sentence()}; seed {self.seed}"
 
@@ -200,8 +224,10 @@ def _network(facts: Facts, options: Options) -> str:
 
 def _trains(options: Options) -> bool:
     """Tell whether a number was given that only a network trained from nothing has: then one is."""
-    free = ("size", "steps", "batch", "learning_rate", "label_smoothing", "weight_decay")
-    return options.plain != Plain() or options.deep != Deep() or any(getattr(options, name) is not None for name in free)
+    free = ("size", "steps", "batch", "learning_rate", "label_smoothing", "weight_decay", "members")
+    return (
+        options.plain != Plain() or options.deep != Deep() or options.embedding != "auto" or any(getattr(options, name) is not None for name in free)
+    )
 
 
 def _augment(facts: Facts, options: Options, network: str, fit: Fit) -> Augment:
@@ -221,6 +247,9 @@ def _derived_augment(facts: Facts, network: str, fit: Fit) -> Augment:
     # Full-size sets need little variation; a dozen drawings need a lot (docs/log.md, X or O).
     if facts.fewest >= MANY:
         return Augment(shift=0.07, scale=0.1, rotate=10, colour=0.0 if facts.drawing else 0.2)
+    if facts.framed:
+        # The next drawing will lie where these lie: what it may do is bend, lean and widen, and of that a lot (docs/log.md, MNIST).
+        return FRAMED if facts.fewest > 2 else FRAMED_ALONE
     bent = Augment(shift=0.12, scale=0.25, rotate=20, shear=10, elastic=0.05, colour=0.2, noise=8)
     return replace(bent, thickness=0.03) if facts.drawing else bent
 
@@ -231,6 +260,11 @@ def _fit(facts: Facts, options: Options, network: str) -> Fit:
     if options.fit != "auto":
         return "finetune" if options.fit == "finetune" else "frozen"
     return "finetune" if facts.fewest >= 200 and options.seconds >= 120 else "frozen"
+
+
+def _embedding(options: Options, network: str) -> Embedding:
+    """By itself the hidden layer: it tells strangers of the same kind apart (other digits), the maps those of another (docs/log.md)."""
+    return "maps" if options.embedding == "maps" and network in HIDDEN and (options.members or 1) == 1 else "hidden"
 
 
 def _rate(network: str, fit: Fit, deep: Settled | None) -> float:
@@ -262,6 +296,8 @@ def derive(facts: Facts, options: Options) -> Recipe:
         learning_rate=options.learning_rate or _rate(network, fit, deep),
         plain=options.plain,
         deep=deep,
+        members=(options.members or 1) if fit == "train" else 1,
+        embedding=_embedding(options, network),
         augment=_augment(facts, options, network, fit),
     )
     # More smoothing keeps the embeddings of few drawings tighter: strangers are told apart better (docs/log.md).
@@ -277,4 +313,7 @@ def unused(recipe: Recipe, options: Options) -> str | None:
     has = set(Plain.__dataclass_fields__ if recipe.network == "plain" else Deep.__dataclass_fields__ if recipe.deep else ())
     has -= {"shortcuts"} if recipe.network in ("vgg", "inception") else set()
     idle = sorted(name.replace("_", "-") for name in (typed | deep) - has)
-    return f"{recipe.network} does not have {', '.join(idle)}: what was given changes nothing (--network names another)" if idle else None
+    idle += ["maps before a hidden layer"] if options.embedding == "maps" and recipe.embedding != "maps" else []
+    idle += ["members"] if (options.members or 1) > recipe.members else []
+    who = f"a team of {recipe.members} times {recipe.network}" if recipe.members > 1 else recipe.network
+    return f"{who} does not have {', '.join(idle)}: what was given changes nothing (--network names another)" if idle else None

@@ -28,6 +28,7 @@ EFFECTS: dict[str, Effect] = {
     "thickness": Effect(0.1, 0.04, 100, "strokes thicker or thinner by up to {:.1f} %"),
     "shift": Effect(0.5, 0.2, 100, "shift up to {:.0f} %"),
     "scale": Effect(0.5, 0.4, 100, "scale up to {:.0f} %"),
+    "stretch": Effect(1, 0.3, 100, "stretched to one side by up to {:.0f} %"),
     "rotate": Effect(180, 30, 1, "rotation up to {:.0f} degrees"),
     "shear": Effect(45, 20, 1, "shear up to {:.0f} degrees"),
     "perspective": Effect(0.5, 0.4, 100, "perspective up to {:.0f} %"),
@@ -64,9 +65,10 @@ class Augment:
     the side, 0..0.1.
 
     Geometry (warp.py; one resampling) - shift: largest move as a fraction of each side, 0..0.5; scale: largest relative change of size,
-    0..0.5; rotate: largest turn in degrees, 0..180; shear: largest slant in degrees, 0..45; perspective: largest relative difference in
-    size of opposite edges, 0..0.5; elastic: largest local move as a fraction of each side, 0..0.2; flip: mirror left and right at random
-    (only where a mirrored picture keeps its label: never for letters or text).
+    0..0.5; stretch: largest relative change of width over height, the area kept, 0..1; rotate: largest turn in degrees, 0..180; shear:
+    largest slant in degrees, 0..45; perspective: largest relative difference in size of opposite edges, 0..0.5; elastic: largest local move
+    as a fraction of each side, 0..0.2; flip: mirror left and right at random (only where a mirrored picture keeps its label: never for
+    letters or text).
 
     Light (light.py) - colour: largest relative change of brightness, contrast and each channel's gain, 0..1, the last three in one;
     brightness: largest addition in 0..255 units, 0..128; contrast: largest relative change about the image's mean, 0..1; gamma: the
@@ -93,6 +95,7 @@ class Augment:
     noise: float = 0.0
     flip: bool = False
     thickness: float = 0.0
+    stretch: float = 0.0
     shear: float = 0.0
     perspective: float = 0.0
     elastic: float = 0.0

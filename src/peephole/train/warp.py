@@ -42,21 +42,23 @@ class Warp:
 
 def draw(how: Augment, keys: np.ndarray, height: int, width: int) -> Warp | None:
     """Draw where each image's pixels come from, or return None when geometry stays as it is."""
-    if not (how.shift or how.scale or how.rotate or how.flip or how.shear or how.perspective or how.elastic):
+    if not any((how.shift, how.scale, how.stretch, how.rotate, how.flip, how.shear, how.perspective, how.elastic)):
         return None
     chance = uniform(keys, "warp", 8).astype(np.float64)
     even = 2 * chance - 1
     angle, slant = even[:, 0] * math.radians(how.rotate), np.tan(even[:, 1] * math.radians(how.shear))
     size = np.exp(-even[:, 2] * math.log1p(how.scale))
     mirror = np.where(chance[:, 3] < 0.5, -1.0, 1.0) if how.flip else np.ones(len(keys))
+    # Half of the change goes to the width, half to the height: the area stays. A stream of its own leaves the other draws as they were.
+    wider = np.exp((uniform(keys, "stretch", 1)[:, 0].astype(np.float64) - 0.5) * math.log1p(how.stretch))
     cos, sin = np.cos(angle) * size, np.sin(angle) * size
     matrix = np.stack(
         [
-            cos * mirror,
-            cos * slant - sin,
+            cos * mirror * wider,
+            (cos * slant - sin) / wider,
             even[:, 4] * how.shift * width,
-            sin * mirror,
-            sin * slant + cos,
+            sin * mirror * wider,
+            (sin * slant + cos) / wider,
             even[:, 5] * how.shift * height,
             even[:, 6] * how.perspective / max(width, 2),
             even[:, 7] * how.perspective / max(height, 2),
