@@ -12,7 +12,6 @@ from peephole.explain.report import explain, write_report
 
 LABELS = ("ana", "한글 이름", "<script>alert(1)</script>", "a-very-long-label-without-any-place-to-break-it-" * 2)
 PARTS = ("value", "against", "difference")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 
 
 @pytest.fixture(scope="module")
@@ -24,35 +23,10 @@ def page_file(make_door, tmp_path_factory):
     return write_report(explanation, folder / "report.html")
 
 
-@pytest.fixture(scope="module")
-def browser(require_program):
-    """Chromium without a network of its own."""
-    sync = pytest.importorskip("playwright.sync_api")
-    with sync.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=require_program("chromium"), args=QUIET)
-        yield started
-        started.close()
-
-
 @pytest.fixture
-def visit(browser, page_file):
-    """Return a function that opens the report; requests and complaints are collected on the page."""
-    contexts = []
-
-    def open_page(hash_="", file=page_file, **settings):
-        context = browser.new_context(**{"locale": "en-US", "reduced_motion": "reduce"} | settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.requests, page.complaints = [], []
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto(file.as_uri() + hash_)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
+def visit(open_page, page_file):
+    """Return a function that opens the report, or another page."""
+    return lambda hash_="", file=page_file, **settings: open_page(file, hash_, **settings)
 
 
 def numbers(texts):
