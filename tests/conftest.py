@@ -55,6 +55,40 @@ def require_program():
     return find
 
 
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+
+
+@pytest.fixture(scope="module")
+def browser(require_program):
+    """Chromium without a network of its own."""
+    sync = pytest.importorskip("playwright.sync_api")
+    with sync.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=require_program("chromium"), args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Return a function that opens a page from disk; requests and complaints are collected on it."""
+    contexts = []
+
+    def visit(file, hash_="", **settings):
+        context = browser.new_context(**{"locale": "en-US", "reduced_motion": "reduce"} | settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.requests, page.complaints = [], []
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto(file.as_uri() + hash_)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
 TINY_LABELS = ("left", "top")
 
 

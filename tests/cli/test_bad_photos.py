@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -186,3 +187,20 @@ def test_evaluate_on_the_training_photos_alone(refused, drawn_model, drawn_photo
     """They prove nothing, and that is what is said."""
     shutil.copytree(drawn_photos / "X", tmp_path / "same" / "X")
     assert "8 photos were trained on" in refused("evaluate", drawn_model, tmp_path / "same").error
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3000)], ids=str)
+def test_photos_of_hardly_any_pixels(peep, tmp_path, shape):
+    """One pixel, and a line of them: looked at and judged in a second's time without a crash; one pixel says nothing, which is seen in the answer."""
+    for number, label in enumerate("aabbaabb"):
+        save(np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8), tmp_path / "photos" / label / f"{number}.png")
+    assert peep("check", tmp_path / "photos").code == 0
+    said = peep("doubt", tmp_path / "photos", "--seconds", 1, "-o", tmp_path / "doubt.html")
+    assert said.code == 0 and "of 8" in said.out and (tmp_path / "doubt.html").exists()
+
+
+@pytest.mark.parametrize("verb", ["doubt", "budget"])
+@pytest.mark.parametrize("seconds", ["nan", "0", "-1"])
+def test_a_time_that_is_none(refused, tmp_path, verb, seconds):
+    """Refused with the range."""
+    assert "seconds is between" in refused(verb, folder(tmp_path / "photos", 3), "--seconds", seconds).error

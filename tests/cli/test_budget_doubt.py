@@ -30,7 +30,7 @@ def test_doubt_finds_the_wrong_one(peep, mislabelled, tmp_path):
     assert first["share"] > first["own_share"] and all(near["id"] != first["id"] for near in first["nearest"])
     assert sorted(mislabelled.rglob("*")) == before
     page = (tmp_path / "doubt.html").read_text()
-    assert "&lt;b&gt;O.png" in page and "<b>O" not in page and "http" not in page.replace("http-equiv", "") and "data:image/jpeg" in page
+    assert "&lt;b&gt;O.png" in page and "<b>O.png" not in page and "http" not in page.replace("http-equiv", "") and "data:image/png" in page
 
 
 def test_doubt_leaves_right_labels_alone(peep, tmp_path):

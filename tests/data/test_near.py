@@ -137,8 +137,8 @@ def test_the_same_photo_under_two_labels_is_told():
     )
     copies = same_pixels([_photo("ana/a"), _photo("junho/b"), _photo("ana/c")], [b"1", b"1", b"2"])
     assert copies.keep == (2,)
-    assert [id for id, _ in copies.conflicts] == ["ana/a", "junho/b"]
-    assert "junho" in copies.conflicts[0][1]
+    assert [id for id, _, _ in copies.conflicts] == ["ana/a", "junho/b"]
+    assert copies.conflicts[0][1] == "junho/b" and "junho" in copies.conflicts[0][2]
 
 
 def test_of_exact_duplicates_the_training_copy_stays():

@@ -9,10 +9,12 @@ from PIL import Image
 
 from peephole.decide.predictor import load
 from peephole.explain.report import explain, write_report
+from peephole.export.build import build
+from peephole.nets.deep import Deep
+from peephole.train.recipe import Options
 
 LABELS = ("ana", "한글 이름", "<script>alert(1)</script>", "a-very-long-label-without-any-place-to-break-it-" * 2)
 PARTS = ("value", "against", "difference")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 
 
 @pytest.fixture(scope="module")
@@ -24,35 +26,10 @@ def page_file(make_door, tmp_path_factory):
     return write_report(explanation, folder / "report.html")
 
 
-@pytest.fixture(scope="module")
-def browser(require_program):
-    """Chromium without a network of its own."""
-    sync = pytest.importorskip("playwright.sync_api")
-    with sync.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=require_program("chromium"), args=QUIET)
-        yield started
-        started.close()
-
-
 @pytest.fixture
-def visit(browser, page_file):
-    """Return a function that opens the report; requests and complaints are collected on the page."""
-    contexts = []
-
-    def open_page(hash_="", file=page_file, **settings):
-        context = browser.new_context(**{"locale": "en-US", "reduced_motion": "reduce"} | settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.requests, page.complaints = [], []
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto(file.as_uri() + hash_)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
+def visit(open_page, page_file):
+    """Return a function that opens the report, or another page."""
+    return lambda hash_="", file=page_file, **settings: open_page(file, hash_, **settings)
 
 
 def numbers(texts):
@@ -93,6 +70,85 @@ def test_relu_and_pool_close_on_screen(visit):
     window = numbers(pool.locator('[data-part="window"] td').all_inner_texts())
     assert window.max() == numbers([pool.locator('.en [data-part="value"]').inner_text()])[0]
     assert numbers([pool.locator("td.win").first.inner_text()])[0] == window.max()
+
+
+@pytest.fixture(scope="module")
+def deep_page(drawn_photos, tmp_path_factory):
+    """Return a function that gives the report of a small vgg, inception or resnet of a few steps, each made once."""
+    made = {}
+
+    def page(name):
+        if name not in made:
+            place = tmp_path_factory.mktemp(name)
+            build(drawn_photos, place / "net.onnx", Options(network=name, size=(24, 24), steps=5, threads=1, deep=Deep(width=4, depth=1)))
+            explanation = explain(load(place / "net.onnx"), sorted((drawn_photos / "X").iterdir())[0])
+            made[name] = write_report(explanation, place / "report.html"), explanation
+        return made[name]
+
+    return page
+
+
+def test_the_worked_sum_closes_on_screen(visit, deep_page):
+    """One plus the other is the sum, in a residual block, with its shortcut as it is and with a fitted one; three maps stand beside it."""
+    cells = visit("#en", file=deep_page("resnet")[0]).locator('[data-cell="addcell"]')
+    assert cells.count() == 2
+    for at in range(2):
+        terms = numbers(cells.nth(at).locator('.en [data-part="term"]').all_inner_texts())
+        value, residue = (numbers([cells.nth(at).locator(f'.en [data-part="{part}"]').inner_text()])[0] for part in ("value", "residue"))
+        assert len(terms) == 2 and abs(terms.sum() - value) <= 1e-5 * np.abs(terms).sum()
+        assert value - terms.sum() == pytest.approx(residue, abs=1e-9)
+        assert cells.nth(at).locator(".maps img").count() == 3
+    names = [cells.nth(at).locator("figcaption").all_inner_texts() for at in range(2)]
+    assert "unchanged" in names[0][1] and "1\u00a0×\u00a01" in names[1][1]
+
+
+def test_the_origin_of_a_joined_map_is_on_screen(visit, deep_page):
+    """The spans of the branches follow on each other, the marked one holds the map, and its value is the same here and there."""
+    file, explanation = deep_page("inception")
+    cell = visit("#en", file=file).locator('[data-cell="concatcell"]')
+
+    def read(part):
+        return numbers(cell.locator(f'.en [data-part="{part}"]').all_inner_texts())
+
+    first, last, (channel, _), (skip, _), (own,) = read("first"), read("last"), read("channel"), read("skip"), read("own")[:1]
+    assert len(first) == 4 and first[0] == 0 and (first[1:] == last[:-1] + 1).all()
+    branch = [at for at in range(4) if "win" in cell.locator(".branch").nth(at).get_attribute("class")]
+    assert [at for at in range(4) if first[at] <= channel <= last[at]] == branch and channel - skip == own and skip == first[branch[0]]
+    origin = explanation.look.find(cell.locator(".branch.win figcaption b").first.inner_text())
+    assert read("before")[0] == read("value")[0] == pytest.approx(float(origin.values[int(own)].max()), abs=1e-4)
+
+
+@pytest.mark.parametrize(("name", "ways"), [("inception", 4), ("resnet", 2), ("vgg", 0)])
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_branches_are_seen_side_by_side(visit, deep_page, name, ways, language):
+    """Each block has a picture of its ways, each way's layers stand together, on a desk and on a phone; a plain row has none."""
+    file, explanation = deep_page(name)
+    for width in (1100, 390):
+        page = visit(f"#{language}", file=file, viewport={"width": width, "height": 800})
+        forks = page.locator("figure.fork")
+        joints = [layer for layer in explanation.look.layers if layer.op in {"Add", "Concat"}]
+        assert forks.count() == len(joints) and bool(joints) == bool(ways)
+        for at in range(forks.count()):
+            rows = forks.nth(at).locator(".ways > ul > li")
+            tops = [rows.nth(row).bounding_box()["y"] for row in range(rows.count())]
+            assert len(tops) == ways and tops == sorted(set(tops))
+        assert page.locator(".glance .forked").count() == forks.count()
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        inside = page.evaluate("[...document.querySelectorAll('.way .layer h3')].map((each) => each.textContent)")
+        assert all("branch" in each or "conv" in each or "relu1" in each or "shortcut" in each for each in inside)
+    if name == "inception":
+        assert page.locator(f".ways li > b .{language}").first.inner_text() == "1\u00a0×\u00a01"
+
+
+def test_maps_are_not_squeezed_on_a_phone(visit, deep_page):
+    """At 390 pixels every picture of maps and kernels is as large as it was drawn, and large maps of a few stand two in a row."""
+    for file in (deep_page("inception")[0], deep_page("vgg")[0]):
+        page = visit(file=file, viewport={"width": 390, "height": 800})
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        small = page.evaluate(
+            "[...document.querySelectorAll('.layer .sheet:not(.bars)')].filter((each) => each.clientWidth < each.getAttribute('width') - 12).length"
+        )
+        assert small == 0
 
 
 def test_softmax_closes_on_screen(visit):

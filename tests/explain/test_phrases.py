@@ -9,12 +9,13 @@ import pytest
 from peephole.base.modelfile import read
 from peephole.explain.phrases import quoted, said
 from peephole.nets.cnn import Plain
+from peephole.nets.deep import Deep
 from peephole.train.augment import EFFECTS, Augment
 from peephole.train.calibrate import line_for
 from peephole.train.crossfit import Strange
 from peephole.train.recipe import Facts, Options, derive
 
-NAMES = {"plain", "lite", "ImageNet", "JPEG"}
+NAMES = {"plain", "lite", "ImageNet", "JPEG", "vgg", "inception", "resnet"}
 
 
 def korean(family: str, words: str) -> str:
@@ -50,6 +51,17 @@ def test_how_it_was_trained_is_told_in_korean(drawing):
         found = korean("recipe", recipe.sentence())
         assert ("좌우 뒤집기" in found) == recipe.augment.flip
     assert "이동 최대 10 %, 크기 변화 최대 20 %, 회전 최대 15도" in found
+
+
+@pytest.mark.parametrize("network", ["vgg", "inception", "resnet"])
+def test_deep_recipes_are_told_in_korean(network):
+    """Every plan of a deep network is known: one or several of each part, with batch norm and shortcuts or without; a time instead of steps too."""
+    facts = Facts(60, 3, 20, 128, 128, colour=False, drawing=True)
+    for depth, stages, norm, shortcuts in product((1, 2), (1, 3), ("none", "batch"), (True, False)):
+        deep = Deep(depth=depth, stages=stages, norm=norm, shortcuts=shortcuts or network != "resnet")
+        for steps in (300, None):
+            found = korean("recipe", derive(facts, Options(network=network, steps=steps, deep=deep)).sentence())
+            assert f"{stages}단계" in found and ("배치 정규화" in found) == (norm == "batch") and ("지름길 없음" in found) == (not deep.shortcuts)
 
 
 def test_the_cards_own_words_are_told_in_korean(drawn_model, tiny_card):

@@ -1,12 +1,14 @@
 """Worked cells: they equal the file's values and close with the digits printed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from peephole.base.modelfile import read
 from peephole.explain.layers import look
-from peephole.explain.worked import CLOSES, conv_cell, digits, pool_cell, strongest, vote
+from peephole.explain.worked import CLOSES, add_cell, concat_cell, conv_cell, digits, pool_cell, strongest, vote
 
 
 def single(op: str, shape: tuple[int, ...], weight: np.ndarray | None = None, **attributes: object):
@@ -94,3 +96,53 @@ def test_a_scaled_dense_layer_is_not_worked_out_wrongly():
     model = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:], weights), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     seen = look(model.SerializeToString(), np.ones((1, 1, 2, 3), np.float32), size=(2, 3))
     assert vote(seen.layers[1], seen.layers[0], 0) is None
+
+
+def joint(op: str, counts: tuple[int, ...], **attributes: object):
+    """Return the layer that joins ReLUs of as many maps as `counts` say, and those ReLUs."""
+    total, reads = sum(counts), [f"relu{at}" for at in range(len(counts))]
+    starts = np.cumsum([0, *counts])
+    cuts, nodes = [], []
+    for at, name in enumerate(reads):
+        ends = (0, total) if op == "Add" else (starts[at], starts[at + 1])
+        cuts += [numpy_helper.from_array(np.array([end], np.int64), f"{name}.{which}") for which, end in zip("ab", ends, strict=True)]
+        nodes.append(helper.make_node("Slice", ["image", f"{name}.a", f"{name}.b", "axes"], [f"cut{at}"], f"cut{at}"))
+        nodes.append(helper.make_node("Relu", [f"cut{at}"], [name], name))
+    cuts.append(numpy_helper.from_array(np.array([1], np.int64), "axes"))
+    nodes.append(helper.make_node(op, reads, ["logits"], "node", **attributes))
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("image", "logits")]
+    model = helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:], cuts), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    image = np.random.default_rng(4).normal(size=(1, total, 4, 5)).astype(np.float32) * 100
+    seen = look(model.SerializeToString(), image, size=(4, 5))
+    return seen.find("node"), [seen.find(name) for name in reads]
+
+
+def test_every_cell_of_a_sum_closes():
+    """The terms as printed give the value as printed, and the maps are those of the cell."""
+    layer, sources = joint("Add", (1, 2))
+    for at in np.ndindex(layer.shape):
+        cell = add_cell(layer, sources, ((), ()), at)
+        shown = [round(term, cell.places) for term in cell.terms]
+        assert abs(sum(shown) - round(cell.value, cell.places)) <= CLOSES * np.abs(cell.terms).sum()
+        assert round(cell.value, cell.places) - sum(shown) == pytest.approx(cell.residue, abs=1e-9)
+        np.testing.assert_allclose(cell.maps[:-1].sum(0), cell.maps[-1], rtol=1e-6)
+        assert cell.maps[-1][at[1:]] == np.float32(cell.value)
+
+
+def test_every_cell_of_a_concatenation_has_its_origin():
+    """Which input a map comes from, which of its maps it is, and that nothing was computed; for every map."""
+    layer, sources = joint("Concat", (2, 1, 3), axis=1)
+    for at in np.ndindex(layer.shape):
+        cell = concat_cell(layer, sources, ((), (), ()), at)
+        assert sum(cell.counts[: cell.branch]) + cell.own == at[0] and cell.own < cell.counts[cell.branch]
+        assert sources[cell.branch].values[(cell.own, *at[1:])] == layer.values[at] == np.float32(cell.value)
+
+
+def test_joints_of_another_kind_are_not_worked_out():
+    """Maps of other sizes put side by side, a sum that spreads one map over many, and numbers that are none: no cell rather than a wrong one."""
+    layer, sources = joint("Concat", (2, 2), axis=2)
+    assert concat_cell(layer, sources, ((), ()), (0, 0, 0)) is None
+    layer, sources = joint("Add", (2, 1))
+    assert add_cell(layer, sources[:1], ((),), (0, 0, 0)) is None
+    assert add_cell(replace(layer, values=layer.values * np.nan), sources, ((), ()), (0, 0, 0)) is None
+    assert add_cell(replace(layer, values=layer.values + 1), sources, ((), ()), (0, 0, 0)) is None

@@ -1,8 +1,11 @@
 """The learning curve: a known law is found again, its interval holds the truth, and few photos are not believed."""
 
-import numpy as np
+from itertools import pairwise
 
-from peephole.train.curve import Asked, forecast, powers
+import numpy as np
+import pytest
+
+from peephole.train.curve import Asked, forecast, powers, reach
 
 SIZES = np.array([2.0, 4, 6, 9])
 
@@ -76,3 +79,15 @@ def test_the_same_seed_gives_the_same():
     """A forecast is a function of what was asked and the seed."""
     found = asked(np.random.default_rng(4), lambda n: 0.4 * n**-0.5)
     assert forecast(found, 10, 10, 2, 7) == forecast(found, 10, 10, 2, 7)
+
+
+def test_the_drawn_curve_is_that_of_the_forecast():
+    """At the photos there are and would be it says what the forecast says, but for the luck of the draw; it never rises."""
+    found = asked(np.random.default_rng(1), lambda n: 0.5 * n**-0.6)
+    whole, _ = forecast(found, 10, 10, 2, 7)
+    line = reach(found, 20, 2, 7)
+    assert line[0].photos == found.sizes.min() and line[-1].photos == pytest.approx(20)
+    assert line[-1].error.middle == pytest.approx(whole.then.middle, rel=0.1) and line[-1].error.high == pytest.approx(whole.then.high, rel=0.2)
+    middles = [at.error.middle for at in line]
+    assert all(after <= before + 0.003 for before, after in pairwise(middles))
+    assert all(0 <= at.error.low <= at.error.middle <= at.error.high <= 1 for at in line)

@@ -24,6 +24,9 @@ LABELS = 20
 def budget(
     photos: Annotated[Path, typer.Argument(help="A folder with one sub-folder of photos per label, as for train.")],
     unlabelled: Annotated[Path | None, typer.Option(help="A folder of frames without labels: which of them would help most.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A page with the curve and the frames, NAME.html, or the curve alone, NAME.svg.")
+    ] = None,
     more: Annotated[int, typer.Option(help="How many more photos of every label.")] = 10,
     frames: Annotated[int, typer.Option(help="How many frames to name.")] = 10,
     seconds: Annotated[float, typer.Option(help="How long it may take: more seconds, more draws, narrower intervals.")] = 60.0,
@@ -34,12 +37,19 @@ def budget(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what ten more photos of every label would buy, by how the error fell up to now, and how sure that is."""
+    if output is not None:
+        part("explain.webpage:require_page")(output, ".svg")
     options = part("train.recipe:Options")(seconds=seconds, network=network, seed=seed)
     with ProgressWatcher() as watch:
         found = part("export.budget:budget")(
             photos, options, unlabelled=unlabelled, more=more, frames=frames, skip=tuple(skip or ()), region=region_of(region), watch=watch
         )
+    if output is not None:
+        part("cli.budgetpage:write")(found, unlabelled, output)
     print_json(found) if json else _show(found)
+    if not json:
+        words = f"look at it: {output}" if output is not None else "to look at the curve and the frames on a page: -o budget.html"
+        console.print(words, style=None if output is not None else "dim", markup=False, soft_wrap=True)
 
 
 def _points(value: float) -> str:

@@ -29,7 +29,7 @@ def doubt(
 ) -> None:
     """Name the photos that may carry the wrong label: those that all the others would label otherwise. Nothing is deleted."""
     if output is not None:
-        part("cli.doubtpage:require_page")(output)
+        part("explain.webpage:require_page")(output)
     with ProgressWatcher() as watch:
         found = part("export.doubts:doubts")(photos, seconds=seconds, skip=tuple(skip or ()), region=region_of(region), seed=seed, watch=watch)
     if output is not None:

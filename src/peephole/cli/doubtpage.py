@@ -1,82 +1,73 @@
-"""The doubtful photos on one page that opens from disk and needs nothing else: each beside the examples nearest to it."""
+"""The doubtful photos on one page, in English and Korean: each beside the examples nearest to it."""
 
-import base64
 import html
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peephole.base.errors import OutputError, PhotoError
 from peephole.base.files import write_atomic
-from peephole.data.photos import open_photo
+from peephole.explain.phrases import quoted
+from peephole.explain.webpage import photo, webpage
+from peephole.explain.words import Raw, count, number, share, text
 
 if TYPE_CHECKING:  # needs PyTorch, which a page does not
     from peephole.export.doubts import Doubt, Doubts
 
-__all__ = ["render", "require_page", "write"]
+__all__ = ["render", "write"]
 
 SIDE, SMALL = 200, 96  # pixels of a photo and of its nearest examples
-STYLE = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-article { display: flex; flex-wrap: wrap; gap: 1rem; border-top: 1px solid #8888; padding: 1rem 0; }
-article.sure { opacity: .7; }
-article > img { width: 200px; height: 200px; } img { object-fit: contain; background: #8882; }
-h2 { margin: 0; font-size: 1.1rem; } p { margin: .2rem 0; overflow-wrap: anywhere; }
-figure { display: inline-block; margin: .4rem .6rem 0 0; text-align: center; }
-figcaption { font-size: .8rem; max-width: 96px; overflow-wrap: anywhere; }
-"""
 
 
-def _share(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _picture(path: Path, side: int, says: str) -> str:
-    """Return a photo as an <img> with its pixels inside; words where it cannot be read any more."""
-    try:
-        image = open_photo(path).convert("RGB")
-    except (PhotoError, OSError):
-        return f"<p>{html.escape(says)}: cannot be read any more</p>"
-    image.thumbnail((side, side))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85)
-    uri = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return f'<img src="{uri}" width="{side}" height="{side}" alt="{html.escape(says)}">'
-
-
-def _article(root: Path, one: "Doubt") -> str:
+def _card(root: Path, one: "Doubt") -> str:
+    """One photo, what is said of it, and its nearest examples."""
     near = "".join(
-        f"<figure>{_picture(root / other.id, SMALL, other.id)}<figcaption>{html.escape(other.label)}<br>{other.distance:.2f}</figcaption></figure>"
+        f"<li>{photo(root / other.id, SMALL, other.id, 'example')}<span><b>{html.escape(other.label)}</b> {number(other.distance, 2)}</span></li>"
         for other in one.nearest
     )
-    said = "may carry the wrong label" if one.doubtful else "less sure than others, not in doubt"
+    lead = number(one.lead, 2) if one.lead < 0 else f"+{number(one.lead, 2)}"
+    shares = text("doubt.shares", other=one.looks_like, share=share(one.share), own=one.label, own_share=share(one.own_share), lead=lead)
     return (
-        f"<article class='{'doubtful' if one.doubtful else 'sure'}'>{_picture(root / one.id, SIDE, one.id)}<div>"
-        f"<h2>labelled {html.escape(one.label)}, looks like {html.escape(one.looks_like)}</h2><p>{html.escape(one.id)}: {said}</p>"
-        f"<p>the other photos give {html.escape(one.looks_like)} {_share(one.share)} and {html.escape(one.label)} {_share(one.own_share)}; "
-        f"lead {one.lead:+.2f}</p><p>nearest examples, with their distance:</p>{near}</div></article>"
+        f'<article class="{"doubtful" if one.doubtful else "sure"}">{photo(root / one.id, SIDE, one.id)}<div>'
+        f"<h3>{text('doubt.looks', label=one.label, other=one.looks_like)}</h3><p><code>{html.escape(one.id)}</code></p><p>{shares}</p>"
+        f'<p class="note">{text("doubt.near")}</p><ul class="examples">{near}</ul></div></article>'
     )
+
+
+def _cards(root: Path, ranked: "list[Doubt]", lead: str) -> str:
+    return f"<p>{text(lead)}</p>{''.join(_card(root, one) for one in ranked)}"
+
+
+def _found(found: "Doubts") -> Raw:
+    """What was found, in a sentence."""
+    doubtful = len(found.doubtful)
+    return text("doubt.found.some" if doubtful else "doubt.found.none", count=count(doubtful), photos=count(found.photos))
+
+
+def _pairs(found: "Doubts", root: Path) -> str:
+    """Photos that look like one under two labels, side by side."""
+    pairs = "".join(
+        '<li><div class="pair">'
+        + "".join(
+            f"<figure>{photo(root / one, SMALL, one, 'example')}<figcaption><code>{html.escape(one)}</code></figcaption></figure>" for one in pair
+        )
+        + "</div></li>"
+        for pair in found.copies
+    )
+    return f'<p>{text("doubt.pairs")}</p><ul class="pairs">{pairs}</ul>'
 
 
 def render(found: "Doubts") -> str:
-    """Return the page as HTML: no script, no request, every name escaped."""
+    """Return the page as HTML; every name is escaped, and nothing is asked of anywhere."""
     root = Path(found.root)
-    pairs = "".join(f"<p>one photo under two labels: {html.escape(first)} and {html.escape(second)}</p>" for first, second in found.copies)
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
-        f'<meta name="viewport" content="width=device-width"><title>Doubtful labels</title><style>{STYLE}</style></head><body>'
-        f"<h1>Doubtful labels</h1><p>{html.escape(found.root)}: {html.escape(found.sentence)}.</p>"
-        "<p>Nothing was changed. A photo may be right and only unusual: look, then move the file to the folder of its true label, or leave it.</p>"
-        f"{pairs}{''.join(_article(root, one) for one in found.ranked)}</body></html>\n"
-    )
-
-
-def require_page(path: Path) -> None:
-    """Raise OutputError, before the work, for a name that is none for a page."""
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise OutputError(f"{path} is no name for a page, which ends in .html", f"-o {path.with_suffix('.html')}")
+    doubtful, sure = ([one for one in found.ranked if one.doubtful is wanted] for wanted in (True, False))
+    how = text("doubt.how", share=share(found.agree), how=quoted("compared", found.how))
+    parts = {"suspects": f'<p class="answer">{_found(found)}</p><p>{how}</p>' + (_cards(root, doubtful, "doubt.first") if doubtful else "")}
+    if found.copies:
+        parts["pairs"] = _pairs(found, root)
+    if sure:
+        parts["others"] = _cards(root, sure, "doubt.others")
+    steps = "".join(f"<li>{text(f'doubt.step.{step}')}</li>" for step in ("look", "move", "leave", "again"))
+    parts["doing"] = f"<ol>{steps}</ol>"
+    return webpage("doubt", parts, name=root.resolve().name)
 
 
 def write(found: "Doubts", path: Path) -> None:

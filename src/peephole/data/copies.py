@@ -26,11 +26,11 @@ class Link:
 
 @dataclass(frozen=True)
 class Copies:
-    """Exact duplicates: indices that are kept, (id dropped, id kept), (id, reason) of pictures that stand under two labels."""
+    """Exact duplicates: indices that are kept, (id dropped, id kept), (id, id elsewhere, reason) of pictures that stand under two labels."""
 
     keep: tuple[int, ...]
     duplicates: tuple[tuple[str, str], ...]
-    conflicts: tuple[tuple[str, str], ...]
+    conflicts: tuple[tuple[str, str, str], ...]
     notes: tuple[str, ...]
 
 
@@ -61,12 +61,12 @@ def same_pixels(photos: list[Photo], contents: list[bytes]) -> Copies:
         groups.setdefault(content, []).append(at)
     keep: list[int] = []
     duplicates: list[tuple[str, str]] = []
-    conflicts: list[tuple[str, str]] = []
+    conflicts: list[tuple[str, str, str]] = []
     notes: list[str] = []
     crossed = renamed = 0
     for members in groups.values():
         if len({photos[at].label for at in members}) > 1:
-            conflicts += [(photos[at].id, _elsewhere(at, members, photos)) for at in members]
+            conflicts += [(photos[at].id, *_elsewhere(at, members, photos)) for at in members]
             continue
         best = min(members, key=lambda at: (FIRST[photos[at].split], photos[at].id))
         keep.append(best)
@@ -80,9 +80,9 @@ def same_pixels(photos: list[Photo], contents: list[bytes]) -> Copies:
     return Copies(tuple(sorted(keep)), tuple(duplicates), tuple(conflicts), tuple(notes))
 
 
-def _elsewhere(at: int, members: list[int], photos: list[Photo]) -> str:
+def _elsewhere(at: int, members: list[int], photos: list[Photo]) -> tuple[str, str]:
     other = next(photos[i] for i in members if photos[i].label != photos[at].label)
-    return f"the same picture also stands under {other.label} ({other.id})"
+    return other.id, f"the same picture also stands under {other.label} ({other.id})"
 
 
 def group(photos: list[Photo], thumbnails: np.ndarray) -> Grouping:

@@ -102,7 +102,7 @@ def _assemble(listing: Listing, images: np.ndarray, decoded: list["_Decoded | st
         else:
             good.append((at, photo, result))
     copies: Copies = same_pixels([photo for _, photo, _ in good], [result.content for _, _, result in good])
-    refused += [Refusal(id, reason) for id, reason in copies.conflicts]
+    refused += [Refusal(id, reason, twin) for id, twin, reason in copies.conflicts]
     kept = [good[i] for i in copies.keep]
     for to, (at, _, _) in enumerate(kept):  # in place: a second copy of the array may not fit
         if to != at:

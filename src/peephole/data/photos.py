@@ -38,10 +38,11 @@ class Photo:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One file that is not used, and why."""
+    """One file that is not used, and why; `twin` is the id of the same picture under another label, if that is why."""
 
     id: str
     reason: str
+    twin: str = ""
 
 
 @dataclass(frozen=True)

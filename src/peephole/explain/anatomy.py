@@ -4,13 +4,16 @@ import html
 
 import numpy as np
 
+from peephole.explain.drawing import picture, scale, shape_text
 from peephole.explain.explanation import Explanation
+from peephole.explain.joints import along, joints
 from peephole.explain.layers import Layer
-from peephole.explain.pictures import Sheet, bars, legend, sheet, symmetric
+from peephole.explain.pictures import FEW, Sheet, bars, blocks, symmetric
 from peephole.explain.sums import show_cell
+from peephole.explain.ways import way_name, ways_figure
 from peephole.explain.words import Raw, attribute, count, number, share, text
 
-__all__ = ["EXPLAINED", "PLANS", "groups", "kind", "layers_section", "picture", "scale", "shape_text"]
+__all__ = ["EXPLAINED", "PLANS", "groups", "kind", "layers_section"]
 
 # (most maps of a layer, longest side of a map in pixels): the first plan whose pictures fit into BUDGET bytes is taken.
 PLANS = ((64, 64), (64, 40), (32, 40), (24, 32), (16, 28), (8, 28), (4, 24))
@@ -25,21 +28,21 @@ EXPLAINED = {
 }
 
 
-def _draw(layer: Layer, plan: tuple[int, int]) -> Sheet:
+def _draw(layer: Layer, plan: tuple[int, int]) -> tuple[Sheet, ...]:
     limit = symmetric(layer.values)
     if len(layer.shape) == 3:
         maps = layer.values
         # A picture before its channels come first, (H, W, C), is shown by channel too.
         if layer.shape[2] <= 4 < min(layer.shape[:2]):
             maps = np.moveaxis(maps, 2, 0)
-        return sheet(maps, limit, most=plan[0], side=plan[1]) if max(maps.shape[1:]) > 1 else bars(maps.ravel(), limit)
-    return bars(layer.values.ravel(), limit)
+        return blocks(maps, limit, most=plan[0], side=plan[1]) if max(maps.shape[1:]) > 1 else (bars(maps.ravel(), limit),)
+    return (bars(layer.values.ravel(), limit),)
 
 
-def draw(explanation: Explanation) -> tuple[list[Sheet], tuple[int, int]]:
-    """Return a picture of every layer and the plan (most maps, longest side) by which all of them fit into the budget."""
+def draw(explanation: Explanation) -> tuple[list[tuple[Sheet, ...]], tuple[int, int]]:
+    """Return the pictures of every layer and the plan (most maps, longest side) by which all of them fit into the budget."""
     layers = explanation.look.layers
-    sheets: list[Sheet] = []
+    sheets: list[tuple[Sheet, ...]] = []
     plan = PLANS[-1]
     for plan in PLANS:
         # Noise-like maps take about a byte for every two pixels: what is plainly too much is not drawn first.
@@ -49,7 +52,7 @@ def draw(explanation: Explanation) -> tuple[list[Sheet], tuple[int, int]]:
         sheets, left = [], BUDGET
         for layer in layers:
             sheets.append(_draw(layer, plan))
-            left -= len(sheets[-1].uri)
+            left -= sum(len(drawn.uri) for drawn in sheets[-1])
             if left < 0 and plan != PLANS[-1]:
                 break
         else:
@@ -83,11 +86,6 @@ def _chain(explanation: Explanation, group: list[int]) -> Raw:
             return Raw("")
         steps.append(f"{html.escape(layer.op)} → {number(float(value), 4)}")
     return text("layers.chain", row=place[0], column=place[1], channel=place[2], steps=Raw(" → ".join(steps)))
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """Write a shape: 32 × 28 × 28."""
-    return " × ".join(str(size) for size in shape) or "1"
 
 
 def _pair(pair: tuple[int, int]) -> str:
@@ -132,43 +130,41 @@ def _overview(explanation: Explanation) -> Raw:
     )
 
 
-def picture(drawn: Sheet, alt: Raw, kind: str = "sheet") -> Raw:
-    """Return an <img> with its size, so that the page does not jump."""
-    return Raw(f'<img class="{kind}" src="{drawn.uri}" width="{drawn.width}" height="{drawn.height}" {alt}>')
+def _sheets(drawn: tuple[Sheet, ...], total: int, key: str, kind: str = "sheet", **values: object) -> Raw:
+    """Return the pictures of a layer side by side, each with words that say which of its `total` maps or units it shows."""
+    ends = np.cumsum([each.shown for each in drawn])
+    shown = (
+        picture(each, attribute("alt", key, first=count(end - each.shown), last=count(end - 1), total=count(total), **values), kind)
+        for each, end in zip(drawn, ends.tolist(), strict=True)
+    )
+    return Raw(f'<div class="sheets">{"".join(shown)}</div>')
 
 
-def scale(limit: float, places: int = 3) -> Raw:
-    """Return the colour scale with its limits."""
-    colours = picture(legend(), attribute("alt", "scale.alt"), "legend")
-    return Raw(f'<span class="scale"><span>{number(-limit, places)}</span>{colours}<span>{number(limit, places)}</span></span>')
+def _second(drawn: tuple[Sheet, ...]) -> str:
+    """Say with which picture the second block begins, where there are two blocks."""
+    return text("maps.second", first=drawn[0].shown) if len(drawn) == 2 and sum(each.shown for each in drawn) > FEW else ""
 
 
-def _maps(layer: Layer, drawn: Sheet) -> Raw:
+def _maps(layer: Layer, drawn: tuple[Sheet, ...]) -> Raw:
     """The feature maps of a layer with their scale and what is left out."""
     values, limit = layer.values, symmetric(layer.values)
-    missing = int((~np.isfinite(values)).sum())
-    total = len(values.ravel()) if drawn.drawn[0] == 72 else (layer.shape[0] if layer.shape[2] > 4 or layer.shape[0] <= 4 else layer.shape[2])
-    kind = "units" if drawn.drawn[0] == 72 else "maps"
-    facts = {"total": count(total), "shown": count(drawn.shown), "left": count(total - drawn.shown)}
-    kept = "some" if total > drawn.shown else ("all" if total > 1 else "one")
-    notes = [text(f"maps.{kind}.{kept}", **facts)]
-    size = layer.shape[-2:] if kind == "maps" else (0, 0)
-    if kind == "maps" and max(drawn.drawn) < max(size):
-        notes.append(text("maps.shrunk", size=f"{drawn.drawn[0]} × {drawn.drawn[1]}", true=shape_text(size)))
+    missing, places = int((~np.isfinite(values)).sum()), 3 if limit < 100 else 1
+    units, shown = drawn[0].drawn[0] == 72, sum(each.shown for each in drawn)
+    total = values.size if units else (layer.shape[0] if layer.shape[2] > 4 or layer.shape[0] <= 4 else layer.shape[2])
+    kind = "units" if units else "maps"
+    kept = "some" if total > shown else ("all" if total > 1 else "one")
+    notes = [text(f"maps.{kind}.{kept}", total=count(total), shown=count(shown), left=count(total - shown)), _second(drawn)]
+    size = (0, 0) if units else layer.shape[-2:]
+    if not units and max(drawn[0].drawn) < max(size):
+        notes.append(text("maps.shrunk", size=shape_text(drawn[0].drawn), true=shape_text(size)))
     if missing:
         notes.append(text("maps.nan", count=count(missing)))
     else:
-        zero = share(float((values == 0).mean()))
-        notes.append(
-            text(
-                "maps.range",
-                low=number(float(values.min()), 3 if limit < 100 else 1),
-                high=number(float(values.max()), 3 if limit < 100 else 1),
-                zero=zero,
-            )
-        )
-    alt = attribute("alt", f"maps.{kind}.alt", name=layer.name, **facts, size=shape_text(layer.shape[1:]), limit=number(limit))
-    return Raw(f"<figure>{picture(drawn, alt)}<figcaption>{scale(limit, 3 if limit < 100 else 1)} {' '.join(notes)}</figcaption></figure>")
+        low, high = number(float(values.min()), places), number(float(values.max()), places)
+        notes.append(text("maps.range", low=low, high=high, zero=share(float((values == 0).mean()))))
+    facts = {"name": layer.name, "size": shape_text(layer.shape[1:]), "limit": number(limit)}
+    pictures = _sheets(drawn, total, f"maps.{kind}.alt", "sheet bars" if units else "sheet", **facts)
+    return Raw(f"<figure>{pictures}<figcaption>{scale(limit, places)} {' '.join(note for note in notes if note)}</figcaption></figure>")
 
 
 def _kernels(layer: Layer) -> Raw:
@@ -178,11 +174,11 @@ def _kernels(layer: Layer) -> Raw:
     limit = symmetric(layer.weight)
     channels = layer.weight.shape[1]
     tiles = np.concatenate([layer.weight[:, channel] for channel in range(channels)], axis=2)
-    drawn = sheet(tiles, limit, grown=56 if channels == 1 else 108, gap=8)
-    alt = attribute("alt", "kernels.alt", name=layer.name, shown=drawn.shown, limit=number(limit))
-    facts = {"total": len(tiles), "shown": drawn.shown, "size": shape_text(layer.weight.shape[2:]), "channels": channels}
+    drawn = blocks(tiles, limit, grown=48 if channels == 1 else 90, gap=8)
+    shown = _sheets(drawn, len(tiles), "kernels.alt", name=layer.name, limit=number(limit))
+    facts = {"total": len(tiles), "shown": sum(each.shown for each in drawn), "size": shape_text(layer.weight.shape[2:]), "channels": channels}
     note = text("kernels.one" if channels == 1 else "kernels.many", **facts)
-    return Raw(f"<figure>{picture(drawn, alt)}<figcaption>{scale(limit)} {note}</figcaption></figure>")
+    return Raw(f"<figure>{shown}<figcaption>{scale(limit)} {note} {_second(drawn)}</figcaption></figure>")
 
 
 def kind(layer: Layer) -> str:
@@ -206,7 +202,7 @@ def _sentence(layer: Layer) -> Raw:
     return text(f"op.{kind(layer)}", kernel=kernel, stride=stride, inputs=len(layer.inputs), **facts)
 
 
-def _layer(explanation: Explanation, group: list[int], drawn: Sheet, first: Layer | None, *, opened: bool) -> Raw:
+def _layer(explanation: Explanation, group: list[int], drawn: tuple[Sheet, ...], first: Layer | None, *, opened: bool) -> Raw:
     index = group[-1]
     layer = explanation.look.layers[index]
     before = explanation.look.layers[index - 1].name if index else ""
@@ -232,16 +228,30 @@ def _layer(explanation: Explanation, group: list[int], drawn: Sheet, first: Laye
     )
 
 
+def _in_ways(layers: tuple[Layer, ...], shown: dict[int, Raw]) -> Raw:
+    """Put the layers of every way together under its name, behind a picture of all ways of its joint; `shown` are the layers by place."""
+    heads: dict[int, str] = {}
+    ends: set[int] = set()
+    for joint in joints(layers):
+        heads[joint.inside[0]] = str(ways_figure(layers, joint))
+        for number_, way in enumerate(joint.ways, 1):
+            if way:
+                words = text("way.title", number=number_, count=len(joint.ways), name=way_name(along(way, layers)))
+                heads[way[0]] = f'{heads.get(way[0], "")}<div class="way"><p class="note">{words}</p>'
+                ends.add(way[-1])
+    return Raw("".join(f"{heads.get(place, '')}{layer}{'</div>' if place in ends else ''}" for place, layer in shown.items()))
+
+
 def layers_section(explanation: Explanation) -> Raw:
     """Every layer between the picture and the logits."""
     layers = explanation.look.layers
     sheets, plan = draw(explanation)
     first = explanation.look.first("Conv")
     opened = len(layers) <= 24
-    shown = "".join(_layer(explanation, group, sheets[group[-1]], first, opened=opened) for group in groups(layers))
+    shown = {group[-1]: _layer(explanation, group, sheets[group[-1]], first, opened=opened) for group in groups(layers)}
     limits = text("layers.limits", most=plan[0], side=plan[1]) if plan != PLANS[0] else ""
     copy = text("layers.copy", difference="0" if explanation.look.difference == 0 else f"{explanation.look.difference:.1e}".replace("-", "−"))
     table = _overview(explanation)
     if not opened:
         table = Raw(f'<details class="long"><summary>{text("layers.table")}</summary>{table}</details>')
-    return Raw(f"<p>{text('layers.lead', count=len(layers))} {limits}</p><p>{copy}</p>{table}{shown}")
+    return Raw(f"<p>{text('layers.lead', count=len(layers))} {limits}</p><p>{copy}</p>{table}{_in_ways(layers, shown)}")

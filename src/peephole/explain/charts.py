@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from peephole.explain.words import LANGUAGES, Raw, number, plain
 
-__all__ = ["Line", "bar", "familiarity_chart"]
+__all__ = ["Curve", "Line", "bar", "curve_chart", "familiarity_chart"]
 
 WIDTH, ROW = 360, 22
 
@@ -65,3 +65,73 @@ def bar(share: float) -> Raw:
     """Return one small bar for a share 0..1, for a table cell whose number stands beside it."""
     wide = 0.0 if math.isnan(share) else 100 * min(1.0, max(0.0, share))
     return Raw(f'<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect width="{wide:.2f}" height="8"/></svg>')
+
+
+def _ticks(most: float) -> list[float]:
+    """Return round numbers from 0 to at least `most`, about four of them."""
+    rough = most / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    return [step * at for at in range(math.ceil(most / step - 1e-9) + 1)]
+
+
+def _round(value: float) -> str:
+    return f"{value:.3g}"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A learning curve to be drawn: errors 0..1 over photos of each label.
+
+    `measured` are (photos, error); `line` (photos, low, middle, high) of the fit, empty where there is none; `now` and `then` are the photos there
+    are and would be.
+    """
+
+    measured: tuple[tuple[float, float], ...]
+    line: tuple[tuple[float, float, float, float], ...]
+    now: float
+    then: float
+
+
+def _both(place: str, kind: str, key: str, *, alone: bool, **values: object) -> str:
+    """Return words in both languages at a place; in a picture that stands `alone` the reader's own settings choose one."""
+    shown = {language: html.escape(plain(language, key, **values)) for language in LANGUAGES}
+    if alone:
+        return (
+            f'<switch><text {place} class="{kind}" systemLanguage="ko">{shown["ko"]}</text><text {place} class="{kind}">{shown["en"]}</text></switch>'
+        )
+    return "".join(f'<text {place} class="{language} {kind}" lang="{language}">{shown[language]}</text>' for language in LANGUAGES)
+
+
+def curve_chart(curve: Curve, *, alone: bool = False) -> Raw:
+    """Return the curve as SVG: measured points, the fit with its interval, dashed where it foretells; `alone` for a file of its own."""
+    left, top, width, height = 46, 26, 300, 190
+    highest = max([error for _, error in curve.measured] + [high for *_, high in curve.line])
+    ups, acrosses = _ticks(max(highest, 0.01)), _ticks(curve.then if curve.line else curve.now)
+
+    def x(photos: float) -> float:
+        return left + width * photos / acrosses[-1]
+
+    def y(error: float) -> float:
+        return top + height * (1 - min(error, ups[-1]) / ups[-1])
+
+    parts = [f'<line x1="{left}" x2="{left + width}" y1="{y(up):.1f}" y2="{y(up):.1f}" class="rule"/>' for up in ups]
+    parts += [f'<text x="{left - 6}" y="{y(up) + 4:.1f}" class="end">{_round(100 * up)}</text>' for up in ups]
+    parts += [f'<text x="{x(across):.1f}" y="{top + height + 16}" class="middle">{_round(across)}</text>' for across in acrosses]
+    parts.append(_both(f'x="{left}" y="{top - 12}"', "", "curve.up", alone=alone))
+    parts.append(_both(f'x="{left + width / 2}" y="{top + height + 34}"', "middle", "curve.across", alone=alone))
+    if curve.line:
+        edge = [f"{x(at):.1f},{y(high):.1f}" for at, _, _, high in curve.line] + [f"{x(at):.1f},{y(low):.1f}" for at, low, _, _ in curve.line[::-1]]
+        parts.append(f'<polygon points="{" ".join(edge)}" class="band"/>')
+        middle = [(at, f"{x(at):.1f},{y(mid):.1f}") for at, _, mid, _ in curve.line]
+        behind = sum(at <= curve.now for at, _ in middle)
+        parts += [
+            f'<polyline points="{" ".join(point for _, point in some)}" class="{kind}"/>'
+            for kind, some in (("fit", middle[:behind]), ("fit ahead", middle[max(0, behind - 1) :]))
+        ]
+        for at, key in ((curve.now, "curve.now"), (curve.then, "curve.then")):
+            parts.append(f'<line x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{top}" y2="{top + height}" class="zero"/>')
+            parts.append(_both(f'x="{x(at) - 4:.1f}" y="{top + 12}"', "end", key, alone=alone, photos=_round(at)))
+    parts += [f'<circle cx="{x(at):.1f}" cy="{y(error):.1f}" r="4" class="best"/>' for at, error in curve.measured]
+    size = f"0 0 {WIDTH} {top + height + 42}"
+    return Raw(f'<svg class="chart" viewBox="{size}" aria-hidden="true" focusable="false">{"".join(parts)}</svg>')

@@ -17,11 +17,12 @@ from peephole.base.records import Prediction
 from peephole.data.decode import open_bytes, read_bytes
 from peephole.data.region import place
 from peephole.decide.predictor import Predictor, load
+from peephole.explain.joints import along, joints
 from peephole.explain.layers import Layer, Look, look
 from peephole.explain.neighbours import Familiarity, Known, familiarities, find_pictures, nearest, small
 from peephole.explain.occlusion import Occlusion, occlude
 from peephole.explain.softmax import Softmax, work_out
-from peephole.explain.worked import ConvCell, PoolCell, ReluCell, Vote, conv_cell, pool_cell, relu_cell, strongest, vote
+from peephole.explain.worked import AddCell, Cell, ConcatCell, add_cell, concat_cell, conv_cell, pool_cell, relu_cell, strongest, vote
 
 __all__ = ["Explanation", "explain"]
 
@@ -49,7 +50,7 @@ class Explanation:
     known: tuple[Known, ...]
     familiarity: tuple[Familiarity, ...]
     occlusion: Occlusion
-    cells: tuple[ConvCell | ReluCell | PoolCell | Vote, ...]
+    cells: tuple[Cell, ...]
     pictures: bool
     box: tuple[float, float, float, float] | None = None
 
@@ -64,9 +65,25 @@ def _reader(seen: Look, name: str, op: tuple[str, ...]) -> Layer | None:
     return next((layer for layer in seen.layers if layer.op in op and name in layer.inputs), None)
 
 
-def work_cells(seen: Look, label: int) -> tuple[ConvCell | ReluCell | PoolCell | Vote, ...]:
-    """Work out the strongest pixel of the first convolution, what ReLU and pooling make of it, and the vote for `label`."""
-    found: list[ConvCell | ReluCell | PoolCell | Vote | None] = []
+def _joined(seen: Look) -> list[AddCell | ConcatCell | None]:
+    """Work out the strongest pixel of the first sum, of the first whose shortcut is fitted, and of the first concatenation."""
+    found: dict[tuple[str, bool], AddCell | ConcatCell | None] = {}
+    for joint in joints(seen.layers):
+        layer = seen.layers[joint.join]
+        kind = (layer.op, all(joint.ways))
+        at = strongest(layer)
+        if kind in found or at is None:
+            continue
+        sources = [each for name in layer.inputs if (each := seen.find(name)) is not None]
+        if len(sources) == len(joint.ways):  # the picture itself has no maps to show
+            ways = tuple(along(way, seen.layers) for way in joint.ways)
+            found[kind] = (concat_cell if layer.op == "Concat" else add_cell)(layer, sources, ways, at)
+    return list(found.values())
+
+
+def work_cells(seen: Look, label: int) -> tuple[Cell, ...]:
+    """Work out the strongest pixel of the first convolution, what ReLU and pooling make of it, of joints, and the vote for `label`."""
+    found: list[Cell | None] = []
     layer = seen.first("Conv")
     at = strongest(layer) if layer else None
     if layer and at:
@@ -76,6 +93,7 @@ def work_cells(seen: Look, label: int) -> tuple[ConvCell | ReluCell | PoolCell |
         found.append(relu_cell(relu, layer, at) if relu else None)
         pool = _reader(seen, (relu or layer).name, ("MaxPool", "AveragePool"))
         found.append(pool_cell(pool, relu or layer, at) if pool else None)
+    found += _joined(seen)
     last = seen.layers[-1] if seen.layers else None
     before = seen.find(last.inputs[0]) if last and last.inputs else None
     if last and before:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-__all__ = ["Sheet", "bars", "blend", "encode", "heat", "legend", "sheet", "symmetric"]
+__all__ = ["Sheet", "bars", "blend", "blocks", "encode", "heat", "legend", "sheet", "symmetric"]
 
 # Blue is negative, red positive, zero nearly white: told apart also by people who do not see red and green apart.
 STOPS = ((-1.0, (11, 60, 111)), (-0.5, (74, 144, 196)), (0.0, (246, 246, 244)), (0.5, (224, 128, 80)), (1.0, (140, 28, 19)))
+BLOCK, FEW = 328, 4  # pixels that a phone of 390 has for a picture within a layer; so many maps are drawn large, each by itself
 HALF = 126
 NOT_A_NUMBER, GAP = 253, 255
 
@@ -83,24 +84,38 @@ def _shrink(maps: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(padded.reshape(len(maps), tall // step, step, wide // step, step).mean(axis=(2, 4)))
 
 
-def sheet(maps: np.ndarray, limit: float, *, most: int = 64, side: int = 64, grown: int = 56, width: int = 672, gap: int = 3) -> Sheet:
-    """Return a contact sheet of maps (C, H, W): the first `most` of them on the scale -limit..limit.
+def sheet(maps: np.ndarray, limit: float, *, side: int = 64, grown: int = 56, gap: int = 3) -> Sheet:
+    """Return a contact sheet of maps (C, H, W) on the scale -limit..limit, its rows as even as they can be and at most BLOCK pixels wide.
 
-    Small maps are enlarged by a whole factor to about `grown` pixels, three times that when they are four or fewer; maps larger than
-    `side` are averaged down. Rows are at most `width` pixels wide.
+    Small maps are enlarged by a whole factor to about `grown` pixels; maps larger than `side` are averaged down.
     """
-    small = _shrink(maps[:most], side)
+    small = _shrink(maps, side)
     count, tall, wide = small.shape
-    grow = max(1, round((grown if count > 4 else 3 * grown) / max(tall, wide)))
+    grow = max(1, round(grown / max(tall, wide)))
     tiles = _indices(small, limit).repeat(grow, axis=1).repeat(grow, axis=2)
     tall, wide = tiles.shape[1:]
-    columns = max(1, min(count, (width + gap) // (wide + gap)))
-    rows = math.ceil(count / columns)
+    rows = math.ceil(count / max(1, (BLOCK + gap) // (wide + gap)))
+    columns = math.ceil(count / rows)
     canvas = np.full((rows * (tall + gap) - gap, columns * (wide + gap) - gap), GAP, np.uint8)
     for index, tile in enumerate(tiles):
         top, left = (index // columns) * (tall + gap), (index % columns) * (wide + gap)
         canvas[top : top + tall, left : left + wide] = tile
     return Sheet(encode(_paletted(canvas)), canvas.shape[1], canvas.shape[0], count, small.shape[1:])
+
+
+def blocks(maps: np.ndarray, limit: float, *, most: int = 64, side: int = 64, grown: int = 56, gap: int = 3) -> tuple[Sheet, ...]:
+    """Return the first `most` of maps (C, H, W) as two sheets that stand side by side on a desk and one below the other on a phone.
+
+    Four maps or fewer are each a picture of their own, and larger, so that two of them still fit beside each other on a phone.
+    """
+    maps = maps[:most]
+    if len(maps) <= FEW:
+        parts, grown = list(maps[:, None]), max(grown, BLOCK // 2 - 2 * gap)
+        grown -= grown % max(1, min(side, *maps.shape[1:]))
+    else:
+        half = math.ceil(len(maps) / 2)
+        parts = [maps[:half], maps[half:]]
+    return tuple(sheet(part, limit, side=side, grown=grown, gap=gap) for part in parts)
 
 
 def bars(values: np.ndarray, limit: float, *, most: int = 672, height: int = 72) -> Sheet:

@@ -1,16 +1,11 @@
 """Writes an explanation as one page that opens from disk and needs nothing else, and as JSON.
 
-The page makes no request: pictures are data URIs, and its content policy forbids everything but its own script and style,
-named by their hashes. The same explanation gives the same bytes.
+The page itself, its languages and its content policy are those of `webpage`. The same explanation gives the same bytes.
 """
 
-import base64
-import hashlib
-import html
 import json
 import math
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from peephole.base.evidence import describe
@@ -31,16 +26,12 @@ from peephole.explain.sections import (
 )
 from peephole.explain.sums import show_softmax
 from peephole.explain.verdict import verdict_section
-from peephole.explain.words import attribute, page_file, plain, text
+from peephole.explain.webpage import webpage
+from peephole.explain.words import text
 
 __all__ = ["Explanation", "explain", "to_json", "write_json", "write_report"]
 
-SECTIONS = ("verdict", "picture", "glance", "layers", "softmax", "nearest", "occlusion", "evidence", "training", "words", "file")
 WORDS = ("map", "kernel", "stride", "field", "parameters", "logit", "temperature", "embedding", "cosine", "example", "familiarity", "residue")
-
-
-def _hash(content: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def _words() -> str:
@@ -64,31 +55,7 @@ def render(explanation: Explanation) -> str:
         "words": _words(),
         "file": file_section(explanation),
     }
-    links = "".join(f'<li><a href="#{name}">{text(f"title.{name}")}</a></li>' for name in SECTIONS)
-    parts = "".join(
-        f'<section id="{name}" aria-labelledby="{name}-title">'
-        f'<h2 id="{name}-title" tabindex="-1">{text(f"title.{name}")}</h2>{bodies[name]}</section>'
-        for name in SECTIONS
-    )
-    script, style = page_file("report.js"), page_file("report.css")
-    titles = {
-        language: html.escape(plain(language, "report.title", name=explanation.image, model=explanation.model.name)) for language in ("en", "ko")
-    }
-    return Template(page_file("report.html")).substitute(
-        script=script,
-        style=style,
-        script_hash=_hash(script),
-        style_hash=_hash(style),
-        title=titles["en"],
-        title_ko=titles["ko"],
-        heading=text("report.heading", name=explanation.image, model=explanation.model.name),
-        skip=text("report.skip"),
-        contents=attribute("aria-label", "report.contents"),
-        language=attribute("aria-label", "report.language"),
-        links=links,
-        parts=parts,
-        foot=text("report.foot"),
-    )
+    return webpage("report", bodies, name=explanation.image, model=explanation.model.name)
 
 
 def _finite(value: Any) -> Any:

@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 from peephole.base.card import Input
 from peephole.base.evidence import percent
 from peephole.base.records import Evidence
-from peephole.explain.anatomy import picture, scale
 from peephole.explain.charts import Line, familiarity_chart
+from peephole.explain.drawing import picture, scale
 from peephole.explain.explanation import Explanation
 from peephole.explain.neighbours import Familiarity, Known
 from peephole.explain.phrases import quoted, said

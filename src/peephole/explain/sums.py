@@ -5,13 +5,17 @@ import html
 import numpy as np
 
 from peephole.explain.charts import bar
+from peephole.explain.drawing import picture, scale
+from peephole.explain.pictures import sheet, symmetric
 from peephole.explain.softmax import Softmax
+from peephole.explain.ways import way_name
 from peephole.explain.words import Raw, attribute, number, text
-from peephole.explain.worked import ConvCell, PoolCell, ReluCell, Vote
+from peephole.explain.worked import AddCell, Cell, ConcatCell, ConvCell, PoolCell, ReluCell, Vote
 
 __all__ = ["show_cell", "show_softmax"]
 
 MOST_LABELS = 20
+PHONE = 4  # columns of numbers that fit a phone
 COLOURS = ("red", "green", "blue")
 
 
@@ -26,14 +30,21 @@ def _grid(values: np.ndarray, places: int, part: str, caption: Raw, *, inside: n
             shown = "" if np.isnan(values[row, column]) else number(float(values[row, column]), places)
             cells.append(f"<td{kind}>{shown}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    return Raw(f'<table class="grid" data-part="{part}"><caption>{caption}</caption><tbody>{"".join(rows)}</tbody></table>')
+    shown = f'<table class="grid" data-part="{part}"><caption>{caption}</caption><tbody>{"".join(rows)}</tbody></table>'
+    if values.shape[1] <= PHONE:
+        return Raw(shown)
+    return Raw(f'<div class="scroll" tabindex="0" role="region" {attribute("aria-label", "cell.grid")}>{shown}</div>')
 
 
 def _named(part: str, value: float, places: int) -> Raw:
     return Raw(f'<b data-part="{part}">{number(value, places)}</b>')
 
 
-def _place(at: tuple[int, int, int]) -> dict[str, int]:
+def _counted(part: str, value: int) -> Raw:
+    return Raw(f'<b data-part="{part}">{value}</b>')
+
+
+def _place(at: tuple[int, int, int]) -> dict[str, object]:
     return {"channel": at[0], "row": at[1], "column": at[2]}
 
 
@@ -80,6 +91,40 @@ def _pool(cell: PoolCell) -> Raw:
     return Raw(f'<p>{words} {partial}</p><div class="grids">{grid}</div>')
 
 
+def _map(values: np.ndarray, limit: float, name: str, notes: Raw) -> str:
+    """One map as a picture with its layer's name."""
+    drawn = sheet(values[None], limit, grown=96)
+    shown = picture(drawn, attribute("alt", "cell.map.alt", name=name), "pixels")
+    return f"<figure>{shown}<figcaption><b>{html.escape(name)}</b><br>{notes}</figcaption></figure>"
+
+
+def _add(cell: AddCell) -> Raw:
+    """A cell of a sum: a + b = c, and the maps that are added."""
+    places, limit = cell.places, symmetric(cell.maps)
+    notes = [*(way_name(way) for way in cell.ways), text("cell.add.sum")]
+    maps = [_map(values, limit, name, note) for values, name, note in zip(cell.maps, (*cell.names, cell.layer), notes, strict=True)]
+    signs = [*['<span class="sign">+</span>'] * (len(cell.names) - 1), '<span class="sign">=</span>']
+    shown = "".join(f"{each}{sign}" for each, sign in zip(maps, [*signs, ""], strict=True))
+    terms = Raw(" + ".join(_named("term", term, places) if term >= 0 else f"({_named('term', term, places)})" for term in cell.terms))
+    value, residue = _named("value", cell.value, places), _named("residue", cell.residue, places)
+    words = text("cell.add", **_place(cell.at), terms=terms, value=value, residue=residue)
+    return Raw(f'<p>{words}</p><div class="maps">{shown}</div><p class="note">{scale(limit)} {text("cell.add.maps", channel=cell.at[0])}</p>')
+
+
+def _concat(cell: ConcatCell) -> Raw:
+    """A cell of a concatenation: the maps that every branch brings, and the branch from which this one comes."""
+    limit, start, maps = max(symmetric(values) for values in cell.maps), 0, []
+    for at, (values, name, way, some) in enumerate(zip(cell.maps, cell.names, cell.ways, cell.counts, strict=True)):
+        span = text("cell.concat.span", first=_counted("first", start), last=_counted("last", start + some - 1))
+        shown = _map(values, limit, name, Raw(f"{way_name(way)}<br>{span}"))
+        maps.append(f'<div class="branch{" win" if at == cell.branch else ""}" data-part="branch">{shown}</div>')
+        start += some
+    facts = {"origin": cell.names[cell.branch], "own": _counted("own", cell.own), "first": _counted("skip", sum(cell.counts[: cell.branch]))}
+    value, before = _named("value", cell.value, cell.places), _named("before", cell.before, cell.places)
+    words = text("cell.concat", **_place(cell.at) | {"channel": _counted("channel", cell.at[0])}, **facts, value=value, before=before)
+    return Raw(f'<p>{words}</p><div class="maps">{"".join(maps)}</div><p class="note">{scale(limit)} {text("cell.concat.maps")}</p>')
+
+
 def _vote(cell: Vote, labels: tuple[str, ...]) -> Raw:
     """A logit as the sum of what the strongest units say, the rest and the bias."""
     places = cell.places
@@ -107,16 +152,18 @@ def _vote(cell: Vote, labels: tuple[str, ...]) -> Raw:
     )
 
 
-def show_cell(cell: ConvCell | ReluCell | PoolCell | Vote, labels: tuple[str, ...]) -> Raw:
+def show_cell(cell: Cell, labels: tuple[str, ...]) -> Raw:
     """Return one worked cell; `labels` are the names of the logits."""
-    if isinstance(cell, ConvCell):
+    if isinstance(cell, Vote):
+        shown = _vote(cell, labels)
+    elif isinstance(cell, ConvCell):
         shown = _conv(cell)
     elif isinstance(cell, ReluCell):
         shown = _relu(cell)
     elif isinstance(cell, PoolCell):
         shown = _pool(cell)
     else:
-        shown = _vote(cell, labels)
+        shown = _add(cell) if isinstance(cell, AddCell) else _concat(cell)
     kind = type(cell).__name__.lower()
     return Raw(f'<div class="worked" data-cell="{kind}"><h4>{text("cell.title")}</h4>{shown}</div>')
 

@@ -7,9 +7,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from peephole.explain.joints import Step
 from peephole.explain.layers import Layer
 
-__all__ = ["CLOSES", "ConvCell", "PoolCell", "ReluCell", "Vote", "conv_cell", "digits", "pool_cell", "relu_cell", "strongest", "vote"]
+__all__ = [
+    "CLOSES",
+    "AddCell",
+    "Cell",
+    "ConcatCell",
+    "ConvCell",
+    "PoolCell",
+    "ReluCell",
+    "Vote",
+    "add_cell",
+    "concat_cell",
+    "conv_cell",
+    "digits",
+    "pool_cell",
+    "relu_cell",
+    "strongest",
+    "vote",
+]
 
 CLOSES = 1e-5
 MOST_TERMS = 150
@@ -63,6 +81,45 @@ class ReluCell:
 
 
 @dataclass(frozen=True, eq=False)
+class AddCell:
+    """One cell of a sum of layers: value = sum of `terms`, the same cell of each layer that is added.
+
+    `names` are those layers, `ways` the windows between the fork and each, `maps` (inputs + 1, H, W) the map with the cell in each, then in the sum.
+    """
+
+    layer: str
+    at: tuple[int, int, int]
+    names: tuple[str, ...]
+    ways: tuple[tuple[Step, ...], ...]
+    terms: tuple[float, ...]
+    maps: np.ndarray
+    value: float
+    places: int
+    residue: float
+
+
+@dataclass(frozen=True, eq=False)
+class ConcatCell:
+    """One cell of layers put one behind the other: it is that of map `own` of the input at `branch`, unchanged; its value there is `before`.
+
+    `names` and `counts` are the inputs and how many maps each brings, `ways` the windows between the fork and each, `maps` the strongest map (H, W)
+    of each.
+    """
+
+    layer: str
+    at: tuple[int, int, int]
+    names: tuple[str, ...]
+    ways: tuple[tuple[Step, ...], ...]
+    counts: tuple[int, ...]
+    maps: tuple[np.ndarray, ...]
+    branch: int
+    own: int
+    before: float
+    value: float
+    places: int
+
+
+@dataclass(frozen=True, eq=False)
 class Vote:
     """A logit as the sum of what each unit before it says: value = sum of activation * weight + bias.
 
@@ -81,6 +138,9 @@ class Vote:
     value: float
     places: int
     residue: float
+
+
+Cell = ConvCell | ReluCell | PoolCell | AddCell | ConcatCell | Vote
 
 
 def digits(factors: np.ndarray, weights: np.ndarray, extra: float, value: float) -> tuple[int, float, float]:
@@ -165,6 +225,37 @@ def pool_cell(layer: Layer, source: Layer, seen: tuple[int, int, int]) -> PoolCe
         return None
     places, _, residue = digits(values, np.full(values.shape, 1 / counted), 0.0, value) if not largest else (4, value, 0.0)
     return PoolCell(layer.name, at, np.where(inside, values, np.nan), largest, value, counted, places, residue)
+
+
+def add_cell(layer: Layer, sources: list[Layer], ways: tuple[tuple[Step, ...], ...], at: tuple[int, int, int]) -> AddCell | None:
+    """Work out one cell of a sum of layers of one shape; None when it is another sum, as one with a constant, or does not close."""
+    if layer.op not in {"Add", "Sum"} or len(sources) < 2 or any(source.shape != layer.shape for source in sources):
+        return None
+    terms, value = np.array([source.values[at] for source in sources], np.float64), float(layer.values[at])
+    if not np.isfinite([value, *terms]).all():
+        return None
+    places, _, residue = digits(terms, np.ones(len(terms)), 0.0, value)
+    if abs(residue) > CLOSES * float(np.abs(terms).sum()):
+        return None
+    maps = np.stack([each.values[at[0]] for each in (*sources, layer)])
+    names = tuple(source.name for source in sources)
+    return AddCell(layer.name, at, names, ways, tuple(float(term) for term in terms), maps, value, places, residue)
+
+
+def concat_cell(layer: Layer, sources: list[Layer], ways: tuple[tuple[Step, ...], ...], at: tuple[int, int, int]) -> ConcatCell | None:
+    """Tell which layer a cell of a concatenation comes from; None when it does not join maps, or its value is not that of its origin."""
+    counts = [source.shape[0] if len(source.shape) == 3 and source.shape[1:] == layer.shape[1:] else 0 for source in sources]
+    if layer.op != "Concat" or len(layer.shape) != 3 or not all(counts) or sum(counts) != layer.shape[0]:
+        return None
+    branch = int(np.searchsorted(np.cumsum(counts), at[0], side="right"))
+    own = at[0] - sum(counts[:branch])
+    before, value = float(sources[branch].values[own, at[1], at[2]]), float(layer.values[at])
+    if before != value:
+        return None
+    tops = [strongest(source) for source in sources]
+    maps = tuple(source.values[top[0] if top else 0] for source, top in zip(sources, tops, strict=True))
+    names = tuple(source.name for source in sources)
+    return ConcatCell(layer.name, at, names, ways, tuple(counts), maps, branch, own, before, value, 4)
 
 
 def vote(layer: Layer, source: Layer, label: int, *, most: int = 10) -> Vote | None:

@@ -19,7 +19,7 @@ from peephole.data.dataset import merged_strangers, split, stranger_split
 from peephole.data.photoset import PhotoSet
 from peephole.export.build import Strangers, gather
 from peephole.export.unlabelled import Frames, Helpful, beside, helpful, listed
-from peephole.train.curve import LEAST_SIZES, Asked, Forecast, forecast
+from peephole.train.curve import LEAST_SIZES, Asked, Forecast, Reach, forecast, reach
 from peephole.train.learner import learner_for
 from peephole.train.recipe import Options, Recipe
 from peephole.train.subdraws import sizes_of, sub_draws
@@ -64,14 +64,16 @@ class StrangerBudget:
 class Budget:
     """What `more` photos of every label beside the `photos` there are (the mean over the labels) would buy; errors are shares 0..1 named wrong.
 
-    `forecast` is None where the photos are too few, or the time too short, to say, and `why` says so. `labels` stand in the order of what they
-    would gain; `frames` (of `looked_at`) in the order of how much a label on them would help.
+    `curve` was measured, `line` is the law fitted to it, up to `more`. `forecast` is None, and `line` empty, where the photos are too few, or
+    the time too short, to say, and `why` says so. `labels` stand in the order of what they would gain; `frames` (of `looked_at`) in the order of
+    how much a label on them would help.
     """
 
     root: str
     more: int
     photos: float
     curve: tuple[Point, ...]
+    line: tuple[Reach, ...]
     forecast: Forecast | None
     why: str
     labels: tuple[LabelBudget, ...]
@@ -120,6 +122,7 @@ def budget(
         more=more,
         photos=found.now,
         curve=found.points,
+        line=found.line,
         forecast=found.whole,
         why=found.why,
         labels=found.labels,
@@ -157,6 +160,7 @@ class _Curve:
 
     now: float
     points: tuple[Point, ...]
+    line: tuple[Reach, ...]
     whole: Forecast | None
     why: str
     labels: tuple[LabelBudget, ...]
@@ -176,8 +180,8 @@ class _Curve:
         elif turns < LEAST_TURNS:
             why = f"the time sufficed for one draw of each size, which shows no spread: give it more than --seconds {options.seconds:g}"
         if why:
-            return cls(now, points, None, why, tuple(LabelBudget(name, count, None) for name, count in zip(photos.names, each, strict=True)))
+            return cls(now, points, (), None, why, tuple(LabelBudget(name, count, None) for name, count in zip(photos.names, each, strict=True)))
         whole, found = forecast(asked, now, more, len(photos.names), options.seed)
         labels = [LabelBudget(*entry) for entry in zip(photos.names, each, found, strict=True)]
         labels.sort(key=lambda label: -(label.forecast.gain.middle if label.forecast else 0))
-        return cls(now, points, whole, "", tuple(labels))
+        return cls(now, points, reach(asked, now + more, len(photos.names), options.seed), whole, "", tuple(labels))

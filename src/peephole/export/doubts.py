@@ -52,8 +52,8 @@ class Doubt:
 class Doubts:
     """The photos most in doubt, first the most: all that are `doubtful`, and at least three.
 
-    `photos` were judged, `agree` is the share of them whose label the others foretell; `how` they were compared; `copies` are pairs that look
-    like one photo under two labels, which nobody but a person can settle.
+    `photos` were judged, `agree` is the share of them whose label the others foretell; `how` they were compared; `copies` are pairs that are, or
+    look like, one photo under two labels, which nobody but a person can settle; those that are the same were not judged.
     """
 
     root: str
@@ -159,7 +159,9 @@ def _told(root: str, photos: PhotoSet, ahead: np.ndarray, said: np.ndarray, *, n
         names = (photos.ids[at], photos.names[own], photos.names[other])
         ranked.append(Doubt(*names, share, own_share, float(ahead[at]), bool(ahead[at] > LEAD), near[at]))
     label_of = dict(zip(photos.ids, photos.labels, strict=True))
-    copies = tuple((link.first, link.second) for link in photos.links if label_of.get(link.first) != label_of.get(link.second))
+    alike = [(link.first, link.second) for link in photos.links if label_of.get(link.first) != label_of.get(link.second)]
+    same = dict.fromkeys(tuple(sorted((refusal.id, refusal.twin))) for refusal in photos.refused if refusal.twin)
+    copies = tuple(dict.fromkeys([*((first, second) for first, second in same), *alike]))
     words = {(True, False): "gradients", (False, True): "pretrained features", (True, True): "gradients and pretrained features"}
     told = words[how.mix[0] + how.mix[1] > 0, how.mix[2] > 0]
     return Doubts(root, len(photos), float((ahead <= 0).mean()), told, tuple(ranked), copies)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LEAST_SIZES", "Asked", "Forecast", "Range", "forecast", "powers"]
+__all__ = ["LEAST_SIZES", "Asked", "Forecast", "Range", "Reach", "forecast", "powers", "reach"]
 
 LEAST_SIZES = 3  # fewer sizes than the law has numbers say nothing
 POWERS = np.linspace(0.2, 1.4, 13)
 DRAWS = 600
+REACHES = 33  # sizes at which the curve is told, to be drawn
 LEAST_SPREAD = 0.005
 CONFIDENCE = 0.9
 # So many photos' worth of all labels together steady the curve of one label.
@@ -65,6 +66,14 @@ class Forecast:
     now: Range
     then: Range
     gain: Range
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The error that the curve tells of models that learned from so many photos of each label."""
+
+    photos: float
+    error: Range
 
 
 def powers(sizes: np.ndarray, errors: np.ndarray, spread: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -125,12 +134,28 @@ def _told(fits: np.ndarray, now: float, more: float, labels: int, rng: np.random
     return Forecast(Range.of(first), Range.of(last), Range.of(first - last))
 
 
+def _fitted(found: Asked, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the drawn weights (DRAWS, N) of the photos, the errors (DRAWS, K) of all labels under them, and the laws (DRAWS, 3) through these."""
+    weights = _weights(found.labels, found.sources, rng)
+    errors, _ = _errors(found, weights, rng)
+    return weights, errors, powers(found.sizes, errors, _shape_spread(errors), rng)
+
+
+def reach(found: Asked, most: float, labels: int, seed: int) -> tuple[Reach, ...]:
+    """Return the curve of all labels from the least that was learned from up to `most` photos of each, by the very laws of `forecast`."""
+    slope, power, level = _fitted(found, np.random.default_rng([seed, 8]))[2].T
+    luck = np.random.default_rng([seed, 9]).normal(0, LUCK, len(slope))
+    told = []
+    for size in np.geomspace(float(found.sizes.min()), most, REACHES):
+        errors = (slope * size**-power + level) * np.exp(luck / np.sqrt(size * labels))
+        told.append(Reach(float(size), Range.of(np.minimum(1.0, errors))))
+    return tuple(told)
+
+
 def forecast(found: Asked, now: float, more: float, labels: int, seed: int) -> tuple[Forecast, tuple[Forecast, ...]]:
     """Return what is to be expected of `more` photos of every label beside the `now` there are: of all labels, and of each of them."""
     rng = np.random.default_rng([seed, 8])
-    weights = _weights(found.labels, found.sources, rng)
-    errors, _ = _errors(found, weights, rng)
-    whole = powers(found.sizes, errors, _shape_spread(errors), rng)
+    weights, errors, whole = _fitted(found, rng)
     each = []
     for label in range(labels):
         mine = weights * (found.labels == label)
