@@ -15,7 +15,7 @@ from peephole.train.calibrate import line_for
 from peephole.train.crossfit import Strange
 from peephole.train.recipe import Facts, Options, derive
 
-NAMES = {"plain", "lite", "ImageNet", "JPEG", "vgg", "inception", "resnet"}
+NAMES = {"plain", "lite", "ImageNet", "JPEG", "vgg", "inception", "resnet", "strokes"}
 
 
 def korean(family: str, words: str) -> str:
@@ -46,11 +46,18 @@ def test_how_it_was_trained_is_told_in_korean(drawing):
     """Every recipe's sentence is known: each network, fit, norm and augmentation."""
     facts = Facts(60, 3, 20, 128, 128, colour=not drawing, drawing=drawing)
     all_of_it = Augment.of([*EFFECTS, "flip"], 0.5)
-    for network, fit, norm, augment in product(("plain", "lite0"), ("frozen", "finetune"), ("none", "batch"), (None, Augment(), all_of_it)):
+    for network, fit, norm, augment in product(("plain", "strokes", "lite0"), ("frozen", "finetune"), ("none", "batch"), (None, Augment(), all_of_it)):
         recipe = derive(facts, Options(network=network, fit=fit, steps=300, plain=Plain(norm=norm), augment=augment))
         found = korean("recipe", recipe.sentence())
         assert ("좌우 뒤집기" in found) == recipe.augment.flip
-    assert "이동 최대 10 %, 크기 변화 최대 20 %, 회전 최대 15도" in found
+    assert "이동 최대 10 %, 크기 변화 최대 20 %, 한쪽으로 늘리기 최대 15 %, 회전 최대 15도" in found
+
+
+def test_a_team_and_its_maps_are_told_in_korean():
+    """Several networks that answer together; known examples that are compared by their maps."""
+    facts = Facts(60, 3, 20, 28, 28, colour=False, drawing=True)
+    assert "4개를 나란히" in korean("recipe", derive(facts, Options(network="plain", steps=300, members=4)).sentence())
+    assert "특징 맵으로 비교" in korean("recipe", derive(facts, Options(network="plain", steps=300, embedding="maps")).sentence())
 
 
 @pytest.mark.parametrize("network", ["vgg", "inception", "resnet"])

@@ -218,7 +218,7 @@ def test_languages_agree():
 def test_korean_is_korean():
     """Every Korean sentence has Hangul, but for formulas and names."""
     same = {key for key, sentence in catalogue("ko").items() if not re.search("[가-힣]", sentence)}
-    assert same <= {"softmax.tempered", "softmax.power", "report.title", "term.relu", "joint.add.sign", "way.conv"}
+    assert same <= {"softmax.tempered", "softmax.power", "report.title", "term.relu", "joint.add.sign", "way.conv", "budget.range", "budget.gain"}
 
 
 def test_numbers_are_written_with_a_minus():
