@@ -46,7 +46,8 @@ def test_how_it_was_trained_is_told_in_korean(drawing):
     """Every recipe's sentence is known: each network, fit, norm and augmentation."""
     facts = Facts(60, 3, 20, 128, 128, colour=not drawing, drawing=drawing)
     all_of_it = Augment.of([*EFFECTS, "flip"], 0.5)
-    for network, fit, norm, augment in product(("plain", "strokes", "lite0"), ("frozen", "finetune"), ("none", "batch"), (None, Augment(), all_of_it)):
+    networks = ("plain", "strokes", "lite0")
+    for network, fit, norm, augment in product(networks, ("frozen", "finetune"), ("none", "batch"), (None, Augment(), all_of_it)):
         recipe = derive(facts, Options(network=network, fit=fit, steps=300, plain=Plain(norm=norm), augment=augment))
         found = korean("recipe", recipe.sentence())
         assert ("좌우 뒤집기" in found) == recipe.augment.flip
