@@ -247,7 +247,7 @@ def _derived_augment(facts: Facts, network: str, fit: Fit) -> Augment:
     # Full-size sets need little variation; a dozen drawings need a lot (docs/log.md, X or O).
     if facts.fewest >= MANY:
         return Augment(shift=0.07, scale=0.1, rotate=10, colour=0.0 if facts.drawing else 0.2)
-    if facts.framed:
+    if facts.framed and network != "strokes":  # which knows already how drawings bend: so much more only blurs what it has practised
         # The next drawing will lie where these lie: what it may do is bend, lean and widen, and of that a lot (docs/log.md, MNIST).
         return FRAMED if facts.fewest > 2 else FRAMED_ALONE
     bent = Augment(shift=0.12, scale=0.25, rotate=20, shear=10, elastic=0.05, colour=0.2, noise=8)
