@@ -294,8 +294,5 @@ def unused(recipe: Recipe, options: Options) -> str | None:
     idle = sorted(name.replace("_", "-") for name in (typed | deep) - has)
     idle += ["maps before a hidden layer"] if options.embedding == "maps" and recipe.embedding != "maps" else []
     idle += ["members"] if (options.members or 1) > recipe.members else []
-    return (
-        f"{f'a team of {recipe.members} times ' * (recipe.members > 1)}{recipe.network} does not have {', '.join(idle)}: what was given changes nothing (--network names another)"
-        if idle
-        else None
-    )
+    who = f"a team of {recipe.network}" if recipe.members > 1 else recipe.network
+    return f"{who} does not have {', '.join(idle)}: what was given changes nothing (--network names another)" if idle else None
