@@ -8,7 +8,6 @@ for the line between the known and strangers, and from 20 on keeps some aside fo
 What would make the figures unfair: choosing anything on these draws or by the test digits; a test digit among the drawings.
 """
 
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,9 +41,7 @@ def right(folder: Path, options: Options, asked: np.ndarray, truth: np.ndarray) 
     shape = (recipe.height, recipe.width, recipe.channels)
     photos = load(listing, Input(shape=("N", *shape), resize=Resize(to=shape[:2]), colour="grey"))
     every = np.arange(len(photos))
-    begun = time.perf_counter()
     fitted = learner_for(photos, recipe, every).finish(every, np.empty(0, np.int64), None, None)
-    seconds = time.perf_counter() - begun
     embeddings, centre = known_examples(fitted.network, photos, every)
     known = Known(embeddings, photos.labels, centre, K)
     graph = to_onnx(fitted.network, known, shape)
@@ -52,7 +49,7 @@ def right(folder: Path, options: Options, asked: np.ndarray, truth: np.ndarray) 
     some = np.arange(0, len(asked), 20)
     compare(fitted.network, known, run_graph(graph, asked, some), asked, some, line=(0.5, 0.0))  # raises where the graph answers otherwise
     print(f"few: {fitted.recipe.sentence()}", flush=True)
-    return 100 * float(np.mean(np.array(photos.names)[answers.logits.argmax(1)] == truth)), seconds
+    return 100 * float(np.mean(np.array(photos.names)[answers.logits.argmax(1)] == truth)), fitted.seconds
 
 
 def run(quick: bool) -> list[Row]:
