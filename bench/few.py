@@ -62,9 +62,7 @@ def run(quick: bool) -> list[Row]:
             accuracy, seconds = [], []
             for seed in DRAWS[: 1 if quick else None]:
                 folder = lay_out(draw(drawings, each, seed)[0], root / "few")
-                options = Options(
-                    network="plain", seconds=2 if quick else SECONDS, steps=20 if quick else None, seed=seed, threads=2, members=MEMBERS
-                )
+                options = Options(network="plain", seconds=2 if quick else SECONDS[each], steps=20 if quick else None, seed=seed, threads=2)
                 found = right(folder, options, asked, truth)
                 accuracy.append(found[0])
                 seconds.append(found[1])
