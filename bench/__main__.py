@@ -8,7 +8,7 @@ import traceback
 from rich.console import Console
 from rich.table import Table
 
-from bench import augment, batch1, budget, cats_dogs, doubt, footprint, mnist, report, scale, speed, wallpaper, xo
+from bench import augment, batch1, budget, cats_dogs, claims, doubt, footprint, mnist, report, scale, speed, wallpaper, xo
 from bench.photos import DATA
 from bench.quiet import Others
 from bench.report import Row
@@ -23,6 +23,7 @@ SCRIPTS = {
     "xo": xo.run,
     "cats_dogs": cats_dogs.run,
     "wallpaper": wallpaper.run,
+    "claims": claims.run,
     "budget": budget.run,
     "doubt": doubt.run,
     "mnist": mnist.run,

@@ -33,7 +33,5 @@ def claim_depth(effort: Effort) -> Measured:
     """One, two or three stages of convolution, ReLU and pooling."""
     plans = [replace(NOTES, filters=filters) for filters in STAGES]
     trials = [Trial(f"stages {len(plan.filters)}", plain(plan)) for plan in plans]
-    settings = [
-        replace(setting, facts={**setting.facts, "field": field(plan)}) for plan, setting in zip(plans, measure(trials, effort), strict=True)
-    ]
+    settings = [replace(setting, facts={**setting.facts, "field": field(plan)}) for plan, setting in zip(plans, measure(trials, effort), strict=True)]
     return Measured("depth", effort.seeds, {"each": 50, "steps": effort.steps, "judged": effort.judged}, tuple(settings))

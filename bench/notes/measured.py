@@ -66,7 +66,9 @@ def keep(measured: Measured, path: Path = KEPT) -> None:
     where = f"{machine()}; {versions()}; commit {commit()}; {datetime.now(UTC).date().isoformat()}"
     measured = replace(measured, origin=where)
     kept = {claim: asdict(one) for claim, one in load(path).items()} | {measured.claim: asdict(measured)}
-    path.write_text(json.dumps(_rounded(kept), indent=None, separators=(",", ":"), ensure_ascii=False).replace('{"name"', '\n{"name"') + "\n", "utf-8")
+    path.write_text(
+        json.dumps(_rounded(kept), indent=None, separators=(",", ":"), ensure_ascii=False).replace('{"name"', '\n{"name"') + "\n", "utf-8"
+    )
 
 
 def _rounded(what: object) -> object:

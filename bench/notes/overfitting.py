@@ -48,7 +48,5 @@ def claim_pooling(effort: Effort) -> Measured:
 
 def claim_dropout(effort: Effort) -> Measured:
     """Shares of the fully connected layer's neurons that are kept while training."""
-    trials = [
-        Trial(f"{name} keep {keep:g}", plain(replace(NOTES, hidden=128, keep_prob=keep)), name, EACH) for name in ARCHIVES for keep in KEEPS
-    ]
+    trials = [Trial(f"{name} keep {keep:g}", plain(replace(NOTES, hidden=128, keep_prob=keep)), name, EACH) for name in ARCHIVES for keep in KEEPS]
     return Measured("dropout", effort.seeds, {"each": EACH, "steps": effort.steps, "judged": effort.judged}, measure(trials, effort))

@@ -26,7 +26,14 @@ def _one(rate: float, effort: Effort) -> Setting:
         drawn, moments = draw(trial.set, trial.each, seed, effort.judged), list[Moment]()
         found = judge(train(trial, drawn, seed, effort.steps, moments.append), drawn)
         losses = tuple(moment.loss for moment in moments)
-        runs.append({"right": found["right"], "learned": found["learned"], "highest": max(losses, default=math.inf), "broke": float(not math.isfinite(found["loss"]))})
+        runs.append(
+            {
+                "right": found["right"],
+                "learned": found["learned"],
+                "highest": max(losses, default=math.inf),
+                "broke": float(not math.isfinite(found["loss"])),
+            }
+        )
         curves.append(losses)
     values = tables(runs)
     print(f"claims: {trial.name}: {sum(values['right']) / len(runs):.2f} % right, highest loss {max(values['highest']):.3g}", flush=True)

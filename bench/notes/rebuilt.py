@@ -92,6 +92,8 @@ def claim(effort: Effort) -> Measured:
         pictures = pictures or np.concatenate([row.round().to(torch.uint8).numpy() for row in rows]).tobytes()
         print(f"claims: rebuilt, seed {seed}: " + ", ".join(f"{name} {every[-1]['error']:.1f}" for name, every in runs.items()), flush=True)
     numbers = {1: 14 * 14 * 16, 2: 7 * 7 * 32, 3: 4 * 4 * 64}
-    settings = tuple(Setting(name, {"numbers": numbers.get(int(name[-1]) if name[-1].isdigit() else 0, 0)}, tables(every)) for name, every in runs.items())
+    settings = tuple(
+        Setting(name, {"numbers": numbers.get(int(name[-1]) if name[-1].isdigit() else 0, 0)}, tables(every)) for name, every in runs.items()
+    )
     setup = {"each": 50, "steps": effort.steps, "judged": effort.judged, "fitted": FITTED}
     return Measured("rebuilt", effort.seeds, setup, settings, base64.b64encode(pictures).decode())

@@ -17,7 +17,7 @@ from peephole.train.loop import Examples
 
 ARCHIVES = {"mnist": "mnist/mnist_png.zip", "fashion": "fashion-mnist-png/fashion_mnist_png.zip"}
 LABELS = 10
-MOST = 250  # of each label in one draw of train/
+MOST = 150  # of each label in one draw of train/
 JUDGED = 200  # of each label in one draw of test/
 
 
