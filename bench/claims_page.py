@@ -14,6 +14,7 @@ from bench.notes import figures, words_en, words_ko
 from bench.notes.measured import KEPT, Measured, Setting, load
 from bench.notes.said import SECTIONS, columns, source, together
 from bench.notes.sets import ARCHIVES, LABELS
+from bench.notes.trained import USUAL
 from bench.notes.verdict import HOLDS, Statement, Verdict, judged
 
 PAGES = Path(__file__).parents[1] / "docs" / "claims"
@@ -36,8 +37,9 @@ def setting(claim: str, name: str, words: ModuleType) -> str:
     return where + text.format(n=f"{float(last):g}" if numbered else "")
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" + "---:|" * (len(heads) - 1)]
+def _table(heads: list[str], rows: list[list[str]], right: int = 0) -> str:
+    """Write a table whose last columns, so many, are flush right."""
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * (len(heads) - right) + "---:|" * right]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
@@ -57,7 +59,7 @@ def settings_table(section: str, measured: Measured, words: ModuleType) -> str:
     facts, values = columns(section)
     chosen = SHOWN.get(section, tuple(one.name for one in measured.settings))
     heads = [words.HEADS[name].format(**measured.setup) for name in ("setting", *facts, *values)]
-    return _table(heads, [_row(section, measured[name], words) for name in chosen])
+    return _table(heads, [_row(section, measured[name], words) for name in chosen], len(heads) - 1)
 
 
 def _signed(value: float, unit: str) -> str:
@@ -100,7 +102,13 @@ def _setup(measured: Measured, words: ModuleType) -> str:
     prefixes = dict.fromkeys(name for one in measured.settings if (name := one.name.partition(" ")[0]) in ARCHIVES)
     sets = ", ".join(words.SETS[name] for name in prefixes or ("mnist",)) + ": "
     each = words.EACH.format(each=measured.setup["each"]) if "each" in measured.setup else ""
-    facts = {"steps": measured.setup["steps"], "draws": len(measured.seeds), "first": measured.seeds[0], "last": measured.seeds[-1]}
+    facts = {
+        "steps": measured.setup["steps"],
+        "batch": measured.setup.get("batch", USUAL.batch),
+        "draws": len(measured.seeds),
+        "first": measured.seeds[0],
+        "last": measured.seeds[-1],
+    }
     text: str = words.SETUP.format(sets=sets, each=each, judged=f"{int(measured.setup['judged']) * LABELS:,}", **facts)
     return f"{text} {measured.origin}.\n"
 

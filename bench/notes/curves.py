@@ -59,6 +59,7 @@ def pictures(measured: Measured) -> Figure:
             ax.imshow(255 - picture, cmap="gray", vmin=0, vmax=255)
             ax.set_xticks([])
             ax.set_yticks([])
+            ax.spines[:].set_visible(False)
         axes[0].set_ylabel(words, rotation=0, ha="right", va="center")
     ax = right.subplots()
     for number, (kind, words) in enumerate({"trained": "trained", "untrained": "as drawn, before learning"}.items()):

@@ -42,13 +42,14 @@ def _gaps(measured: Measured, names: list[str], words: list[str], label: str) ->
     """Draw the gap in points of settings in a row for both sets, and beside it the gap of the loss."""
     figure, axes = panels(2, shared=False)
     for ax, (kind, unit) in zip(axes, {"gap": "gap, learned - unseen (points)", "loss gap": "gap, unseen - learned (nats)"}.items(), strict=True):
-        for number, name in enumerate(ARCHIVES):
+        for number, name in enumerate(overfitting.SETS):
             runs = [measured[f"{name} {each}"].values[kind] for each in names]
             bars(ax, np.arange(len(names)) + 0.1 * number - 0.05, runs, number, SETS[name], line="")
         titled(ax, "", label, unit)
         ax.set_xticks(range(len(words)), words)
         ax.set_ylim(bottom=0)
-    axes[0].legend(loc="lower right")
+    if len(overfitting.SETS) > 1:
+        axes[0].legend(loc="lower right")
     return figure
 
 
@@ -117,14 +118,14 @@ def _depth(measured: Measured) -> Figure:
 
 
 def _few(measured: Measured) -> Figure:
-    figure, axes = panels(2)
+    figure, axes = panels(len(few.SETS))
     ways = {"without": "not varied", "four": "noise, scratches, colour, shift", "recipe": "the recipe's"}
-    for ax, name in zip(axes, ARCHIVES, strict=True):
+    for ax, name in zip(axes, few.SETS, strict=True):
         for number, (way, words) in enumerate(ways.items()):
             bars(ax, list(few.EACH), [measured[f"{name} {way} {each}"].values["right"] for each in few.EACH], number, words)
         ax.set_xscale("log")
         titled(ax, SETS[name], "photos of each label", UNSEEN, ticks=few.EACH)
-    axes[1].legend(loc="lower right")
+    axes[-1].legend(loc="lower right")
     return figure
 
 

@@ -26,6 +26,7 @@ from peephole.train.loop import Moment, normalise
 SHAPE = Shape(1, 14, 14)
 DEPTH = 7  # blocks of two convolutions in each of 2 stages: with the first and the last layer 30
 KEEP = 0.7
+BATCH = 32
 EVERY = 2  # photos of which the gradient is taken
 MIDDLE = 20  # steps after which the gradient is measured again
 MOMENTS = ("start", "middle", "end")
@@ -106,7 +107,7 @@ def lengths(network: Network, drawn: Drawn, seed: int) -> list[float]:
 def _one(name: str, effort: Effort) -> Setting:
     """Train one setting on every draw, and measure its gradients on the way."""
     batch_norm = SETTINGS[name][1] == "batch"
-    trial = Trial(name, network(name), recipe=replace(USUAL, network="resnet", batch=32, learning_rate=1e-2 if batch_norm else 3e-3))
+    trial = Trial(name, network(name), recipe=replace(USUAL, network="resnet", batch=BATCH, learning_rate=1e-2 if batch_norm else 3e-3))
     runs, curves = list[dict[str, float]](), {f"length {moment}": list[tuple[float, ...]]() for moment in MOMENTS}
     for seed in effort.seeds:
         whole = draw("mnist", trial.each, seed, effort.judged)
@@ -132,5 +133,5 @@ def _one(name: str, effort: Effort) -> Setting:
 
 def claim(effort: Effort) -> Measured:
     settings = tuple(_one(name, effort) for name in SETTINGS)
-    setup = {"each": 50, "steps": effort.steps, "judged": effort.judged, "layers": 4 * DEPTH + 2, "middle": MIDDLE, "keep": KEEP}
+    setup = {"each": 50, "steps": effort.steps, "judged": effort.judged, "layers": 4 * DEPTH + 2, "middle": MIDDLE, "keep": KEEP, "batch": BATCH}
     return Measured("gradient", effort.seeds, setup, settings)

@@ -10,21 +10,22 @@ from torch import nn
 
 from bench.notes.measured import Measured
 from bench.notes.pooling import NOTES, with_pools
-from bench.notes.sets import ARCHIVES, Drawn
+from bench.notes.sets import Drawn
 from bench.notes.trained import Effort, Trial, measure, plain
 from bench.notes.verdict import NATS, Statement
 from peephole.nets.blocks import Network
 
 POOLS = ("none", "average", "stride")
+SETS = ("mnist",)
 KEEPS = (1.0, 0.7, 0.5, 0.3)
 EACH = 20
 MEASURES = (("gap", {}), ("loss gap", {"unit": NATS}))
 POOL_STATEMENTS = tuple(
-    Statement("overfitting", f"{name} {pool}", f"{name} max", measure, **more) for name in ARCHIVES for pool in POOLS for measure, more in MEASURES
+    Statement("overfitting", f"{name} {pool}", f"{name} max", measure, **more) for name in SETS for pool in POOLS for measure, more in MEASURES
 )
 DROPOUT_STATEMENTS = tuple(
     Statement("dropout", f"{name} keep 1", f"{name} keep {keep:g}", measure, **more)
-    for name in ARCHIVES
+    for name in SETS
     for keep in KEEPS[1:]
     for measure, more in MEASURES
 )
@@ -42,11 +43,11 @@ def claim_pooling(effort: Effort) -> Measured:
         "average": _averaging,
         "stride": plain(replace(NOTES, pool=1, stride=2)),
     }
-    trials = [Trial(f"{name} {way}", network, name, EACH) for name in ARCHIVES for way, network in ways.items()]
+    trials = [Trial(f"{name} {way}", network, name, EACH) for name in SETS for way, network in ways.items()]
     return Measured("overfitting", effort.seeds, {"each": EACH, "steps": effort.steps, "judged": effort.judged}, measure(trials, effort))
 
 
 def claim_dropout(effort: Effort) -> Measured:
     """Shares of the fully connected layer's neurons that are kept while training."""
-    trials = [Trial(f"{name} keep {keep:g}", plain(replace(NOTES, hidden=128, keep_prob=keep)), name, EACH) for name in ARCHIVES for keep in KEEPS]
+    trials = [Trial(f"{name} keep {keep:g}", plain(replace(NOTES, hidden=128, keep_prob=keep)), name, EACH) for name in SETS for keep in KEEPS]
     return Measured("dropout", effort.seeds, {"each": EACH, "steps": effort.steps, "judged": effort.judged}, measure(trials, effort))

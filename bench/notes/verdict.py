@@ -48,18 +48,23 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def verdict(differences: Sequence[float], margin: float) -> Verdict:
+def verdict(values: Sequence[float], margin: float) -> Verdict:
     """Judge the differences, draw by draw, of what is said to be more from what is said to be less.
 
     Does not hold: the whole interval lies below the margin (no difference that matters, or the other way round). Holds: otherwise, the
     whole interval lies above nothing. Cannot be told: neither, so more draws would be needed.
     """
-    mean, low, high = interval(differences)
-    return Verdict(mean, low, high, len(differences), FAILS if high < margin else HOLDS if low > 0 else OPEN)
+    mean, low, high = interval(values)
+    return Verdict(mean, low, high, len(values), FAILS if high < margin else HOLDS if low > 0 else OPEN)
+
+
+def differences(statement: Statement, measured: Measured) -> list[float]:
+    """Return how much more one setting has than the other, draw by draw."""
+    more = measured[statement.more].values[statement.measure]
+    less = measured[statement.less].values[statement.measure] if statement.less else (0.0,) * len(more)
+    return [a - b for a, b in zip(more, less, strict=True)]
 
 
 def judged(statement: Statement, measured: Measured) -> Verdict:
     """Judge a statement by what was measured of its claim."""
-    more = measured[statement.more].values[statement.measure]
-    less = measured[statement.less].values[statement.measure] if statement.less else (0.0,) * len(more)
-    return verdict([a - b for a, b in zip(more, less, strict=True)], MARGINS[statement.unit])
+    return verdict(differences(statement, measured), MARGINS[statement.unit])

@@ -36,7 +36,7 @@ MEASURES = {
     "error": "error",
 }
 THAN, NOTHING = "{measure}: {more} more than {less}", "{measure}: {more}, more than none"
-SETUP = "{sets}{each}{steps} steps of 64 photos, {draws} draws (seeds {first} to {last}), judged by {judged} photos of the test folder each."
+SETUP = "{sets}{each}{steps} steps of {batch} photos, {draws} draws (seeds {first} to {last}), judged by {judged} photos of the test folder each."
 EACH = "{each} photos of each label to learn from, "
 FIGURE = "Figure"
 SETTINGS = {

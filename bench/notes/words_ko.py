@@ -36,7 +36,7 @@ MEASURES = {
     "error": "오차",
 }
 THAN, NOTHING = "{measure}: {more} > {less}", "{measure}: {more} > 0"
-SETUP = "{sets}{each}64장씩 {steps}단계, 추첨 {draws}회 (시드 {first}~{last}), 매번 test 폴더의 사진 {judged}장으로 평가."
+SETUP = "{sets}{each}{batch}장씩 {steps}단계, 추첨 {draws}회 (시드 {first}~{last}), 매번 test 폴더의 사진 {judged}장으로 평가."
 EACH = "라벨마다 {each}장으로 학습, "
 FIGURE = "그림"
 SETTINGS = {

@@ -154,7 +154,6 @@ def test_one_claim_from_photos_to_page(shared_data, tmp_path):
     keep(filters.claim_count(TINY), path)
     measured = load(path)
     text = block("filters", measured, words_en)
-    assert [row.values for row in rows(measured["filters"])] == [one.values["right"] for one in measured["filters"].settings]
     assert f"{statistics.mean(measured['filters']['filters 64'].values['right']):.1f} ±" in text
     assert "30 photos of the test folder" in text
     figures.save("filters", measured["filters"], tmp_path / "filters.png")
@@ -200,6 +199,16 @@ class TestThePage:
         assert list(figures.DRAWN) == list(said.SECTIONS)
         assert set(words_en.CLAIMS) == {name for claims in said.SECTIONS.values() for name in claims}
         assert all((PAGES / f"{section}.png").exists() for section in said.SECTIONS)
+
+    def test_every_claim_has_a_row_of_its_differences(self):
+        """The rows for results.md: the differences of the one statement about 1x1 first, draw by draw, and its verdict."""
+        measured = load()
+        found = {row.what.partition(":")[0]: row for row in rows(measured)}
+        assert len(found) == sum(len(claims) for claims in said.SECTIONS.values())
+        direct, first = (measured["branches"][name].values["right"] for name in ("direct 5x5", "1x1 first"))
+        row = found["notes, branches first"]
+        assert list(row.values) == pytest.approx([a - b for a, b in zip(direct, first, strict=True)])
+        assert row.what.endswith(verdict(row.values, 0.5).word)
 
     def test_a_figure_shows_the_means(self):
         """The points of the figure of filters are the means in the file."""
