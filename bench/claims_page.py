@@ -102,22 +102,19 @@ def _setup(measured: Measured, words: ModuleType) -> str:
     prefixes = dict.fromkeys(name for one in measured.settings if (name := one.name.partition(" ")[0]) in ARCHIVES)
     sets = ", ".join(words.SETS[name] for name in prefixes or ("mnist",)) + ": "
     each = words.EACH.format(each=measured.setup["each"]) if "each" in measured.setup else ""
-    facts = {
-        "steps": measured.setup["steps"],
-        "batch": measured.setup.get("batch", USUAL.batch),
-        "draws": len(measured.seeds),
-        "first": measured.seeds[0],
-        "last": measured.seeds[-1],
-    }
+    seeds = {"draws": len(measured.seeds), "first": measured.seeds[0], "last": measured.seeds[-1]}
+    facts = seeds | {"steps": measured.setup["steps"], "batch": measured.setup.get("batch", USUAL.batch)}
     text: str = words.SETUP.format(sets=sets, each=each, judged=f"{int(measured.setup['judged']) * LABELS:,}", **facts)
     return f"{text} {measured.origin}.\n"
 
 
 def block(section: str, measured: Mapping[str, Measured], words: ModuleType) -> str:
-    """Return everything measured that stands in one section, or the table of all claims for `summary`."""
+    """Return everything measured that stands in one section, or the table of all claims for `summary`; says where nothing was measured yet."""
     if section == "summary":
-        parts = [claims_table(name, measured[source(name)], words) for name in SECTIONS]
-        return parts[0] + "".join("".join(part.splitlines(keepends=True)[2:]) for part in parts[1:])
+        parts = [claims_table(name, measured[source(name)], words) for name in SECTIONS if source(name) in measured]
+        return "".join(part if not number else "".join(part.splitlines(keepends=True)[2:]) for number, part in enumerate(parts))
+    if source(section) not in measured:
+        return f"{words.MISSING}\n"
     one = measured[source(section)]
     heads = [words.HEADS[name] for name in ("statement", "difference", "verdict")]
     rows = [_judgement(s, judged(s, one), words) for statements in SECTIONS[section].values() for s in statements]
@@ -134,7 +131,8 @@ def write(folder: Path = PAGES, kept: Path = KEPT) -> None:
     """Write the figures and the pages into a folder, from what is kept."""
     measured = load(kept)
     for section in SECTIONS:
-        figures.save(section, measured[source(section)], folder / f"{section}.png")
+        if source(section) in measured:
+            figures.save(section, measured[source(section)], folder / f"{section}.png")
     for language, words in LANGUAGES.items():
         page = (PAGES / f"{language}.md").read_text(encoding="utf-8")
         (folder / f"{language}.md").write_text(filled(page, measured, words), encoding="utf-8")

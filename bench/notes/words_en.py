@@ -39,6 +39,7 @@ THAN, NOTHING = "{measure}: {more} more than {less}", "{measure}: {more}, more t
 SETUP = "{sets}{each}{steps} steps of {batch} photos, {draws} draws (seeds {first} to {last}), judged by {judged} photos of the test folder each."
 EACH = "{each} photos of each label to learn from, "
 FIGURE = "Figure"
+MISSING = "*Not measured yet:* `python -m bench claims` does."
 SETTINGS = {
     "pooling stride": "{n}x{n}, stride {n}",
     "pooling weights": "{n}x{n}, stride {n}, equal weights",

@@ -39,6 +39,7 @@ THAN, NOTHING = "{measure}: {more} > {less}", "{measure}: {more} > 0"
 SETUP = "{sets}{each}{batch}장씩 {steps}단계, 추첨 {draws}회 (시드 {first}~{last}), 매번 test 폴더의 사진 {judged}장으로 평가."
 EACH = "라벨마다 {each}장으로 학습, "
 FIGURE = "그림"
+MISSING = "*아직 재지 않았습니다.* `python -m bench claims`가 잽니다."
 SETTINGS = {
     "pooling stride": "{n}x{n}, 스트라이드 {n}",
     "pooling weights": "{n}x{n}, 스트라이드 {n}, 가중치 수 같게",
