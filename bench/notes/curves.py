@@ -31,21 +31,20 @@ def gradients(measured: Measured, columns: Mapping[str, tuple[tuple[str, ...], s
 
 
 def losses(measured: Measured) -> Figure:
-    """Draw the loss of the batches learned from, step by step, for every rate: the geometric mean of the draws."""
-    figure, axes = panels(2, shared=False)
-    for number, one in enumerate(measured.settings):
-        curves = one.curves["loss"]
-        length = min(len(curve) for curve in curves)
-        middle = np.exp(np.log(np.maximum([curve[:length] for curve in curves], 1e-6)).mean(0))
-        axes[0].plot(10 * np.arange(1, length + 1), middle, color=COLOURS[number], linestyle=LINES[number], linewidth=1.2)
-        bars(axes[1], [one.facts["rate"]], [one.values["right"]], number, f"{one.facts['rate']:g}", line="")
-    axes[0].set_yscale("log")
-    axes[0].axhline(math.log(LABELS), color="grey", linewidth=0.5)
-    axes[0].annotate("guessing", (int(measured.setup["steps"]), math.log(LABELS)), ha="right", va="bottom", fontsize=6)
-    titled(axes[0], "", "step", "loss of a batch (nats)")
-    axes[1].set_xscale("log")
-    titled(axes[1], "", "highest learning rate", "right, unseen photos (%)")
-    axes[1].legend(title="rate", loc="center left", bbox_to_anchor=(1.02, 0.5))
+    """Draw the loss of the batches learned from, step by step, for every rate: the geometric mean of the draws, as far as all have a loss."""
+    figure, axes = panels(2, height=3.0)
+    for ax, (way, title) in zip(axes, {"rate": "AdamW, highest rate", "update": "w - rate x gradient"}.items(), strict=True):
+        chosen = [one for one in measured.settings if one.name.startswith(way)]
+        for number, one in enumerate(chosen):
+            length = min(len(curve) for curve in one.curves["loss"])
+            middle = np.exp(np.log(np.maximum([curve[:length] for curve in one.curves["loss"]], 1e-6)).mean(0))
+            words = f"{one.facts['rate']:g}" + ("" if length == len(chosen[0].curves["loss"][0]) else " (no number any more)")
+            ax.plot(10 * np.arange(1, length + 1), middle, color=COLOURS[number], linestyle=LINES[number], linewidth=1.2, label=words)
+        ax.set_yscale("log")
+        ax.axhline(math.log(LABELS), color="grey", linewidth=0.5)
+        ax.annotate("guessing", (int(measured.setup["steps"]), math.log(LABELS)), ha="right", va="bottom", fontsize=6)
+        titled(ax, title, "step", "loss of a batch (nats)")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3)
     return figure
 
 

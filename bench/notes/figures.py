@@ -8,13 +8,12 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.notes import few, filters, overfitting, pooling
 from bench.notes.curves import gradients, losses, pictures
 from bench.notes.ink import bars, panels, titled
-from bench.notes.measured import Measured, Setting
+from bench.notes.measured import Measured
 from bench.notes.sets import ARCHIVES
 
 SETS = {"mnist": "MNIST", "fashion": "Fashion-MNIST"}
@@ -74,28 +73,26 @@ def _gradient(measured: Measured) -> Figure:
     return gradients(measured, {title: (names, moment) for title, moment in times.items()}, words)
 
 
-def _cost(ax: Axes, settings: list[tuple[Setting, str]], fact: str, label: str) -> None:
-    for number, (one, words) in enumerate(settings):
-        bars(ax, [one.facts[fact]], [one.values["right"]], number, words, line="")
-    ax.set_xscale("log")
-    titled(ax, "", label, UNSEEN)
-
-
 def _branches(measured: Measured) -> Figure:
-    figure, axes = panels(2)
+    """Show the seven networks one below the other, those of equal cost together, with what each costs."""
+    figure, axes = panels(1, wide=True)
     words = {
-        "inception": "Inception",
-        "3x3 products": "3x3, equal mult.",
+        "inception": "Inception modules",
+        "3x3 products": "3x3, equal multiplications",
+        "5x5 products": "5x5, equal multiplications",
         "3x3 weights": "3x3, equal weights",
-        "5x5 products": "5x5, equal mult.",
         "5x5 weights": "5x5, equal weights",
-        "direct 5x5": "5x5 directly",
         "1x1 first": "1x1, then 5x5",
+        "direct 5x5": "5x5 directly",
     }
-    settings = [(measured[name], shown) for name, shown in words.items()]
-    _cost(axes[0], settings, "products", "multiplications for one photo")
-    _cost(axes[1], settings, "weights", "weights")
-    axes[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    ax, labels = axes[0], []
+    for place, (name, shown) in enumerate(words.items()):
+        one, number = measured[name], 0 if name == "inception" else 1 if place < 5 else 2
+        bars(ax, [-place], [one.values["right"]], number, "", line="", across=True)
+        labels.append(f"{shown}\n{one.facts['products'] / 1e6:.2f} million mult., {one.facts['weights']:,.0f} weights")
+    ax.set_yticks([-place for place in range(len(words))], labels, fontsize=7)
+    ax.set_xlabel(UNSEEN)
+    ax.grid(visible=True, axis="x", linewidth=0.3)
     return figure
 
 

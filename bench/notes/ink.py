@@ -14,22 +14,29 @@ MARKS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
 
 
-def panels(count: int, *, shared: bool = True, height: float = 2.6) -> tuple[Figure, list[Axes]]:
+def panels(count: int, *, shared: bool = True, wide: bool = False, height: float = 2.6) -> tuple[Figure, list[Axes]]:
     """Return a figure with panels side by side, on one scale where `shared`."""
-    figure = Figure(figsize=(3.6 if count == 1 else 6.8, height), layout="constrained")
+    figure = Figure(figsize=(3.6 if count == 1 and not wide else 6.8, height), layout="constrained")
     axes = figure.subplots(1, count, sharey=shared, squeeze=False)[0]
     return figure, list(axes)
 
 
 def bars(
-    ax: Axes, places: Sequence[float] | np.ndarray, runs: Sequence[Sequence[float]], number: int, words: str, *, line: str | None = None
+    ax: Axes,
+    places: Sequence[float] | np.ndarray,
+    runs: Sequence[Sequence[float]],
+    number: int,
+    words: str,
+    *,
+    line: str | None = None,
+    across: bool = False,
 ) -> None:
-    """Draw the means of runs (one sequence of draws per place) with their 95 % intervals."""
+    """Draw the means of runs, one sequence of draws per place, with their 95 % intervals; `across` puts the places on the y axis."""
     found = np.array([interval(run) for run in runs])
+    spread = [found[:, 0] - found[:, 1], found[:, 2] - found[:, 0]]
     ax.errorbar(
-        places,
-        found[:, 0],
-        yerr=[found[:, 0] - found[:, 1], found[:, 2] - found[:, 0]],
+        *((found[:, 0], places) if across else (places, found[:, 0])),
+        **({"xerr": spread} if across else {"yerr": spread}),
         color=COLOURS[number],
         marker=MARKS[number],
         linestyle=LINES[number] if line is None else line,

@@ -41,15 +41,15 @@ def _update(rate: float, drawn: Drawn, seed: int, steps: int) -> Learned:
     for step in range(steps):
         chosen = order(step)
         loss = cross_entropy(network(normalise(drawn.train.pixels(chosen).float(), network))[0], drawn.train.labels[chosen])
-        if not math.isfinite(float(loss)):
+        if not math.isfinite(loss.item()):
             break
         if (step + 1) % EVERY == 0:
-            losses.append(float(loss))
+            losses.append(loss.item())
         network.zero_grad()
         loss.backward()
         with torch.no_grad():
             for weights in network.parameters():
-                weights -= rate * weights.grad
+                weights.sub_(rate * weights.grad)
     return network.eval(), tuple(losses)
 
 

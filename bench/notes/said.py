@@ -36,8 +36,8 @@ SECTIONS: Mapping[str, Mapping[str, tuple[Statement, ...]]] = {
         "rebuilt trained": tuple(s for s in rebuilt.STATEMENTS if s.more.startswith("untrained")),
     },
     "rate": {
-        "rate small": tuple(s for s in rate.STATEMENTS if float(s.less.split()[1]) < rate.RIGHT),
-        "rate large": tuple(s for s in rate.STATEMENTS if float(s.less.split()[1]) > rate.RIGHT),
+        "rate small": tuple(s for s in rate.STATEMENTS if float(s.less.split()[1]) < float(s.more.split()[1])),
+        "rate large": tuple(s for s in rate.STATEMENTS if float(s.less.split()[1]) > float(s.more.split()[1])),
     },
     "few": {
         "few four": tuple(s for s in few.STATEMENTS if " four " in s.more),
