@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from bench.notes.ink import COLOURS, LINES, MARKS, bars, panels, titled
 from bench.notes.measured import Measured
+from bench.notes.rate import EVERY
 from bench.notes.rebuilt import LAYERS, SHOWN
 from bench.notes.sets import LABELS
 from bench.notes.trained import SIDE
@@ -38,8 +39,8 @@ def losses(measured: Measured) -> Figure:
         for number, one in enumerate(chosen):
             length = min(len(curve) for curve in one.curves["loss"])
             middle = np.exp(np.log(np.maximum([curve[:length] for curve in one.curves["loss"]], 1e-6)).mean(0))
-            words = f"{one.facts['rate']:g}" + ("" if length == len(chosen[0].curves["loss"][0]) else " (no number any more)")
-            ax.plot(10 * np.arange(1, length + 1), middle, color=COLOURS[number], linestyle=LINES[number], linewidth=1.2, label=words)
+            words = f"{one.facts['rate']:g}" + ("" if length == len(chosen[0].curves["loss"][0]) else " (breaks off)")
+            ax.plot(EVERY[way] * np.arange(1, length + 1), middle, color=COLOURS[number], linestyle=LINES[number], linewidth=1.2, label=words)
         ax.set_yscale("log")
         ax.axhline(math.log(LABELS), color="grey", linewidth=0.5)
         ax.annotate("guessing", (int(measured.setup["steps"]), math.log(LABELS)), ha="right", va="bottom", fontsize=6)
@@ -69,5 +70,5 @@ def pictures(measured: Measured) -> Figure:
     titled(ax, "", "layer", "error per pixel (of 255)", ticks=LAYERS)
     ax.set_xticklabels([f"L{n}" for n in LAYERS])
     ax.set_ylim(0, 1.15 * mean)
-    ax.legend(loc="center right", bbox_to_anchor=(1, 0.35))
+    ax.legend(loc="lower right")
     return figure
