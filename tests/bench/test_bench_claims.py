@@ -168,7 +168,7 @@ class TestThePage:
         """What stands between the markers is what the generator writes; `python -m bench.claims_page` writes it anew."""
         page = (PAGES / f"{language}.md").read_text(encoding="utf-8")
         assert page == filled(page, load(), LANGUAGES[language])
-        assert re.findall(r"measured: (\w+)", page) == ["summary", *said.SECTIONS]
+        assert re.findall(r"<!-- measured: (\w+)", page) == ["summary", *said.SECTIONS]
 
     def test_a_number_that_drifts_is_seen(self):
         """Another measurement gives another page: nothing is typed into the generator."""
