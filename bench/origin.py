@@ -37,5 +37,5 @@ def commit() -> str:
     def git(*words: str) -> str:
         return subprocess.run(("git", *words), cwd=HERE.parent, capture_output=True, text=True, check=False).stdout.strip()
 
-    changed = git("status", "--porcelain", "--", ".", ":!bench/results.md", ":!bench/results.json")
+    changed = git("status", "--porcelain", "--", ".", ":!bench/results.md", ":!bench/results.json", ":!bench/claims.json", ":!docs/claims")
     return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")

@@ -1,0 +1,1 @@
+"""What the course notes claim, one file per claim; `python -m bench claims` measures them all."""
