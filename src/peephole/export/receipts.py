@@ -38,6 +38,9 @@ def receipts_of(learner: Learner, photos: PhotoSet, parts: Split, *, options: Op
     watch.stage("planning the receipts")
     try:
         sides = len(sides_of(learner.recipe.augment))
+        if not sides:
+            watch.said("the recipe has no augmentation to leave out and none to add: nothing to compare")
+            return None
         # The learner's seconds are its share of those that were asked for.
         plan = planned(learner, parts, sides, TIMES * options.seconds / learner.recipe.seconds)
         seconds = _seconds(learner, parts, plan, sides)

@@ -81,9 +81,10 @@ def planned(learner: Learner, parts: Split, sides: int, room: float) -> Plan:
         views = int(np.clip(affordable // MOST_REPEATS, 1, recipe.views))
         repeats = int(np.clip(affordable // views, LEAST_REPEATS, MOST_REPEATS))
         return Plan(most, repeats, 1.0, 0, views, repeats * most * (sides + 1))
+    enough = max(LIKE_IT, LEAST_STEPS // 2 / recipe.steps)
     for count in range(most, 1, -1) if most > 1 else (1,):
-        each = room / (count * (sides + 1))  # final trainings' work for a repeat
-        if each / LEAST_REPEATS >= LIKE_IT:
+        each = room / (count * (sides + 1))  # how much of the network's own training each part and side may take in all repeats
+        if each / LEAST_REPEATS >= enough:
             break
     repeats = int(np.clip(each // 1.0, LEAST_REPEATS, MOST_REPEATS))
     share = min(1.0, each / repeats)

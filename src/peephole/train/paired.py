@@ -15,8 +15,8 @@ from peephole.base.card import Paired
 
 __all__ = ["LEAST_LOSS", "LEAST_SOURCES", "Turns", "by_source", "compared", "losses", "quantile", "verdict"]
 
-# The temperature of each side is the best of these for its own held-out answers, as a model file has one; 100 makes any answer "no idea".
-TEMPERATURES = np.exp(np.linspace(math.log(0.05), math.log(100), 153))
+# The temperature of each side is the best of these for its own held-out answers, as a model file has one; 1000 makes any answer "no idea".
+TEMPERATURES = np.exp(np.linspace(math.log(0.05), math.log(1000), 199))
 # Fewer held-out sources could not show anything: among 8 that all speak for an effect, chance does so once in 128.
 LEAST_SOURCES = 8
 LEAST_LOSS = 0.005  # nats; a smaller difference would change no answer
