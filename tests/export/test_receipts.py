@@ -108,8 +108,8 @@ def test_ctrl_c_in_the_receipts_costs_no_model(photos, plain_model, tmp_path, pr
 
 def test_ctrl_c_after_two_repeats_keeps_them(photos, tmp_path, monkeypatch):
     """Whole repeats are kept, and the card says that they were cut short."""
-    monkeypatch.setattr(receipting, "TIMES", 3)
-    heard = Heard(23)
+    monkeypatch.setattr(receipting, "planned", lambda *_: ablation.Plan(2, 3, 1.0, 30, 8, 12))
+    heard = Heard(9)
     card = build(photos, tmp_path / "xo.onnx", options(), ablate=True, watch=heard).model.card
     assert card.receipts.stopped and card.receipts.repeats == 2
     assert any("rest on 2 of" in words for words in heard.words)

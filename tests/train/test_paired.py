@@ -59,7 +59,7 @@ def test_the_luck_of_trainings_is_counted():
     """The planted twin: where all of a fold go up and down together, the sources' spread alone would miss twice as often as promised."""
     rng, missed, draws = np.random.default_rng(5), 0, 200
     for _ in range(draws):
-        values, turns = _drawn(rng, repeats=2, folds=2, own=0.02, luck=1.0, rest=0.0)
+        values, _ = _drawn(rng, repeats=2, folds=2, own=0.02, luck=1.0, rest=0.0)
         own = values.mean(0)
         missed += abs(own.mean()) > quantile(0.95, 15) * own.std(ddof=1) / 4
     assert missed / draws > 0.2

@@ -10,6 +10,7 @@ from peephole.decide.evaluate import SHOWN, WIDEST, Evaluation
 
 __all__ = ["evaluation", "receipts"]
 
+WIDE = 100  # characters
 # What a verdict of the card is called, and how it is shown.
 VERDICTS = {"helped": ("helped", "green"), "harmed": ("did harm", "red"), "unclear": ("cannot tell", "dim")}
 
@@ -35,23 +36,24 @@ def evaluation(found: Evaluation, console: Console) -> None:
 
 
 def receipts(found: Receipts, console: Console) -> None:
-    """Print which augmentations helped, and what the table rests on."""
+    """Print which augmentations helped, and what the table rests on; both log-losses too where the terminal is wide enough."""
+    wide = console.width >= WIDE
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("augmentation", overflow="fold")
-    for head in ("accuracy\nwithout, with", "log-loss\nwithout, with", "log-loss: difference\nand interval"):
+    table.add_column("augmentation")
+    for head in ("accuracy", *["log-loss"] * wide, "difference of log-loss"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in found.rows:
         name = "all of them" if row.effect == "all" else row.strength
         words, style = VERDICTS[row.verdict]
         low, high = row.loss.interval
-        shown = (
-            f"{100 * row.accuracy.absent:.0f} %, {100 * row.accuracy.present:.0f} %",
-            f"{row.loss.absent:.3f}, {row.loss.present:.3f}",
+        cells = [
+            f"{100 * row.accuracy.absent:.0f} -> {100 * row.accuracy.present:.0f} %",
+            *[f"{row.loss.absent:.3f} -> {row.loss.present:.3f}"] * wide,
             f"{row.loss.difference:+.3f} ({low:+.3f} to {high:+.3f})",
-        )
-        table.add_row(Text(name if row.used else f"{name} (added)"), *shown, Text(words, style))
-    console.print("\nreceipts: what each augmentation did on these photos")
+        ]
+        table.add_row(Text(name if row.used else f"{name} (added)"), *cells, Text(words, style))
+    console.print("\nreceipts: held-out scores without -> with each augmentation")
     console.print(table)
     for line in _rests_on(found):
         console.print(f"  {line}", style="dim", markup=False, soft_wrap=True)

@@ -78,7 +78,7 @@ def planned(learner: Learner, parts: Split, sides: int, room: float) -> Plan:
     if isinstance(learner, Frozen):
         once = learner.pace(parts.train) * len(parts.train) * (sides + 1)
         affordable = room * recipe.seconds / max(once, 1e-9)  # views of every photo for every side
-        views = int(np.clip(affordable // MOST_REPEATS, 1, recipe.views))
+        views = int(np.clip(affordable // LEAST_REPEATS, 1, recipe.views))
         repeats = int(np.clip(affordable // views, LEAST_REPEATS, MOST_REPEATS))
         return Plan(most, repeats, 1.0, 0, views, repeats * most * (sides + 1))
     enough = max(LIKE_IT, LEAST_STEPS // 2 / recipe.steps)
@@ -86,7 +86,7 @@ def planned(learner: Learner, parts: Split, sides: int, room: float) -> Plan:
         each = room / (count * (sides + 1))  # how much of the network's own training each part and side may take in all repeats
         if each / LEAST_REPEATS >= enough:
             break
-    repeats = int(np.clip(each // 1.0, LEAST_REPEATS, MOST_REPEATS))
+    repeats = int(np.clip(each // max(1.0, enough), LEAST_REPEATS, MOST_REPEATS))
     share = min(1.0, each / repeats)
     steps = max(LEAST_STEPS // 2, round(recipe.steps * share))
     return Plan(count, repeats, share, steps, recipe.views, repeats * count * (sides + 1))
