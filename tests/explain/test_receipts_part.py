@@ -65,7 +65,7 @@ def test_every_row_in_both_languages(explained):
         "레시피의 변형 모두",
     ):
         assert part in page, part
-    for part in ("80\u00a0% → 90\u00a0%", "0.500 → 0.250", "−0.250 (−0.350 to −0.150)", "0.400 (0.300 to 0.500)"):
+    for part in ("80\u00a0% → 90\u00a0%", "0.500 → 0.250", "−0.250 (−0.350 to −0.150)", "+0.400 (+0.300 to +0.500)"):
         assert part in page, part
     assert page.count(">helped<") == 1 == page.count(">did harm<") and page.count(">cannot tell<") == 2
     assert '<b><span class="en" lang="en">helped' in page and '<b><span class="en" lang="en">cannot tell' not in page

@@ -22,9 +22,14 @@ def _both(score: Paired, scale: int, places: int, unit: str) -> Raw:
     return Raw(f"{number(scale * score.absent, places)}{unit} → {number(scale * score.present, places)}{unit}")
 
 
+def _signed(value: float) -> str:
+    shown = number(value)
+    return f"+{shown}" if value > 0 and float(shown.replace(",", "")) else shown
+
+
 def _row(row: Receipt) -> list[str | Raw]:
     low, high = row.loss.interval
-    change = text("receipts.change", difference=number(row.loss.difference), low=number(low), high=number(high))
+    change = text("receipts.change", difference=_signed(row.loss.difference), low=_signed(low), high=_signed(high))
     verdict = text(f"receipts.{row.verdict}")
     return [
         _name(row),
