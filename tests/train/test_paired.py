@@ -24,6 +24,15 @@ def test_the_loss_knows_no_boldness():
     assert losses(50 * rng.normal(0, 1, (2, 40, 2)), labels).mean() < np.log(2) + 0.02
 
 
+def test_no_mistake_among_few_is_not_never_wrong():
+    """All right: the loss is about what one mistake in N + 2 would bring, and a photo that was nearly mistaken still costs more than the others."""
+    labels = np.arange(20) % 2
+    logits = 6.0 * np.eye(2)[labels][None].repeat(2, 0)
+    assert losses(logits, labels).mean() == pytest.approx(-np.log(1 - 1 / 22), rel=0.1)
+    logits[:, 3] /= 6
+    assert (losses(logits, labels)[:, 3] > 5 * losses(logits, labels)[:, 4]).all()
+
+
 def test_copies_of_a_photo_count_once():
     """A source with many copies has the weight of one."""
     values, sources = np.array([[1.0, 0.0, 0.0, 0.0], [0.5, 0.0, 1.0, 0.5]]), np.array([3, 8, 8, 8])
