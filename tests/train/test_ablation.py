@@ -8,6 +8,7 @@ from toys import recipe
 
 from drawings import draw, photo_set
 from peephole.data.splits import Split, dealt, split
+from peephole.train import ablation
 from peephole.train.ablation import LEAST_REPEATS, MOST_REPEATS, TRIED, Plan, ablate, planned, sides_of
 from peephole.train.augment import Augment, Key, augment
 from peephole.train.learner import Frozen, Scratch
@@ -153,6 +154,17 @@ def test_a_colour_that_is_the_label_is_harmed_by_colour():
         photos.images[at] = np.clip(draw("I", at)[..., None] * 0.2 + (100 if label else 70), 0, 255)
     parts = split(photos, 3)
     assert by_effect(ablate(pixels(photos, Augment(colour=0.9)), photos, parts, plan(parts)))["colour"].verdict == "harmed"
+
+
+def test_more_rows_need_wider_intervals(monkeypatch):
+    """Whoever looks at six rows is fooled by chance more easily than who looks at one: the same comparison is made wider."""
+    photos = photo_set(6)
+    parts, widths = split(photos, 3), []
+    for tried in ((), TRIED):
+        monkeypatch.setattr(ablation, "TRIED", tried)
+        row = by_effect(ablate(pixels(photos, Augment(shift=0.2)), photos, parts, plan(parts)))["shift"]
+        widths.append([np.diff(score.interval)[0] for score in (row.loss, row.accuracy)])
+    assert (np.array(widths[1]) > 1.15 * np.array(widths[0])).all()
 
 
 def test_noise_claims_nothing():
