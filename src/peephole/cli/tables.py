@@ -44,7 +44,7 @@ def receipts(found: Receipts, console: Console) -> None:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in found.rows:
-        name = "all of them" if row.effect == "all" else row.strength
+        name = "all of them" if row.effect == "all" else row.strength.replace(" %", "\u00a0%")  # a sign alone on a line reads badly
         words, style = VERDICTS[row.verdict]
         low, high = row.loss.interval
         cells = [
