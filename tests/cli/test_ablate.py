@@ -60,6 +60,6 @@ def test_the_table_fits_the_terminal(width, losses, capsys):
     out = capsys.readouterr().out
     table = out.partition("verdict")[2].partition("  20 held-out")[0]
     assert max(map(len, table.splitlines())) <= width
-    for word in ("strokes thicker or", "noise of 10/255", "(added)", "all of them", "+0.004 (-0.025 to +0.034)", "helped", "did harm", "cannot tell"):
+    for word in ("strokes thicker or", "noise of 10/255", "(added)", "all of them", "+0.004 (-0.025, +0.034)", "helped", "did harm", "cannot tell"):
         assert word in table, word
     assert ("0.068 -> 0.072" in table) == losses and "scale" not in table

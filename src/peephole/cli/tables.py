@@ -44,13 +44,13 @@ def receipts(found: Receipts, console: Console) -> None:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for row in found.rows:
-        name = "all of them" if row.effect == "all" else row.strength.replace(" %", "\u00a0%")  # a sign alone on a line reads badly
+        name = "all of them" if row.effect == "all" else row.strength
         words, style = VERDICTS[row.verdict]
         low, high = row.loss.interval
         cells = [
             f"{100 * row.accuracy.absent:.0f} -> {100 * row.accuracy.present:.0f} %",
             *[f"{row.loss.absent:.3f} -> {row.loss.present:.3f}"] * wide,
-            f"{row.loss.difference:+.3f} ({low:+.3f} to {high:+.3f})",
+            f"{row.loss.difference:+.3f} ({low:+.3f}, {high:+.3f})",
         ]
         table.add_row(Text(name if row.used else f"{name} (added)"), *cells, Text(words, style))
     console.print("\nreceipts: held-out scores without -> with each augmentation")
