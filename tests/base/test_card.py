@@ -68,3 +68,25 @@ def test_every_part_must_be_there(tiny_card):
     for name in ("unknown", "temperature", "parity", "labels", "input", "outputs", "training"):
         with pytest.raises(ValidationError, match=name):
             Card.model_validate({key: value for key, value in values.items() if key != name})
+
+
+def test_receipts_are_left_out_where_there_are_none(tiny_card):
+    """A card without them has no such key, so that it is read by versions that know nothing of them, and one without the key is read here."""
+    values = json.loads(tiny_card.model_dump_json())
+    assert "receipts" not in values and Card.model_validate(values).receipts is None
+    half = {"present": 0.9, "absent": 0.8, "difference": 0.1, "interval": [-0.1, 0.3]}
+    row = {"effect": "shift", "strength": "shift up to 12 %", "used": True, "accuracy": half, "loss": half, "verdict": "unclear"}
+    values["receipts"] = {"rows": [row], "n": 8, "parts": 2, "repeats": 2, "steps": 30}
+    again = Card.model_validate_json(Card.model_validate(values).model_dump_json())
+    assert again.receipts.rows[0].loss.interval == (-0.1, 0.3) and again.receipts.confidence == 0.95 and again.receipts.role == "estimate"
+
+
+@pytest.mark.parametrize(("name", "value"), [("rows", []), ("n", 0), ("repeats", 1), ("role", "proof"), ("confidence", 1), ("later", 1)])
+def test_receipts_claim_no_more_than_an_estimate(tiny_card, name, value):
+    """Without rows, without repeats or as a proof they are refused."""
+    half = {"present": 0.9, "absent": 0.8, "difference": 0.1, "interval": [-0.1, 0.3]}
+    row = {"effect": "shift", "strength": "shift up to 12 %", "used": True, "accuracy": half, "loss": half, "verdict": "unclear"}
+    values = json.loads(tiny_card.model_dump_json())
+    values["receipts"] = {"rows": [row], "n": 8, "parts": 2, "repeats": 2, "steps": 30} | {name: value}
+    with pytest.raises(ValidationError, match=name):
+        Card.model_validate(values)

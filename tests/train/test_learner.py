@@ -1,5 +1,7 @@
 """The learners: a network trained, or a last layer fitted on frozen features; both learn only from what they are given."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -100,6 +102,28 @@ def test_the_finished_network_answers_as_the_fitted_layer(frozen):
     with torch.no_grad():
         features = torch.from_numpy(frozen.features)
         np.testing.assert_allclose(fitted.network.head()(features).numpy(), head.answers(EVERYTHING)[0], atol=1e-4)
+
+
+def test_a_learner_by_another_recipe_leaves_the_first_alone(frozen):
+    """Without variation each view is the photo itself, as many as before; another seed gives other views; the plain features stay."""
+    before = frozen.views.copy()
+    bare = frozen.other(replace(frozen.recipe, augment=Augment()))
+    assert bare.views.shape == before.shape and (bare.views[0] == frozen.features).all() and bare.features is frozen.features
+    again, seeded = frozen.other(frozen.recipe), frozen.other(replace(frozen.recipe, seed=99))
+    np.testing.assert_allclose(again.views, before, atol=1e-4)
+    assert np.abs(seeded.views - before).max() > 0.01
+    np.testing.assert_array_equal(frozen.views, before)
+
+
+def test_each_training_may_have_a_seed_of_its_own():
+    """The recipe's seed unless another is given, and another recipe's learner trains by that recipe."""
+    learner = Scratch(PHOTOS, drawn(), EVERYTHING)
+    asked = EVERYTHING[:3]
+    own, same, other = (learner.learn(EVERYTHING[3:], PHOTOS.labels, 1.0, seed).answers(asked)[0] for seed in (None, learner.recipe.seed, 99))
+    np.testing.assert_array_equal(own, same)
+    assert (own != other).any()
+    varied = learner.other(replace(learner.recipe, augment=Augment(noise=60))).learn(EVERYTHING[3:], PHOTOS.labels, 1.0).answers(asked)[0]
+    assert (own != varied).any() and learner.recipe == drawn()
 
 
 def test_a_label_with_a_few_more_photos_is_not_preferred():

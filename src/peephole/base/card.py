@@ -17,7 +17,10 @@ __all__ = [
     "Input",
     "Layer",
     "Motion",
+    "Paired",
     "Parity",
+    "Receipt",
+    "Receipts",
     "Region",
     "Resize",
     "Score",
@@ -203,6 +206,48 @@ class Wallpaper(_Part):
     learned: bool
 
 
+class Paired(_Part):
+    """A held-out score with something and without it: means over the same sources, their difference (with - without) and its interval."""
+
+    present: Finite
+    absent: Finite
+    difference: Finite
+    interval: tuple[Finite, Finite]
+
+
+class Receipt(_Part):
+    """What one augmentation did: `effect` is its name, or "all" for all of the recipe's together; `strength` says it in words.
+
+    `used` tells whether the recipe has it (it was left out for comparison) or not (it was added). `accuracy` is a share 0..1, `loss` the
+    held-out log-loss in nats, after a temperature of each side's own. The verdict rests on the loss: smaller with it has `helped`.
+    """
+
+    effect: str
+    strength: str
+    used: bool
+    accuracy: Paired
+    loss: Paired
+    verdict: Literal["helped", "harmed", "unclear"]
+
+
+class Receipts(_Part):
+    """Which augmentations helped on these photos: short trainings with and without each, compared on the same `n` held-out sources.
+
+    Each source was asked `repeats` times, by trainings of `steps` steps (0: a last layer on frozen features, which takes none), with `parts`
+    held out in turn (1: the part that chooses). All intervals of a kind hold together with the `confidence` stated (Bonferroni). `stopped` by
+    Ctrl-C before all repeats were done.
+    """
+
+    rows: Annotated[tuple[Receipt, ...], Field(min_length=1)]
+    n: Annotated[int, Field(ge=1)]
+    parts: Annotated[int, Field(ge=1)]
+    repeats: Annotated[int, Field(ge=2)]
+    steps: Annotated[int, Field(ge=0)]
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    role: Literal["estimate"] = "estimate"
+    stopped: bool = False
+
+
 class Card(_Part):
     """The whole card; see CONTRACTS in docs/reference/card.md."""
 
@@ -218,6 +263,7 @@ class Card(_Part):
     evidence: tuple[Evidence, ...] = ()
     scores: dict[str, Score] = {}
     wallpaper: Wallpaper | None = None
+    receipts: Receipts | None = None
     training: Training
     parity: Parity
     software: dict[str, str]
@@ -230,3 +276,9 @@ class Card(_Part):
         if len(set(labels)) != len(labels):
             raise ValueError("two labels have the same name")
         return labels
+
+    @model_serializer(mode="wrap")
+    def _brief(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave receipts out where there are none: such a card can be read by versions that know nothing of them."""
+        kept: dict[str, Any] = write(self)
+        return {name: value for name, value in kept.items() if name != "receipts" or value is not None}

@@ -8,9 +8,8 @@ from peephole.base.evidence import percent
 from peephole.base.files import write_atomic
 from peephole.explain.charts import Curve, curve_chart
 from peephole.explain.phrases import quoted
-from peephole.explain.sections import table
 from peephole.explain.webpage import photo, webpage
-from peephole.explain.words import Raw, count, number, page_file, share, text
+from peephole.explain.words import Raw, count, number, page_file, share, table, text
 
 if TYPE_CHECKING:  # both need PyTorch, which a page does not
     from peephole.export.budget import Budget, Helpful

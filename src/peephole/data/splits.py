@@ -8,7 +8,7 @@ import numpy as np
 from peephole.base.errors import DataError
 from peephole.data.photoset import PhotoSet
 
-__all__ = ["ENOUGH", "Split", "merged_strangers", "split", "stranger_split"]
+__all__ = ["ENOUGH", "Split", "dealt", "merged_strangers", "split", "stranger_split"]
 
 # From so many sources of every label, or so many strangers, a part can be kept aside for proof.
 ENOUGH = 20
@@ -87,6 +87,11 @@ def _shares(
         role[mixed[counts[0] : sum(counts)]] = 2
     mine = role[photos.sources[among]]
     return among[mine == 0], among[mine == 1], among[mine == 2]
+
+
+def dealt(photos: PhotoSet, among: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
+    """Deal the examples at `among` into folds as `split` does, by source and by label; another seed deals otherwise."""
+    return _folds(photos, among, np.random.default_rng([seed % 2**32, 2]))
 
 
 def _folds(photos: PhotoSet, among: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:

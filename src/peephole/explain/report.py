@@ -132,6 +132,7 @@ def to_json(explanation: Explanation) -> str:
         },
         "evidence": [describe(each) for each in explanation.card.evidence],
         "training": explanation.card.training.sentence,
+        "receipts": explanation.card.receipts.model_dump(mode="json") if explanation.card.receipts else None,
         "software": dict(sorted(explanation.card.software.items())),
     }
     return json.dumps(_finite(values), ensure_ascii=False, indent=1, allow_nan=False) + "\n"

@@ -15,23 +15,14 @@ from peephole.explain.explanation import Explanation
 from peephole.explain.neighbours import Familiarity, Known
 from peephole.explain.phrases import quoted, said
 from peephole.explain.pictures import Sheet, blend, encode, heat, symmetric
+from peephole.explain.receipts import receipts_section
 from peephole.explain.wallpaper import wallpaper_section
-from peephole.explain.words import LANGUAGES, Raw, attribute, catalogue, count, number, plain, text
+from peephole.explain.words import LANGUAGES, Raw, attribute, catalogue, count, number, plain, table, text
 from peephole.explain.worked import digits
 
-__all__ = ["evidence_section", "file_section", "nearest_section", "occlusion_section", "picture_section", "table", "training_section"]
+__all__ = ["evidence_section", "file_section", "nearest_section", "occlusion_section", "picture_section", "training_section"]
 
 MOST_LABELS = 12
-
-
-def table(key: str, heads: list[str], rows: list[list[str | Raw]]) -> Raw:
-    """Return a table in a box that scrolls by itself; the first cell of a row is its head, numbers are in class n."""
-    head = "".join(f'<th scope="col">{text(each)}</th>' for each in heads)
-    body = "".join(f'<tr><th scope="row">{row[0]}</th>' + "".join(f'<td class="n">{cell}</td>' for cell in row[1:]) + "</tr>" for row in rows)
-    return Raw(
-        f'<div class="scroll" tabindex="0" role="region" {attribute("aria-label", key)}><table><caption>{text(key)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def _given(explanation: Explanation) -> Sheet:
@@ -237,7 +228,7 @@ def training_section(explanation: Explanation) -> Raw:
     return Raw(
         f"<p>{quoted('recipe', training.sentence)}</p>{photos}<p>{text('training.facts', **facts)}</p>"
         f"{f'<ul>{scores}</ul>' if scores else ''}<p>{text('training.licence', licence=quoted('licence', card.licence))}</p>"
-        f"{wallpaper_section(card.wallpaper)}"
+        f"{wallpaper_section(card.wallpaper)}{receipts_section(card.receipts)}"
     )
 
 

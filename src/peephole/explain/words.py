@@ -9,7 +9,7 @@ import math
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["LANGUAGES", "Raw", "attribute", "catalogue", "count", "number", "page_file", "plain", "share", "text"]
+__all__ = ["LANGUAGES", "Raw", "attribute", "catalogue", "count", "number", "page_file", "plain", "share", "table", "text"]
 
 LANGUAGES = ("en", "ko")
 
@@ -53,6 +53,16 @@ def attribute(name: str, key: str, /, **values: object) -> Raw:
     """Return an attribute (alt, aria-label, title) in English, with its Korean beside it for the language switch."""
     english, korean = (html.escape(plain(each, key, **values)) for each in LANGUAGES)
     return Raw(f'{name}="{english}" data-ko-{name}="{korean}"')
+
+
+def table(key: str, heads: list[str], rows: list[list[str | Raw]]) -> Raw:
+    """Return a table in a box that scrolls by itself; the first cell of a row is its head, numbers are in class n."""
+    head = "".join(f'<th scope="col">{text(each)}</th>' for each in heads)
+    body = "".join(f'<tr><th scope="row">{row[0]}</th>' + "".join(f'<td class="n">{cell}</td>' for cell in row[1:]) + "</tr>" for row in rows)
+    return Raw(
+        f'<div class="scroll" tabindex="0" role="region" {attribute("aria-label", key)}><table><caption>{text(key)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def number(value: float, places: int = 3) -> str:

@@ -36,6 +36,7 @@ from peephole.export.layers import layers
 from peephole.export.meet import Gathered, met
 from peephole.export.onnx import Known, to_onnx
 from peephole.export.proof import Trained, prove
+from peephole.export.receipts import receipts_of, require_alone
 from peephole.export.wallpaper import tested
 from peephole.train import distributed
 from peephole.train.checkpoint import Kept, find
@@ -100,12 +101,14 @@ def build(
     region: Region | Literal["auto"] | None = None,
     resume: bool = False,
     memory: float | None = None,
+    ablate: bool = False,
     watch: Watcher | None = None,
 ) -> Built:
     """Train on a folder of photos and write one model file.
 
     A `region` that lacks what it needs (the scene of `motion`, the cascade of `face`) learns it from the photos; "auto" chooses one. Decoded
     photos that take more than `memory` gigabytes (None: half of what is free) lie in a file beside the model file while it trains.
+    With `ablate` the recipe is compared with others once the file is written, and its card gets `receipts`; the network stays as it is.
     Under torchrun all processes train together; only process 0 writes and returns, the others end with it.
     Raises InputError for photos that cannot be learned from, OutputError for a place that cannot be written, ParityError when the file would
     answer differently from the network, TrainingStopped on Ctrl-C (go on with `resume`).
@@ -114,16 +117,20 @@ def build(
     if memory is not None and not 0 <= memory <= 1e6:
         raise SettingsError(f"memory is between 0 and 1000000 gigabytes, not {memory:g}", "--memory 4")
     with distributed.together():
+        if ablate:
+            require_alone()
         watch = watch if watch and distributed.leads() else Watcher()
         if distributed.leads():
             _probe(output, watch)
         most = None if memory is None else round(memory * 1e9)
         room = Room(output.parent if distributed.leads() else Path(gettempdir()), most, said=watch.said)
         gathered = met(lambda where: gather(Path(root), options, strangers, skip, region or Region(), room=where, watch=watch), room)
-        return _build(Path(root), output, options, strangers, gathered, resume=resume, watch=watch)
+        return _build(Path(root), output, options, strangers, gathered, resume=resume, ablate=ablate, watch=watch)
 
 
-def _build(root: Path, output: Path, options: Options, strangers: Strangers, gathered: Gathered, *, resume: bool, watch: Watcher) -> Built:
+def _build(
+    root: Path, output: Path, options: Options, strangers: Strangers, gathered: Gathered, *, resume: bool, ablate: bool, watch: Watcher
+) -> Built:
     """Train on what was gathered, and write the model file."""
     listing, photos, recipe, spec = gathered
     copies = _copies(listing, photos)
@@ -149,10 +156,12 @@ def _build(root: Path, output: Path, options: Options, strangers: Strangers, gat
         card = prove(_card(trained, graph, strangers, copies), trained, graph, strangers.unit)
         model = write(output, graph, card)
         if found := tested(model, listing, photos, parts, watch):
-            model = write(output, graph, card.model_copy(update={"wallpaper": found}))
+            model = write(output, graph, card := card.model_copy(update={"wallpaper": found}))
     except (KeyboardInterrupt, TrainingStopped) as stop:
         raise _stopped(stop, kept, recipe, lost) from None
     kept.path.unlink(missing_ok=True)
+    if ablate and (compared := receipts_of(trained.learner, photos, parts, options=options, path=output, watch=watch)):
+        model = write(output, graph, card.model_copy(update={"receipts": compared}))
     return Built(output, model, trained.recipe, trained.seconds, (*photos.notes, *parts.notes, *([in_doubt] if in_doubt else [])))
 
 
@@ -252,7 +261,7 @@ def _train(photos: PhotoSet, parts: Split, recipe: Recipe, spec: Input, stranger
     distributed.dismiss()
     embeddings, centre = known_examples(fitted.network, photos, chosen)
     known = Known(embeddings, photos.labels[chosen], centre, K)
-    return Trained(fitted.network, fitted.recipe, fitted.seconds, photos, parts, spec, known, chosen, judged, proving)
+    return Trained(fitted.network, fitted.recipe, fitted.seconds, photos, parts, spec, known, chosen, judged, proving, learner)
 
 
 def _report(watch: Watcher, moment: Moment) -> None:

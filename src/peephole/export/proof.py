@@ -20,6 +20,7 @@ from peephole.export.parity import compare, run_graph
 from peephole.nets.blocks import Network
 from peephole.train.crossfit import HeldOut
 from peephole.train.judged import Judged
+from peephole.train.learner import Learner
 from peephole.train.recipe import Recipe
 
 __all__ = ["Trained", "prove"]
@@ -29,7 +30,7 @@ __all__ = ["Trained", "prove"]
 class Trained:
     """All that training leaves: the network and its recipe, the photos and who of them did what, the known examples, the line.
 
-    `chosen` and `proving` are indices into `photos`: the known examples, and the strangers kept for proof.
+    `chosen` and `proving` are indices into `photos`: the known examples, and the strangers kept for proof. The learner can train more of its kind.
     """
 
     network: Network
@@ -42,6 +43,7 @@ class Trained:
     chosen: np.ndarray
     judged: Judged
     proving: np.ndarray
+    learner: Learner
 
 
 def prove(card: Card, trained: Trained, graph: onnx.ModelProto, unit: Unit) -> Card:

@@ -3,6 +3,7 @@
 A learner can be asked again and again for models of parts of the same photos; that is what cross-fitting needs.
 """
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -54,8 +55,16 @@ class Learner(Protocol):
         """Fix the steps that fit into the recipe's seconds; return the seconds of one step where only the least number would, else 0."""
         ...
 
-    def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> Model:
-        """Return a model learned from `indices` alone."""
+    def learn(self, indices: np.ndarray, labels: np.ndarray, share: float, seed: int | None = None) -> Model:
+        """Return a model learned from `indices` alone; its draws are those of `seed`, the recipe's unless given."""
+        ...
+
+    def other(self, recipe: Recipe) -> "Learner":
+        """Return a learner of the same photos by another recipe for the same network."""
+        ...
+
+    def pace(self, indices: np.ndarray) -> float:
+        """Return the seconds that a step takes, or the features of one photo where they are kept."""
         ...
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
@@ -103,7 +112,7 @@ class Scratch:
 
     def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray) -> None:
         """`among` are the photos whose pixels may set the normalisation."""
-        self.photos, self.recipe = photos, recipe
+        self.photos, self.recipe, self.among = photos, recipe, among
         self.examples = Examples.of(photos.images, photos.labels)
         self.mean, self.std = _scale(photos, recipe, among)
 
@@ -117,12 +126,12 @@ class Scratch:
                 member.embedding_of = "flatten"
         return Team(members) if len(members) > 1 else members[0]
 
-    def _begun(self, indices: np.ndarray, labels: np.ndarray) -> Network:
+    def _begun(self, indices: np.ndarray, labels: np.ndarray, seed: int) -> Network:
         """Return a network for the labels (N,) of some photos: with practised weights, each label's last weights point to the mean of its photos.
 
         What was learned before is not shaken by a last layer of chance (Kumar et al. 2022).
         """
-        network = self.build(int(labels[indices].max()) + 1, self.recipe.seed)
+        network = self.build(int(labels[indices].max()) + 1, seed)
         if self.recipe.network == "strokes":
             _, embedding = answers_of(network, self.photos.images, indices)
             means = np.stack([embedding[labels[indices] == label].mean(0) for label in range(network.head().out_features)])
@@ -142,21 +151,29 @@ class Scratch:
             torch.set_num_threads(self.recipe.threads)
         network, examples = self.build(len(self.photos.names), self.recipe.seed), self._examples(indices, self.photos.labels)
         self.recipe = replace(self.recipe, steps=steps_in(self.recipe.seconds, network, examples, self.recipe))
-        if self.recipe.steps > LEAST_STEPS:
-            return 0.0
-        return 0.95 * PROBE / steps_in(PROBE, network, examples, self.recipe)
+        return 0.0 if self.recipe.steps > LEAST_STEPS else self.pace(indices)
 
-    def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> Model:
+    def pace(self, indices: np.ndarray) -> float:
+        """Measure the seconds of a step."""
+        network = self.build(len(self.photos.names), self.recipe.seed)
+        return 0.95 * PROBE / steps_in(PROBE, network, self._examples(indices, self.photos.labels), self.recipe)
+
+    def other(self, recipe: Recipe) -> "Scratch":
+        """Return a learner of the same photos by another recipe."""
+        return Scratch(self.photos, recipe, self.among)
+
+    def learn(self, indices: np.ndarray, labels: np.ndarray, share: float, seed: int | None = None) -> Model:
         """Train for `share` of the final training's steps, which must have been taken before."""
-        recipe = replace(self.recipe, steps=max(LEAST_STEPS // 2, round(self.recipe.steps * share)))
-        network = self._begun(indices, labels)
+        steps = max(LEAST_STEPS // 2, round(self.recipe.steps * share))
+        recipe = replace(self.recipe, steps=steps, seed=self.recipe.seed if seed is None else seed)
+        network = self._begun(indices, labels, recipe.seed)
         return _Answering(joined(fit(network, self._examples(indices, labels), recipe).network), self.photos.images)
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Train the network to export."""
         labels = self.photos.labels
         looked = self._examples(held_out[:2000], labels) if len(held_out) else None
-        network = self._begun(indices, labels)
+        network = self._begun(indices, labels, self.recipe.seed)
         fitted = fit(network, self._examples(indices, labels), self.recipe, looked, watch=watch, kept=kept)
         self.recipe = fitted.recipe
         return replace(fitted, network=joined(fitted.network))
@@ -180,40 +197,49 @@ class Frozen:
 
     def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> None:
         """Compute the features of every photo once, and of `recipe.views` varied views of those in `among`: fewer where the time is short."""
-        self.photos, self.recipe, self.watch = photos, recipe, watch or Watcher()
+        self.photos, self.recipe, self.among, self.watch = photos, recipe, among, watch or Watcher()
         shape = Shape(recipe.channels, recipe.height, recipe.width)
         self.network = draw(recipe.network, shape, len(photos.names), *_scale(photos, recipe, among)).to(device()).eval()
         self.begun = time.perf_counter()
-        images = Examples.of(photos.images, photos.labels).images
-        done = 0
-
-        each = 32 * distributed.size()  # photos at a time, shared among the processes
-
-        def features(chosen: np.ndarray, key: Key | None) -> np.ndarray:
-            """Return the features of some photos, varied by a key's draws where there is one."""
-            nonlocal done
-            done += len(chosen)
-            mine = distributed.share(len(chosen))
-            pixels = images[torch.from_numpy(chosen[mine])]
-            if key:
-                pixels = augment(pixels, recipe.augment, replace(key, first=key.first + mine.start))
-            found = distributed.gathered(answers(self.network, pixels, 32)[1].numpy())
-            self.watch.progress(done, len(images) + self.recipe.views * len(among))
-            return found
-
-        chunks = [np.arange(at, min(at + each, len(images))) for at in range(0, len(images), each)]
+        self.images = Examples.of(photos.images, photos.labels).images
+        self.done, self.each = 0, 0.0
         plain = list[np.ndarray]()
+        chunks = self._chunks(np.arange(len(self.images)))
         for number, chunk in enumerate(chunks):
             begun = time.perf_counter()
-            plain.append(features(chunk, None))
+            plain.append(self._features(chunk, None))
             if number == min(1, len(chunks) - 1):  # the very first one also warms the machine up
-                self._afford((time.perf_counter() - begun) / len(chunk), len(among))
+                self.each = (time.perf_counter() - begun) / len(chunk)
+                self._afford(self.each, len(among))
         self.features = np.concatenate(plain)
-        self.views = np.zeros((self.recipe.views, *self.features.shape), np.float32)
+        self.views = self._varied()
+
+    @staticmethod
+    def _chunks(indices: np.ndarray) -> list[np.ndarray]:
+        """Cut indices into as many as are looked at at a time, shared among the processes."""
+        each = 32 * distributed.size()
+        return [indices[at : at + each] for at in range(0, len(indices), each)]
+
+    def _features(self, chosen: np.ndarray, key: Key | None) -> np.ndarray:
+        """Return the features of some photos, varied by a key's draws where there is one."""
+        mine = distributed.share(len(chosen))
+        pixels = self.images[torch.from_numpy(chosen[mine])]
+        if key:
+            pixels = augment(pixels, self.recipe.augment, replace(key, first=key.first + mine.start))
+        found = distributed.gathered(answers(self.network, pixels, 32)[1].numpy())
+        self.done += len(chosen)
+        self.watch.progress(self.done, len(self.images) + self.recipe.views * len(self.among))
+        return found
+
+    def _varied(self) -> np.ndarray:
+        """Return the features (views, N, features) of varied views; those of photos that may not be learned from stay 0."""
+        views = np.zeros((self.recipe.views, *self.features.shape), np.float32)
         for view in range(self.recipe.views):
-            for at in range(0, len(among), each):
-                chosen = among[at : at + each]
-                self.views[view, chosen] = features(chosen, Key(recipe.seed, view, at))
+            at = 0
+            for chosen in self._chunks(self.among):
+                views[view, chosen] = self._features(chosen, Key(self.recipe.seed, view, at))
+                at += len(chosen)
+        return views
 
     def _afford(self, each: float, among: int) -> None:
         """Take as many views as fit into the recipe's seconds at `each` seconds a photo, at least one, and say so where they are fewer."""
@@ -232,7 +258,20 @@ class Frozen:
         """Take no steps."""
         return 0.0
 
-    def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> _Head:
+    def pace(self, indices: np.ndarray) -> float:
+        """Return the seconds that the features of a photo took."""
+        return self.each
+
+    def other(self, recipe: Recipe) -> "Frozen":
+        """Return a learner of the same photos by another recipe: the features stay, the views are made anew."""
+        found = copy.copy(self)
+        found.recipe, found.watch = recipe, Watcher()
+        found.network = copy.deepcopy(self.network).to(device())  # ours may have been finished, and lies on the CPU then
+        # Without variation every view is the photo itself; as many of them as elsewhere, or the penalty would weigh more.
+        found.views = found._varied() if recipe.augment.on() else np.broadcast_to(self.features, (recipe.views, *self.features.shape))
+        return found
+
+    def learn(self, indices: np.ndarray, labels: np.ndarray, share: float, seed: int | None = None) -> _Head:
         """Fit the last layer: multinomial logistic regression on centred features."""
         rows = np.concatenate([self.features[indices], *(view[indices] for view in self.views)])
         targets = np.tile(labels[indices], 1 + len(self.views))
