@@ -16,7 +16,7 @@ from peephole.export.parity import compare, run_graph
 from peephole.nets import cnn
 from peephole.nets.blocks import Shape
 from peephole.nets.cnn import Plain, plain
-from peephole.nets.lite0 import lite0
+from peephole.nets.lite import lite
 
 NAMES = ("logits", "embedding", "familiarity", "similarity")
 
@@ -84,7 +84,7 @@ def test_a_photo_of_224_by_244():
 def test_lite0_answers_the_same():
     """EfficientNet-Lite0 at an odd size, with its uneven zeros and its unit embedding."""
     shape = (33, 48, 3)
-    asked = case(stir(lite0(Shape(3, 33, 48), 3)), shape)
+    asked = case(stir(lite("lite0", Shape(3, 33, 48), 3)), shape)
     graph = to_onnx(asked.network, asked.known, shape)
     agree(run_graph(graph, asked.images), asked.trained)
     check_names(graph)

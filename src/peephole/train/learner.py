@@ -10,14 +10,14 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
+from torch import nn
 
 from peephole.base.watch import Watcher
 from peephole.data.dataset import PhotoSet
 from peephole.nets.blocks import Network, Shape
-from peephole.nets.lite0 import lite0
+from peephole.nets.lite import FORMS, Form, both, lite
 from peephole.nets.networks import draw
-from peephole.train import distributed
+from peephole.train import distributed, forms
 from peephole.train.augment import Key, augment
 from peephole.train.checkpoint import Kept
 from peephole.train.loop import LEAST_STEPS, Examples, Fitted, Moment, answers, answers_of, device, fit, steps_in
@@ -26,8 +26,6 @@ from peephole.train.recipe import Recipe
 __all__ = ["Frozen", "Learner", "Model", "Scratch", "learner_for"]
 
 Watch = Callable[[Moment], None]
-# The inverse of the L2 penalty, chosen on tuning draws of cats and dogs (docs/log.md).
-STRENGTH = 1.0
 # Seconds in which many steps fit, however slow: what is asked when too few fit into those given.
 PROBE = 100.0
 
@@ -130,16 +128,15 @@ class Scratch:
 
 
 @dataclass(frozen=True, eq=False)
-class _Head:
-    """A last layer over features that were computed once."""
+class _Fitted:
+    """A last layer over features (N, D) that were computed once."""
 
-    weight: np.ndarray
-    bias: np.ndarray
+    head: forms.Head
     features: np.ndarray
 
     def answers(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        embedding = self.features[indices]
-        return embedding @ self.weight.T + self.bias, embedding
+        embedding = self.head.embedding(self.features[indices])
+        return self.head.logits(embedding), embedding
 
 
 class Frozen:
@@ -148,7 +145,10 @@ class Frozen:
     def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> None:
         """Compute the features of every photo once, and of `recipe.views` varied views of those in `among`: fewer where the time is short."""
         self.photos, self.recipe, self.watch = photos, recipe, watch or Watcher()
-        self.network = lite0(Shape(3, recipe.height, recipe.width), len(photos.names)).to(device()).eval()
+        shape = Shape(3, recipe.height, recipe.width)
+        trying = recipe.features != "whole" and (recipe.features != "auto" or len(among) <= forms.MOST)
+        network, placed = both(recipe.network, shape) if trying else (lite(recipe.network, shape, len(photos.names)), 0)
+        network = network.to(device()).eval()
         self.begun = time.perf_counter()
         images = Examples.of(photos.images, photos.labels).images
         done = 0
@@ -163,7 +163,7 @@ class Frozen:
             pixels = images[torch.from_numpy(chosen[mine])]
             if key:
                 pixels = augment(pixels, recipe.augment, replace(key, first=key.first + mine.start))
-            found = distributed.gathered(answers(self.network, pixels, 32)[1].numpy())
+            found = distributed.gathered(answers(network, pixels, 32)[1].numpy())
             self.watch.progress(done, len(images) + self.recipe.views * len(among))
             return found
 
@@ -180,6 +180,21 @@ class Frozen:
             for at in range(0, len(among), each):
                 chosen = among[at : at + each]
                 self.views[view, chosen] = features(chosen, Key(recipe.seed, view, at))
+        self._settle(placed, among)
+
+    def _settle(self, placed: int, among: np.ndarray) -> None:
+        """Keep the columns of one form: the recipe's, or the one that held-out photos choose; the first `placed` columns are those of "places"."""
+        form = self.recipe.features
+        if form == "auto" and placed:
+            learned = np.concatenate([self.features[None, among], self.views[:, among]])
+            tried = {form: learned[..., _columns(form, placed)] for form in FORMS}
+            form, shares = forms.choose(tried, self.photos.labels[among], self.photos.sources[among])
+            if shares:
+                told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
+                self.watch.said(f"features {form} (of photos held out in turn these forms name right: {told})")
+        form = "whole" if form == "auto" else form
+        self.recipe = replace(self.recipe, features=form)
+        self.features, self.views = (np.ascontiguousarray(rows[..., _columns(form, placed)]) for rows in (self.features, self.views))
 
     def _afford(self, each: float, among: int) -> None:
         """Take as many views as fit into the recipe's seconds at `each` seconds a photo, at least one, and say so where they are fewer."""
@@ -198,25 +213,31 @@ class Frozen:
         """Take no steps."""
         return 0.0
 
-    def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> _Head:
-        """Fit the last layer: multinomial logistic regression on centred features."""
-        rows = np.concatenate([self.features[indices], *(view[indices] for view in self.views)])
-        targets = np.tile(labels[indices], 1 + len(self.views))
-        centre = rows.mean(0)
-        # So strong a penalty leaves little but the offset to tell labels apart: 10 and 14 photos would cost 20 points (docs/log.md).
-        fitted = LogisticRegression(C=STRENGTH, max_iter=500, class_weight="balanced").fit(rows - centre, targets)
-        weight, bias = fitted.coef_, fitted.intercept_
-        if len(weight) == 1:  # scikit-learn gives one row for two labels: softmax wants one each
-            weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-        return _Head(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), self.features)
+    def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> _Fitted:
+        """Fit the last layer, and the whitening before it where the form has one."""
+        views = np.concatenate([self.features[None, indices], self.views[:, indices]])
+        return _Fitted(forms.last_layer(views, labels[indices], whitened=self.recipe.features != "whole"), self.features)
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
-        """Fit the last layer of the network to export; takes a moment, so there is nothing to resume."""
-        head = self.learn(indices, self.photos.labels, 1.0)
+        """Fit the last layers of the network to export; takes a moment, so there is nothing to resume."""
+        recipe, head = self.recipe, self.learn(indices, self.photos.labels, 1.0).head
+        form = recipe.features
+        assert form != "auto"  # settled when the features were computed
+        network = lite(recipe.network, Shape(3, recipe.height, recipe.width), len(self.photos.names), form, head.weight.shape[1])
         with torch.no_grad():
-            self.network.head().weight.copy_(torch.from_numpy(head.weight))
-            self.network.head().bias.copy_(torch.from_numpy(head.bias))
-        return Fitted(self.network.cpu().eval(), self.recipe, time.perf_counter() - self.begun, ())
+            if head.whitening:
+                whiten = network.body.get_submodule("whiten")
+                assert isinstance(whiten, nn.Linear)
+                whiten.weight.copy_(torch.from_numpy(head.whitening.matrix))
+                whiten.bias.copy_(torch.from_numpy(head.whitening.offset))
+            network.head().weight.copy_(torch.from_numpy(head.weight))
+            network.head().bias.copy_(torch.from_numpy(head.bias))
+        return Fitted(network.eval(), recipe, time.perf_counter() - self.begun, ())
+
+
+def _columns(form: Form, placed: int) -> slice:
+    """Return where the features of a form lie among those of `both`."""
+    return slice(0, placed) if form == "places" else slice(placed, None)
 
 
 def learner_for(photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> Learner:

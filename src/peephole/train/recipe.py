@@ -12,6 +12,7 @@ from peephole.base.errors import SettingsError, did_you_mean
 from peephole.nets.blocks import Shape
 from peephole.nets.cnn import Plain
 from peephole.nets.deep import USUAL, Deep, Settled, settle
+from peephole.nets.lite import FORMS, LITES, Form
 from peephole.nets.networks import DEEP, NETWORKS
 from peephole.train.augment import Augment
 
@@ -23,6 +24,7 @@ Fit = Literal["train", "frozen", "finetune"]
 KINDS: tuple[tuple[str, type, str, str], ...] = (
     ("network", str, "a name", "network='plain'"),
     ("fit", str, "a word", "fit='frozen'"),
+    ("features", str, "a word", "features='places'"),
     ("size", tuple, "a height and a width", "size=(32, 32)"),
     ("seconds", Real, "a number", "seconds=30"),
     ("steps", Integral, "a whole number", "steps=500"),
@@ -60,12 +62,14 @@ class Facts:
 class Options:
     """What the user may fix; None leaves it to the recipe.
 
-    `network`: auto, plain, vgg, inception, resnet or lite0; `plain` are the numbers of plain, `deep` those of vgg, inception and resnet;
-    `fit`: auto, frozen or finetune (lite0). `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
+    `network`: auto, plain, vgg, inception, resnet, lite0 or lite2; `plain` are the numbers of plain, `deep` those of vgg, inception and resnet;
+    `fit`: auto, frozen or finetune (lite0, lite2); `features`, of frozen ones: auto, whole, whitened or places (nets/lite.py).
+    `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
     """
 
     network: str = "auto"
     fit: str = "auto"
+    features: str = "auto"
     size: tuple[int, int] | None = None
     seconds: float = 30.0
     steps: int | None = None
@@ -90,6 +94,8 @@ class Options:
             raise SettingsError(f"there is no network '{self.network}'{did_you_mean(self.network, NETWORKS)}", f"--network auto|{'|'.join(NETWORKS)}")
         if self.fit not in ("auto", "frozen", "finetune"):
             raise SettingsError(f"there is no fit '{self.fit}'{did_you_mean(self.fit, ('frozen', 'finetune'))}", "--fit auto|frozen|finetune")
+        if self.features not in ("auto", *FORMS):
+            raise SettingsError(f"there are no features '{self.features}'{did_you_mean(self.features, FORMS)}", f"--features auto|{'|'.join(FORMS)}")
         rules: list[tuple[bool, str, str]] = [
             (0.5 <= self.seconds <= 86_400, f"seconds is between 0.5 and 86400, not {self.seconds:g}", "--seconds 30"),
             (self.steps is None or 1 <= self.steps <= 10_000_000, f"steps is between 1 and 10 million, not {self.steps}", "--steps 500"),
@@ -123,7 +129,7 @@ class Options:
 class Recipe:
     """Everything that training does, derived once; `steps` is 0 until the loop has measured how many fit into `seconds`.
 
-    `deep` are the numbers of vgg, inception or resnet, None for another network.
+    `deep` are the numbers of vgg, inception or resnet, None for another network; `features` are auto until photos held out have chosen.
     """
 
     network: str
@@ -140,6 +146,7 @@ class Recipe:
     label_smoothing: float = 0.05
     average: float = 0.98
     views: int = 8
+    features: Form | Literal["auto"] = "whole"
     threads: int = 0
     plain: Plain = field(default_factory=Plain)
     deep: Settled | None = None
@@ -173,8 +180,8 @@ def _size(facts: Facts, options: Options, network: str) -> tuple[int, int]:
     """Choose the input's height and width: about the photos' own, never more than the network can use."""
     if options.size is not None:
         return options.size
-    if network == "lite0":
-        return 224, 224
+    if network in LITES:
+        return LITES[network].side, LITES[network].side
     longest = max(facts.height, facts.width)
     most = 32 if facts.drawing else 64
     if longest <= most:
@@ -199,7 +206,7 @@ def _augment(facts: Facts, options: Options, network: str) -> Augment:
 
 
 def _derived_augment(facts: Facts, network: str) -> Augment:
-    if network == "lite0":
+    if network in LITES:
         return Augment(shift=0.06, scale=0.12, rotate=8, colour=0.15, flip=not facts.drawing)
     # Full-size sets need little variation; a dozen drawings need a lot (docs/log.md, X or O).
     if facts.fewest >= 500:
@@ -209,7 +216,7 @@ def _derived_augment(facts: Facts, network: str) -> Augment:
 
 
 def _fit(facts: Facts, options: Options, network: str) -> Fit:
-    if network != "lite0":
+    if network not in LITES:
         return "train"
     if options.fit != "auto":
         return "finetune" if options.fit == "finetune" else "frozen"
@@ -227,7 +234,7 @@ def derive(facts: Facts, options: Options) -> Recipe:
     height, width = _size(facts, options, network)
     fit = _fit(facts, options, network)
     few = facts.fewest < 500
-    channels: Literal[1, 3] = 3 if facts.colour or network == "lite0" else 1
+    channels: Literal[1, 3] = 3 if facts.colour or network in LITES else 1
     deep = settle(options.deep, network, Shape(channels, height, width)) if network in DEEP else None
     recipe = Recipe(
         network=network,
@@ -244,6 +251,7 @@ def derive(facts: Facts, options: Options) -> Recipe:
         plain=options.plain,
         deep=deep,
         augment=_augment(facts, options, network),
+        features=options.features if fit == "frozen" else "whole",  # type: ignore[arg-type]  # the word was checked
     )
     # More smoothing keeps the embeddings of few drawings tighter: strangers are told apart better (docs/log.md).
     recipe = replace(recipe, label_smoothing=0.15) if few and fit == "train" else recipe
