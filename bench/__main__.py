@@ -8,7 +8,7 @@ import traceback
 from rich.console import Console
 from rich.table import Table
 
-from bench import augment, batch1, budget, cats_dogs, doubt, footprint, mnist, report, scale, speed, wallpaper, xo
+from bench import augment, batch1, budget, cats_dogs, doubt, faces, footprint, mnist, report, scale, speed, wallpaper, xo
 from bench.photos import DATA
 from bench.quiet import Others
 from bench.report import Row
@@ -22,6 +22,7 @@ SCRIPTS = {
     "scale": scale.run,
     "xo": xo.run,
     "cats_dogs": cats_dogs.run,
+    "faces": faces.run,
     "wallpaper": wallpaper.run,
     "budget": budget.run,
     "doubt": doubt.run,
