@@ -8,7 +8,7 @@ import traceback
 from rich.console import Console
 from rich.table import Table
 
-from bench import augment, batch1, budget, cats_dogs, claims, doubt, drawings, few, footprint, mnist, near, report, scale, speed, wallpaper, xo
+from bench import augment, batch1, budget, cats_dogs, claims, doubt, drawings, faces, few, footprint, mnist, near, report, scale, speed, wallpaper, xo
 from bench.photos import DATA
 from bench.quiet import Others
 from bench.report import Row
@@ -23,6 +23,7 @@ SCRIPTS = {
     "xo": xo.run,
     "drawings": drawings.run,
     "cats_dogs": cats_dogs.run,
+    "faces": faces.run,
     "wallpaper": wallpaper.run,
     "claims": claims.run,
     "budget": budget.run,

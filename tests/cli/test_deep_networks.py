@@ -43,7 +43,7 @@ def test_what_changes_nothing_is_said(peep, photos, tmp_path):
         ("--network inception --depth 0", "leave --depth out"),
         ("--network resnet --batch 1", "--norm none"),
         ("--network resnet --width 256 --depth 64", "--width 128 --depth 32"),
-        ("--network resnett", "--network auto|plain|vgg|inception|resnet|strokes|lite0"),
+        ("--network resnett", "--network auto|plain|vgg|inception|resnet|strokes|lite0|lite2"),
     ],
 )
 def test_what_cannot_be_is_refused(peep, photos, tmp_path, words, hint):

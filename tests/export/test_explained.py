@@ -10,7 +10,7 @@ from peephole.explain.words import LANGUAGES, catalogue
 from peephole.export.onnx import to_onnx
 from peephole.nets.blocks import Shape
 from peephole.nets.cnn import Plain, plain
-from peephole.nets.lite0 import lite0
+from peephole.nets.lite import FORMS, lite
 
 PLANS = {
     "as the course": (Plain(), (28, 28, 1)),
@@ -21,12 +21,12 @@ PLANS = {
 }
 
 
-@pytest.mark.parametrize("name", [*PLANS, "lite0"])
+@pytest.mark.parametrize("name", [*PLANS, *FORMS])
 def test_every_layer_has_words(name):
-    """Plain in every form and lite0: no layer is without an explanation, and its receptive field is known."""
-    if name == "lite0":
+    """Plain in every form and lite0 with each form of its features: no layer is without an explanation, and its receptive field is known."""
+    if name in FORMS:
         shape = (64, 96, 3)
-        network = lite0(Shape(3, 64, 96), 3)
+        network = lite("lite0", Shape(3, 64, 96), 3, name, 5)
     else:
         plan, shape = PLANS[name]
         network = plain(plan, Shape(shape[2], *shape[:2]), 3, (100.0,) * shape[2], (50.0,) * shape[2])
@@ -44,7 +44,7 @@ def test_every_layer_has_words(name):
 
 def test_lite0_embedding_is_told_step_by_step():
     """Constant, root, length and division each have a sentence of their own; a sum of two layers is not called a constant."""
-    asked = case(stir(lite0(Shape(3, 64, 64), 3)), (64, 64, 3), asked=1)
+    asked = case(stir(lite("lite0", Shape(3, 64, 64), 3)), (64, 64, 3), asked=1)
     seen = look(to_onnx(asked.network, asked.known, (64, 64, 3)).SerializeToString(), asked.images[:1])
     assert [kind(layer) for layer in seen.layers[-5:]] == ["shift", "sqrt", "length", "divide", "dense"]
     assert "add" in {kind(layer) for layer in seen.layers}

@@ -16,7 +16,7 @@ from peephole.export.parity import compare, run_graph
 from peephole.nets import cnn
 from peephole.nets.blocks import Shape
 from peephole.nets.cnn import Plain, plain
-from peephole.nets.lite0 import lite0
+from peephole.nets.lite import lite
 
 NAMES = ("logits", "embedding", "familiarity", "similarity")
 
@@ -81,10 +81,21 @@ def test_a_photo_of_224_by_244():
     agree(run_graph(to_onnx(asked.network, asked.known, shape), asked.images), asked.trained)
 
 
+@pytest.mark.parametrize("form", ["whitened", "places"])
+def test_whitened_features_answer_the_same(form):
+    """The layers that even features out, and the grid of places at an odd size, are in the file by name."""
+    shape = (70, 48, 3)
+    asked = case(stir(lite("lite0", Shape(3, 70, 48), 3, form, 6)), shape)
+    graph = to_onnx(asked.network, asked.known, shape)
+    agree(run_graph(graph, asked.images), asked.trained)
+    names = {node.name for node in graph.graph.node}
+    assert "whiten" in names and ("pool_places" in names) == (form == "places") == ("conv_head" not in names)
+
+
 def test_lite0_answers_the_same():
     """EfficientNet-Lite0 at an odd size, with its uneven zeros and its unit embedding."""
     shape = (33, 48, 3)
-    asked = case(stir(lite0(Shape(3, 33, 48), 3)), shape)
+    asked = case(stir(lite("lite0", Shape(3, 33, 48), 3)), shape)
     graph = to_onnx(asked.network, asked.known, shape)
     agree(run_graph(graph, asked.images), asked.trained)
     check_names(graph)

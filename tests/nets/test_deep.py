@@ -207,7 +207,7 @@ def test_what_is_left_open_is_settled_by_name_and_size() -> None:
 
 def test_every_name_is_drawn() -> None:
     """The table of names is the whole table: each gives a network for as many labels as asked."""
-    assert NETWORKS == ("plain", "vgg", "inception", "resnet", "strokes", "lite0")
+    assert NETWORKS == ("plain", "vgg", "inception", "resnet", "strokes", "lite0", "lite2")
     for name in NETWORKS:
         assert draw(name, Shape(3, 32, 32), 4, (0.0,) * 3, (1.0,) * 3).head().out_features == 4
 

@@ -8,8 +8,11 @@ import torch
 from toys import PLAN, recipe
 
 from drawings import photo_set
+from peephole.base.watch import Watcher
 from peephole.train.augment import Augment
+from peephole.train.forms import last_layer
 from peephole.train.learner import Frozen, Scratch, learner_for
+from peephole.train.loop import answers_of
 from peephole.train.recipe import Recipe
 
 PHOTOS = photo_set(6)
@@ -97,11 +100,11 @@ def test_only_photos_that_may_be_learned_from_are_varied(frozen):
 def test_the_finished_network_answers_as_the_fitted_layer(frozen):
     """What is exported holds the very weights that were fitted."""
     fitted = frozen.finish(EVERYTHING[:-2], np.empty(0, np.int64), None, None)
-    head = frozen.learn(EVERYTHING[:-2], PHOTOS.labels, 1.0)
-    np.testing.assert_array_equal(fitted.network.head().weight.detach().numpy(), head.weight)
+    model = frozen.learn(EVERYTHING[:-2], PHOTOS.labels, 1.0)
+    np.testing.assert_array_equal(fitted.network.head().weight.detach().numpy(), model.head.weight)
     with torch.no_grad():
         features = torch.from_numpy(frozen.features)
-        np.testing.assert_allclose(fitted.network.head()(features).numpy(), head.answers(EVERYTHING)[0], atol=1e-4)
+        np.testing.assert_allclose(fitted.network.head()(features).numpy(), model.answers(EVERYTHING)[0], atol=1e-4)
 
 
 def test_a_learner_by_another_recipe_leaves_the_first_alone(frozen):
@@ -129,10 +132,33 @@ def test_each_training_may_have_a_seed_of_its_own():
 def test_a_label_with_a_few_more_photos_is_not_preferred():
     """Frozen features, 14 photos of one label and 10 of the other: half-way between the two means neither leads."""
     labels = np.repeat([0, 1], [14, 10])
-    learner = object.__new__(Frozen)
-    learner.features = np.random.default_rng(0).normal(0, 0.05, (24, 200)).astype(np.float32)
-    learner.views = np.zeros((0, *learner.features.shape), np.float32)
-    head = learner.learn(np.arange(24), labels, 1.0)
-    middle = (learner.features[:14].mean(0) + learner.features[14:].mean(0)) / 2
-    first, second = middle @ head.weight.T + head.bias
+    features = np.random.default_rng(0).normal(0, 0.05, (24, 200)).astype(np.float32)
+    head = last_layer(features[None], labels, whitened=False)
+    first, second = head.logits((features[:14].mean(0) + features[14:].mean(0)) / 2)
     assert abs(first - second) < 0.05  # by counts alone it would be log(14 / 10) = 0.34
+
+
+@pytest.mark.parametrize("form", ["whole", "whitened", "places"])
+def test_the_network_to_export_gives_the_answers_of_the_fit(form):
+    """Logits and embedding of the finished network are those that were held out by, for every form of the features."""
+    photos = PHOTOS.take(EVERYTHING)
+    photos = type(photos)(**photos.__dict__ | {"images": np.repeat(np.repeat(photos.images, 3, 1), 3, 2).repeat(3, 3)})
+    how = Recipe("lite0", "frozen", 48, 48, 3, 100.0, 3, views=1, features=form, augment=Augment(shift=0.1))
+    learner = learner_for(photos, how, EVERYTHING)
+    model, fitted = learner.learn(EVERYTHING, photos.labels, 1.0), learner.finish(EVERYTHING, EVERYTHING[:0], None, None)
+    assert fitted.recipe.features == form and ("whiten" in dict(fitted.network.body.named_children())) == (form != "whole")
+    for ours, theirs in zip(answers_of(fitted.network, photos.images, EVERYTHING), model.answers(EVERYTHING), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-4)
+
+
+def test_the_form_is_settled_by_held_out_photos_and_said():
+    """Auto tries all three and says what each named right; a recipe that names one tries nothing."""
+    photos = PHOTOS.take(EVERYTHING)
+    photos = type(photos)(**photos.__dict__ | {"images": np.repeat(np.repeat(photos.images, 2, 1), 2, 2).repeat(3, 3)})
+    said = []
+    how = Recipe("lite0", "frozen", 32, 32, 3, 100.0, 3, views=1, features="auto", augment=Augment(shift=0.1))
+    watch = Watcher()
+    watch.said = said.append
+    learner = Frozen(photos, how, EVERYTHING, watch)
+    assert learner.recipe.features in ("whole", "whitened", "places") and learner.features.shape[1] in (1280, 448)
+    assert any(text.startswith(f"features {learner.recipe.features} (") and "whitened" in text for text in said)

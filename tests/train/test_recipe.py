@@ -167,7 +167,7 @@ def test_the_recipe_is_plain_json():
 @pytest.mark.parametrize(
     ("wrong", "hint"),
     [
-        ({"network": "plan"}, "--network auto|plain|vgg|inception|resnet|strokes|lite0"),
+        ({"network": "plan"}, "--network auto|plain|vgg|inception|resnet|strokes|lite0|lite2"),
         ({"fit": "tune"}, "--fit auto|frozen|finetune"),
         ({"seconds": 0}, "--seconds"),
         ({"seconds": math.nan}, "--seconds"),

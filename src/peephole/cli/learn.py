@@ -76,8 +76,9 @@ def train(
     data: Annotated[Path, typer.Argument(help="A folder with one sub-folder of photos per label; unknown/ holds strangers.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The model file to write, NAME.onnx (named after the folder).")] = None,
     seconds: Annotated[float, typer.Option(help="How long training may take; everything else follows from it. Too few are told before.")] = 30.0,
-    network: Annotated[str, typer.Option(help="auto, plain, vgg, inception, resnet, strokes or lite0.")] = "auto",
-    fit: Annotated[str, typer.Option(help="What to do with strokes or lite0: auto, frozen or finetune.")] = "auto",
+    network: Annotated[str, typer.Option(help="auto, plain, vgg, inception, resnet, strokes, lite0 or lite2.")] = "auto",
+    fit: Annotated[str, typer.Option(help="What to do with strokes, lite0 or lite2: auto, frozen or finetune.")] = "auto",
+    features: Annotated[str, typer.Option(help="Of frozen features: whole, whitened, places, or auto (photos held out choose).")] = "auto",
     size: Annotated[str | None, typer.Option(help="The network's input: 32, or 224x244 (height x width).")] = None,
     region: Annotated[
         str, typer.Option(help="What is judged: whole; left,top,width,height as fractions; motion (fixed camera); face; or auto.")

@@ -17,7 +17,7 @@ from peephole.data.photoset import PhotoSet
 from peephole.data.splits import split
 from peephole.export.build import Strangers, gather
 from peephole.nets.blocks import Shape
-from peephole.nets.lite0 import lite0
+from peephole.nets.lite import LITES, lite
 from peephole.train.doubt import LEAD, PART, Compared, compare, judge, shares
 from peephole.train.gradients import gradients
 from peephole.train.loop import answers, device
@@ -98,7 +98,7 @@ def doubts(
     deep = _pretrained(photos, recipe, seconds, watch)
     fine, coarse = gradients(photos.images)
     features = (fine, coarse, deep)
-    count, things = len(photos.names), recipe.network == "lite0"
+    count, things = len(photos.names), recipe.network in LITES
     how: Compared | None = None
     ahead, said, near = np.zeros(len(photos)), np.zeros((len(photos), count)), list[tuple[Neighbour, ...]]([()] * len(photos))
     parts = _parts(photos, seed)
@@ -124,7 +124,7 @@ def _parts(photos: PhotoSet, seed: int) -> list[np.ndarray]:
 
 def _pretrained(photos: PhotoSet, recipe: Recipe, seconds: float, watch: Watcher) -> np.ndarray | None:
     """Return the pretrained network's embedding (N, 1280) of every photo; None where it would take too long for pictures that can do without."""
-    network = lite0(Shape(3, SIDE, SIDE), len(photos.names)).to(device()).eval()
+    network = lite("lite0", Shape(3, SIDE, SIDE), len(photos.names)).to(device()).eval()
     found = list[np.ndarray]()
     for at in range(0, len(photos), BATCH):
         begun = time.perf_counter()
@@ -134,7 +134,7 @@ def _pretrained(photos: PhotoSet, recipe: Recipe, seconds: float, watch: Watcher
         watch.progress(min(at + BATCH, len(photos)), len(photos))
         whole = (time.perf_counter() - begun) * len(photos) / len(pixels)
         if at == 0 and whole > seconds:
-            if recipe.network != "lite0":
+            if recipe.network not in LITES:
                 watch.said(f"{len(photos)} photos are compared by their gradients alone (with the pretrained features too: --seconds {whole:.0f})")
                 return None
             watch.said(f"photos of things need the pretrained network: about {whole:.0f} s here, --seconds {seconds:g} or not")

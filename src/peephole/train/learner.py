@@ -11,16 +11,16 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
+from torch import nn
 
 from peephole.base.watch import Watcher
 from peephole.data.dataset import PhotoSet
 from peephole.decide.familiarity import centre_of
 from peephole.nets.blocks import Network, Shape
-from peephole.nets.lite0 import MEAN, STD
+from peephole.nets.lite import FORMS, LITES, MEAN, STD, Form, both, lite
 from peephole.nets.networks import draw
 from peephole.nets.team import Team, joined
-from peephole.train import distributed
+from peephole.train import distributed, forms
 from peephole.train.augment import Key, augment
 from peephole.train.checkpoint import Kept
 from peephole.train.ink import ink
@@ -30,8 +30,6 @@ from peephole.train.recipe import Recipe
 __all__ = ["Frozen", "Learner", "Model", "Scratch", "learner_for"]
 
 Watch = Callable[[Moment], None]
-# The inverse of the L2 penalty, chosen on tuning draws of cats and dogs (docs/log.md).
-STRENGTH = 1.0
 # What a cosine of 1 is worth in logits while the practised network is trained on: as in practice.
 SHARPNESS = 16.0
 # Seconds in which many steps fit, however slow: what is asked when too few fit into those given.
@@ -99,7 +97,7 @@ def _spread(images: np.ndarray, chosen: np.ndarray) -> tuple[tuple[float, ...], 
 
 def _scale(photos: PhotoSet, recipe: Recipe, among: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the mean and the spread of each channel that the network takes off its pixels; `among` may set them."""
-    if recipe.network == "lite0":
+    if recipe.network in LITES:
         return MEAN, STD
     if recipe.network == "strokes":
         mean, std = ink(photos.images, among)
@@ -180,16 +178,15 @@ class Scratch:
 
 
 @dataclass(frozen=True, eq=False)
-class _Head:
-    """A last layer over features that were computed once."""
+class _Fitted:
+    """A last layer over features (N, D) that were computed once."""
 
-    weight: np.ndarray
-    bias: np.ndarray
+    head: forms.Head
     features: np.ndarray
 
     def answers(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        embedding = self.features[indices]
-        return embedding @ self.weight.T + self.bias, embedding
+        embedding = self.head.embedding(self.features[indices])
+        return self.head.logits(embedding), embedding
 
 
 class Frozen:
@@ -198,8 +195,9 @@ class Frozen:
     def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> None:
         """Compute the features of every photo once, and of `recipe.views` varied views of those in `among`: fewer where the time is short."""
         self.photos, self.recipe, self.among, self.watch = photos, recipe, among, watch or Watcher()
-        shape = Shape(recipe.channels, recipe.height, recipe.width)
-        self.network = draw(recipe.network, shape, len(photos.names), *_scale(photos, recipe, among)).to(device()).eval()
+        trying = recipe.network in LITES and recipe.features != "whole" and (recipe.features != "auto" or len(among) <= forms.MOST)
+        network, self.placed = both(recipe.network, self._shape()) if trying else (self._drawn(), 0)
+        self.network = network.to(device()).eval()
         self.begun = time.perf_counter()
         self.images = Examples.of(photos.images, photos.labels).images
         self.done, self.each = 0, 0.0
@@ -212,7 +210,37 @@ class Frozen:
                 self.each = (time.perf_counter() - begun) / len(chunk)
                 self._afford(self.each, len(among))
         self.features = np.concatenate(plain)
-        self.views = self._varied()
+        self.width = self.features.shape[1]
+        self.views = self._varied(self.width)
+        self._settle()
+
+    def _shape(self) -> Shape:
+        return Shape(self.recipe.channels, self.recipe.height, self.recipe.width)
+
+    def _drawn(self, form: Form = "whole", axes: int = 0) -> Network:
+        """Return the pretrained network with a fresh last layer, its features in a form."""
+        labels = len(self.photos.names)
+        if self.recipe.network in LITES:
+            return lite(self.recipe.network, self._shape(), labels, form, axes)
+        return draw(self.recipe.network, self._shape(), labels, *_scale(self.photos, self.recipe, self.among))
+
+    def _settle(self) -> None:
+        """Keep the columns of one form: the recipe's, or the one that held-out photos choose; the first `placed` columns are those of "places"."""
+        form = self.recipe.features
+        if form == "auto" and self.placed:
+            learned = np.concatenate([self.features[None, self.among], self.views[:, self.among]])
+            tried = {form: learned[..., _columns(form, self.placed)] for form in FORMS}
+            form, shares = forms.choose(tried, self.photos.labels[self.among], self.photos.sources[self.among])
+            if shares:
+                told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
+                self.watch.said(f"features {form} (of photos held out in turn these forms name right: {told})")
+        self.recipe = replace(self.recipe, features="whole" if form == "auto" else form)
+        self.features, self.views = self._cut(self.features), self._cut(self.views)
+
+    def _cut(self, rows: np.ndarray) -> np.ndarray:
+        """Return the columns of the recipe's form."""
+        assert self.recipe.features != "auto"  # settled when the features were computed
+        return np.ascontiguousarray(rows[..., _columns(self.recipe.features, self.placed)])
 
     @staticmethod
     def _chunks(indices: np.ndarray) -> list[np.ndarray]:
@@ -231,9 +259,9 @@ class Frozen:
         self.watch.progress(self.done, len(self.images) + self.recipe.views * len(self.among))
         return found
 
-    def _varied(self) -> np.ndarray:
-        """Return the features (views, N, features) of varied views; those of photos that may not be learned from stay 0."""
-        views = np.zeros((self.recipe.views, *self.features.shape), np.float32)
+    def _varied(self, width: int) -> np.ndarray:
+        """Return the features (views, N, width) of varied views in all forms; those of photos that may not be learned from stay 0."""
+        views = np.zeros((self.recipe.views, len(self.images), width), np.float32)
         for view in range(self.recipe.views):
             at = 0
             for chosen in self._chunks(self.among):
@@ -265,31 +293,36 @@ class Frozen:
     def other(self, recipe: Recipe) -> "Frozen":
         """Return a learner of the same photos by another recipe: the features stay, the views are made anew."""
         found = copy.copy(self)
-        found.recipe, found.watch = recipe, Watcher()
-        found.network = copy.deepcopy(self.network).to(device())  # ours may have been finished, and lies on the CPU then
+        found.recipe, found.watch = replace(recipe, features=self.recipe.features), Watcher()
         # Without variation every view is the photo itself; as many of them as elsewhere, or the penalty would weigh more.
-        found.views = found._varied() if recipe.augment.on() else np.broadcast_to(self.features, (recipe.views, *self.features.shape))
+        still = np.broadcast_to(self.features, (recipe.views, *self.features.shape))
+        found.views = found._cut(found._varied(self.width)) if recipe.augment.on() else still
         return found
 
-    def learn(self, indices: np.ndarray, labels: np.ndarray, share: float, seed: int | None = None) -> _Head:
-        """Fit the last layer: multinomial logistic regression on centred features."""
-        rows = np.concatenate([self.features[indices], *(view[indices] for view in self.views)])
-        targets = np.tile(labels[indices], 1 + len(self.views))
-        centre = rows.mean(0)
-        # So strong a penalty leaves little but the offset to tell labels apart: 10 and 14 photos would cost 20 points (docs/log.md).
-        fitted = LogisticRegression(C=STRENGTH, max_iter=500, class_weight="balanced").fit(rows - centre, targets)
-        weight, bias = fitted.coef_, fitted.intercept_
-        if len(weight) == 1:  # scikit-learn gives one row for two labels: softmax wants one each
-            weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-        return _Head(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), self.features)
+    def learn(self, indices: np.ndarray, labels: np.ndarray, share: float, seed: int | None = None) -> _Fitted:
+        """Fit the last layer, and the whitening before it where the form has one."""
+        views = np.concatenate([self.features[None, indices], self.views[:, indices]])
+        return _Fitted(forms.last_layer(views, labels[indices], whitened=self.recipe.features != "whole"), self.features)
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
-        """Fit the last layer of the network to export; takes a moment, so there is nothing to resume."""
-        head = self.learn(indices, self.photos.labels, 1.0)
+        """Fit the last layers of the network to export; takes a moment, so there is nothing to resume."""
+        head, form = self.learn(indices, self.photos.labels, 1.0).head, self.recipe.features
+        assert form != "auto"  # settled when the features were computed
+        network = self._drawn(form, head.weight.shape[1])
         with torch.no_grad():
-            self.network.head().weight.copy_(torch.from_numpy(head.weight))
-            self.network.head().bias.copy_(torch.from_numpy(head.bias))
-        return Fitted(self.network.cpu().eval(), self.recipe, time.perf_counter() - self.begun, ())
+            if head.whitening:
+                whiten = network.body.get_submodule("whiten")
+                assert isinstance(whiten, nn.Linear)
+                whiten.weight.copy_(torch.from_numpy(head.whitening.matrix))
+                whiten.bias.copy_(torch.from_numpy(head.whitening.offset))
+            network.head().weight.copy_(torch.from_numpy(head.weight))
+            network.head().bias.copy_(torch.from_numpy(head.bias))
+        return Fitted(network.eval(), self.recipe, time.perf_counter() - self.begun, ())
+
+
+def _columns(form: Form, placed: int) -> slice:
+    """Return where the features of a form lie among those of `both`."""
+    return slice(0, placed) if form == "places" else slice(placed, None)
 
 
 def learner_for(photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> Learner:

@@ -12,6 +12,7 @@ from peephole.base.errors import SettingsError, did_you_mean
 from peephole.nets.blocks import Shape
 from peephole.nets.cnn import Plain
 from peephole.nets.deep import USUAL, Deep, Settled, settle
+from peephole.nets.lite import FORMS, LITES, Form
 from peephole.nets.networks import DEEP, NETWORKS, PRETRAINED
 from peephole.nets.strokes import SIDE
 from peephole.train.augment import Augment
@@ -28,6 +29,7 @@ HIDDEN = ("plain", "vgg")  # networks with a fully connected layer between their
 KINDS: tuple[tuple[str, type, str, str], ...] = (
     ("network", str, "a name", "network='plain'"),
     ("fit", str, "a word", "fit='frozen'"),
+    ("features", str, "a word", "features='places'"),
     ("embedding", str, "a word", "embedding='maps'"),
     ("size", tuple, "a height and a width", "size=(32, 32)"),
     ("seconds", Real, "a number", "seconds=30"),
@@ -74,14 +76,16 @@ class Facts:
 class Options:
     """What the user may fix; None leaves it to the recipe.
 
-    `network`: auto, plain, vgg, inception, resnet, strokes or lite0; `plain` are the numbers of plain, `deep` those of vgg, inception and resnet;
-    `fit`: auto, frozen or finetune (strokes, lite0). `members` (not of strokes and lite0): how many networks of one drawing learn side by side and
-    answer together. `embedding`: auto, hidden or maps: what plain and vgg compare with the known examples, their hidden layer or the maps before
-    it. `augment` replaces the derived augmentation, `vary` changes only the strengths it names.
+    `network`: auto, plain, vgg, inception, resnet, strokes, lite0 or lite2; `plain` are the numbers of plain, `deep` those of vgg, inception and
+    resnet; `fit`: auto, frozen or finetune (strokes, lite0, lite2); `features`, of frozen lite0 and lite2: auto, whole, whitened or places
+    (nets/lite.py). `members` (not of strokes, lite0 and lite2): how many networks of one drawing learn side by side and answer together.
+    `embedding`: auto, hidden or maps: what plain and vgg compare with the known examples, their hidden layer or the maps before it. `augment`
+    replaces the derived augmentation, `vary` changes only the strengths it names.
     """
 
     network: str = "auto"
     fit: str = "auto"
+    features: str = "auto"
     size: tuple[int, int] | None = None
     seconds: float = 30.0
     steps: int | None = None
@@ -112,6 +116,8 @@ class Options:
             raise SettingsError(
                 f"there is no embedding '{self.embedding}'{did_you_mean(self.embedding, ('hidden', 'maps'))}", "--embedding auto|hidden|maps"
             )
+        if self.features not in ("auto", *FORMS):
+            raise SettingsError(f"there are no features '{self.features}'{did_you_mean(self.features, FORMS)}", f"--features auto|{'|'.join(FORMS)}")
         rules: list[tuple[bool, str, str]] = [
             (0.5 <= self.seconds <= 86_400, f"seconds is between 0.5 and 86400, not {self.seconds:g}", "--seconds 30"),
             (self.steps is None or 1 <= self.steps <= 10_000_000, f"steps is between 1 and 10 million, not {self.steps}", "--steps 500"),
@@ -146,7 +152,7 @@ class Options:
 class Recipe:
     """Everything that training does, derived once; `steps` is 0 until the loop has measured how many fit into `seconds`.
 
-    `deep` are the numbers of vgg, inception or resnet, None for another network.
+    `deep` are the numbers of vgg, inception or resnet, None for another network; `features` are auto until photos held out have chosen.
     """
 
     network: str
@@ -163,6 +169,7 @@ class Recipe:
     label_smoothing: float = 0.05
     average: float = 0.98
     views: int = 8
+    features: Form | Literal["auto"] = "whole"
     threads: int = 0
     plain: Plain = field(default_factory=Plain)
     deep: Settled | None = None
@@ -176,7 +183,7 @@ class Recipe:
 
     def sentence(self) -> str:
         """Return the recipe in one sentence."""
-        learned = "ImageNet" if self.network == "lite0" else "practised"
+        learned = "ImageNet" if self.network in LITES else "practised"
         what = {
             "train": f"{f'{self.members} times ' * (self.members > 1)}{self.network} {self._drawing()} trained from nothing",
             "frozen": f"{self.network} with its {learned} weights kept, a new last layer fitted on {self.views} views of each photo",
@@ -204,8 +211,8 @@ def _size(facts: Facts, options: Options, network: str) -> tuple[int, int]:
         return SIDE, SIDE
     if options.size is not None:
         return options.size
-    if network == "lite0":
-        return 224, 224
+    if network in LITES:
+        return LITES[network].side, LITES[network].side
     longest = max(facts.height, facts.width)
     most = 32 if facts.drawing else 64
     if longest <= most:
@@ -240,7 +247,7 @@ def _augment(facts: Facts, options: Options, network: str, fit: Fit) -> Augment:
 
 
 def _derived_augment(facts: Facts, network: str, fit: Fit) -> Augment:
-    if network == "lite0":
+    if network in LITES:
         return Augment(shift=0.06, scale=0.12, rotate=8, colour=0.15, flip=not facts.drawing)
     if network == "strokes" and fit == "frozen":
         return Augment(shift=0.08, scale=0.15, rotate=10, shear=8, elastic=0.03, thickness=0.02)
@@ -280,7 +287,7 @@ def derive(facts: Facts, options: Options) -> Recipe:
     height, width = _size(facts, options, network)
     fit = _fit(facts, options, network)
     few = facts.fewest < MANY
-    channels: Literal[1, 3] = 1 if network == "strokes" else 3 if facts.colour or network == "lite0" else 1
+    channels: Literal[1, 3] = 1 if network == "strokes" else 3 if facts.colour or network in LITES else 1
     deep = settle(options.deep, network, Shape(channels, height, width)) if network in DEEP else None
     recipe = Recipe(
         network=network,
@@ -292,13 +299,14 @@ def derive(facts: Facts, options: Options) -> Recipe:
         seed=options.seed,
         threads=options.threads,
         steps=options.steps or 0,
-        batch=options.batch or (32 if network == "lite0" else 64 if few else 128),
+        batch=options.batch or (32 if network in LITES and fit == "finetune" else 64 if few else 128),
         learning_rate=options.learning_rate or _rate(network, fit, deep),
         plain=options.plain,
         deep=deep,
         members=(options.members or 1) if fit == "train" else 1,
         embedding=_embedding(options, network),
         augment=_augment(facts, options, network, fit),
+        features=options.features if fit == "frozen" and network in LITES else "whole",  # type: ignore[arg-type]  # the word was checked
     )
     # More smoothing keeps the embeddings of few drawings tighter: strangers are told apart better (docs/log.md).
     recipe = replace(recipe, label_smoothing=0.15) if few and fit == "train" else recipe
