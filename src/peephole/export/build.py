@@ -45,6 +45,7 @@ from peephole.train.judged import judge_by_holding_out, known_examples, parts_he
 from peephole.train.learner import learner_for
 from peephole.train.loop import LEAST_STEPS, Moment
 from peephole.train.recipe import Facts, Options, Recipe, derive, unused
+from peephole.train.scenery import exchanging, sought
 
 __all__ = ["Built", "Strangers", "build", "gather"]
 
@@ -129,6 +130,7 @@ def _build(root: Path, output: Path, options: Options, strangers: Strangers, gat
     parts = split(photos, recipe.seed)
     for note in parts.notes:
         watch.said(note)
+    recipe = exchanging(recipe, options, spec.region, border_of(photos), photos.images[parts.train[:100]])
     recipe = replace(recipe, seconds=recipe.seconds * (FROZEN_SHARE if recipe.fit == "frozen" else FINAL_SHARE[parts.role]))
     watch.said(recipe.sentence())
     _say_unused(recipe, options, resume, watch)
@@ -137,7 +139,7 @@ def _build(root: Path, output: Path, options: Options, strangers: Strangers, gat
     if distributed.leads():
         _say_resumed(kept, recipe, options, watch)
     try:
-        trained = _train(photos, parts, recipe, spec, strangers, kept=kept, watch=watch)
+        trained = _train(gathered._replace(recipe=recipe), parts, strangers, kept=kept, watch=watch)
         held = trained.judged.held
         in_doubt = told([photos.ids[i] for i in held.indices], held.logits, held.labels, trained.judged.temperature, str(root))
         if in_doubt:
@@ -229,12 +231,14 @@ def _copies(listing: Listing, photos: PhotoSet) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _train(photos: PhotoSet, parts: Split, recipe: Recipe, spec: Input, strangers: Strangers, *, kept: Kept, watch: Watcher) -> Trained:
+def _train(gathered: Gathered, parts: Split, strangers: Strangers, *, kept: Kept, watch: Watcher) -> Trained:
     """Train the network, then judge it by what was held out."""
+    listing, photos, recipe, spec = gathered
     choosing, proving = stranger_split(photos, recipe.seed)
     chosen = parts.train[choose_known(photos.labels[parts.train], photos.sources[parts.train], KNOWN_PER_LABEL, KNOWN_MOST, recipe.seed)]
+    scenery = sought(listing, photos, parts.train, spec, free=choosing, watch=watch) if recipe.augment.background else None
     watch.stage("training")
-    learner = learner_for(photos, recipe, parts.train, watch)
+    learner = learner_for(photos, recipe, parts.train, watch, scenery)
     if recipe.fit == "frozen":
         distributed.dismiss()  # the features are there: the last layer takes one process
     if not kept.resume and (pace := learner.plan(parts.train)):

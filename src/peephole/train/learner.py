@@ -22,12 +22,15 @@ from peephole.train.augment import Key, augment
 from peephole.train.checkpoint import Kept
 from peephole.train.loop import LEAST_STEPS, Examples, Fitted, Moment, answers, answers_of, device, fit, steps_in
 from peephole.train.recipe import Recipe
+from peephole.train.scenery import Scenery
 
 __all__ = ["Frozen", "Learner", "Model", "Scratch", "learner_for"]
 
 Watch = Callable[[Moment], None]
 # The inverse of the L2 penalty, chosen on tuning draws of cats and dogs (docs/log.md).
 STRENGTH = 1.0
+# What the views of one photo differ in counts less: down to the root of this over its variance in units of the mean one (docs/log.md).
+CALM, CALMED = 0.01, 1500  # and how many rows that is learned from at most
 # Seconds in which many steps fit, however slow: what is asked when too few fit into those given.
 PROBE = 100.0
 
@@ -86,9 +89,9 @@ def _spread(images: np.ndarray, chosen: np.ndarray) -> tuple[tuple[float, ...], 
 class Scratch:
     """Trains a network step by step; also fine-tunes a pretrained one."""
 
-    def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray) -> None:
+    def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, scenery: Scenery | None = None) -> None:
         """`among` are the photos whose pixels may set the normalisation."""
-        self.photos, self.recipe = photos, recipe
+        self.photos, self.recipe, self.scenery = photos, recipe, scenery
         self.examples = Examples.of(photos.images, photos.labels)
         self.mean, self.std = _spread(photos.images, among[:: max(1, len(among) // 5000)])
 
@@ -99,7 +102,8 @@ class Scratch:
         return draw(self.recipe.network, shape, labels, self.mean, self.std, plan=self.recipe.plain, deep=self.recipe.deep)
 
     def _examples(self, indices: np.ndarray, labels: np.ndarray) -> Examples:
-        return Examples(self.examples.images, torch.from_numpy(labels[indices]), torch.from_numpy(indices))
+        scenery = self.scenery and self.scenery.lent_by(indices)  # no background of a photo that is held out
+        return Examples(self.examples.images, torch.from_numpy(labels[indices]), torch.from_numpy(indices), scenery)
 
     def plan(self, indices: np.ndarray) -> float:
         """Measure how many steps fit; raise the number to the least that teach anything."""
@@ -142,11 +146,32 @@ class _Head:
         return embedding @ self.weight.T + self.bias, embedding
 
 
+def _calming(views: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a symmetric linear map that takes rows (n, features) and shrinks the directions in which views (V, N, features) of one photo differ.
+
+    Within-class covariance normalisation (Hatch, Kajarekar & Stolcke 2006) with photos for classes: what another background changes in
+    frozen features says nothing about the subject, and a last layer fitted on few photos would lean on it all the same.
+    """
+    apart = (views - views.mean(0)).reshape(-1, views.shape[-1])
+    apart = apart[:: max(1, len(apart) // CALMED)]
+    _, spread, axes = np.linalg.svd(apart, full_matrices=False)
+    variance = spread**2 / len(apart)
+    axes, variance = axes[variance > 1e-9], variance[variance > 1e-9]
+    if not len(variance):
+        return lambda rows: rows
+    shrink = 1 / np.sqrt(1 + variance / (CALM * variance.mean())) - 1
+    return lambda rows: np.asarray(rows + ((rows @ axes.T) * shrink) @ axes)
+
+
 class Frozen:
     """Keeps the pretrained network as it is and fits its last layer on several views of each photo."""
 
-    def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> None:
-        """Compute the features of every photo once, and of `recipe.views` varied views of those in `among`: fewer where the time is short."""
+    def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None, scenery: Scenery | None = None) -> None:
+        """Compute the features of every photo once, and of `recipe.views` varied views of those in `among`: fewer where the time is short.
+
+        With a `scenery` a view may stand before the background of a photo that is held out later. It stands behind every label equally often
+        and its subject is painted over, so it names nobody.
+        """
         self.photos, self.recipe, self.watch = photos, recipe, watch or Watcher()
         self.network = lite0(Shape(3, recipe.height, recipe.width), len(photos.names)).to(device()).eval()
         self.begun = time.perf_counter()
@@ -162,7 +187,8 @@ class Frozen:
             mine = distributed.share(len(chosen))
             pixels = images[torch.from_numpy(chosen[mine])]
             if key:
-                pixels = augment(pixels, recipe.augment, replace(key, first=key.first + mine.start))
+                behind = scenery.behind(torch.from_numpy(chosen[mine])) if scenery else None
+                pixels = augment(pixels, recipe.augment, replace(key, first=key.first + mine.start), behind)
             found = distributed.gathered(answers(self.network, pixels, 32)[1].numpy())
             self.watch.progress(done, len(images) + self.recipe.views * len(among))
             return found
@@ -200,15 +226,19 @@ class Frozen:
 
     def learn(self, indices: np.ndarray, labels: np.ndarray, share: float) -> _Head:
         """Fit the last layer: multinomial logistic regression on centred features."""
-        rows = np.concatenate([self.features[indices], *(view[indices] for view in self.views)])
-        targets = np.tile(labels[indices], 1 + len(self.views))
+        views = np.stack([self.features[indices], *(view[indices] for view in self.views)])
+        rows, targets = views.reshape(-1, views.shape[-1]), np.tile(labels[indices], len(views))
+        calm = _calming(views) if len(views) > 1 and self.recipe.augment.background else None
+        rows = rows if calm is None else calm(rows)
         centre = rows.mean(0)
         # So strong a penalty leaves little but the offset to tell labels apart: 10 and 14 photos would cost 20 points (docs/log.md).
         fitted = LogisticRegression(C=STRENGTH, max_iter=500, class_weight="balanced").fit(rows - centre, targets)
         weight, bias = fitted.coef_, fitted.intercept_
         if len(weight) == 1:  # scikit-learn gives one row for two labels: softmax wants one each
             weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-        return _Head(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), self.features)
+        bias = bias - weight @ centre
+        weight = weight if calm is None else calm(weight)  # symmetric: what it does to features the layer's weights do as well
+        return _Head(weight.astype(np.float32), bias.astype(np.float32), self.features)
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Fit the last layer of the network to export; takes a moment, so there is nothing to resume."""
@@ -219,6 +249,6 @@ class Frozen:
         return Fitted(self.network.cpu().eval(), self.recipe, time.perf_counter() - self.begun, ())
 
 
-def learner_for(photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> Learner:
-    """Return the learner that the recipe names; `among` are the photos that may be learned from."""
-    return Frozen(photos, recipe, among, watch) if recipe.fit == "frozen" else Scratch(photos, recipe, among)
+def learner_for(photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None, scenery: Scenery | None = None) -> Learner:
+    """Return the learner that the recipe names; `among` are the photos that may be learned from, `scenery` their subjects and backgrounds."""
+    return Frozen(photos, recipe, among, watch, scenery) if recipe.fit == "frozen" else Scratch(photos, recipe, among, scenery)
