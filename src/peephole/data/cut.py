@@ -18,6 +18,8 @@ WHOLE = (0, 0, 1, 1)  # asked for, and not looked at where a mask is given
 SURE, NEVER = 0.5, 1.3
 # Areas relative to the ellipse: less is a part of a subject, more a part of the wall.
 AREA = (0.35, 1.6)
+# Levels by which the channels differ on average: below it is grey, and grey subjects are lost to their walls (0.44 of the overlap; docs/log.md).
+COLOURED = 4
 # OpenCV draws chance numbers to begin with, from one generator for each thread.
 DRAWING = threading.Lock()
 
@@ -30,6 +32,8 @@ def cut(image: Image.Image, away: np.ndarray) -> np.ndarray | None:
     scale = max(1.0, max(image.size) / SIDE)
     size = (max(1, round(image.width / scale)), max(1, round(image.height / scale)))
     pixels = np.ascontiguousarray(np.asarray(image.convert("RGB").resize(size, Image.Resampling.BOX), np.uint8)[:, :, ::-1])
+    if (pixels.max(2) - pixels.min(2)).mean() < COLOURED:
+        return None
     far = np.asarray(Image.fromarray(away).resize(size, Image.Resampling.BOX))
     sheet = np.select([far <= SURE, far <= 1, far <= NEVER], [cv2.GC_FGD, cv2.GC_PR_FGD, cv2.GC_PR_BGD], cv2.GC_BGD).astype(np.uint8)
     if not ((sheet == cv2.GC_FGD).any() and (sheet == cv2.GC_BGD).any()):
