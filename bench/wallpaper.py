@@ -1,5 +1,4 @@
-"""Faces before walls: 8 of 38 people (Yale B), 3 or 5 photos of each to learn from, the other lightings asked, whole, rectangle and face
-regions, and whole with the backgrounds exchanged while training.
+"""Faces before walls: 8 of 38 people (Yale B), 3 or 5 photos of each, other lightings asked: regions whole, rectangle, face; backgrounds exchanged.
 
 Each face, 168 x 192, stands at 60 % of a frame of 280 x 320 before a photo of a cat or a dog: everybody before a wall of their own. Asked about
 before the same wall, and before the next person's. Draws 100-105 are reported; draws 0-2 chose the margin around a face. A photo in which

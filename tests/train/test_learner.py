@@ -102,7 +102,7 @@ def test_a_label_with_a_few_more_photos_is_not_preferred():
 
 
 def leaning(background):
-    """Return a frozen learner over made-up features: a strong one names the wall, which all but the first view draw by chance, a weak one the label."""
+    """Return a frozen learner over made-up features: a strong one names the wall, by chance in all but the first view, a weak one the label."""
     rng = np.random.default_rng(1)
     labels = np.repeat([0, 1], 20)
     views = rng.normal(0, 0.02, (3, 40, 30)).astype(np.float32)

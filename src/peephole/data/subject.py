@@ -23,6 +23,7 @@ ELLIPSE = (0.32, 0.38)
 HEAD = (0.5, 0.62, 0.05)
 SOFT = 0.06  # how far the border fades, as a share of the distance from the middle
 ENOUGH_FACES = 0.8
+COVERED = 0.5  # of the head, by what is cut out: whoever is looked at has a face in it
 LOOKED_AT = 24
 
 
@@ -71,23 +72,29 @@ def _has(photo: Photo, region: Region) -> bool:
 def subject(image: Image.Image, region: Region, how: Region) -> Subject:
     """Return where the subject of a picture is, sought as `how` says (see `seeker`).
 
-    Where that finds nothing: what GrabCut cuts out of the part that `region` judges, with OpenCV, and else an ellipse in its middle.
+    What moved; else what GrabCut, with OpenCV, cuts out of the part that `region` judges, unless that misses the face; else a head around the
+    face, or an ellipse in the middle of the part. Where the region is the face, only what is around the face is the subject.
     """
+    head = None
     try:
         found = place(image, how)
         if found.mask is not None:
             return Subject(_smooth(found.mask, image.size), "motion")
         if how.how == "face":
-            return Subject(_ellipse(image.size, found.box, HEAD), "face")
+            head = _ellipse(image.size, found.box, HEAD)
     except PhotoError:
         pass
+    if head is not None and region.how == "face":
+        return Subject(head, "face")
     try:
         box = place(image, region).box
     except PhotoError:
         box = (0, 0, *image.size)
     away = _away(image.size, box, (*ELLIPSE, 0.0))
-    found_out = _cut(image, box, away)
-    return Subject(_edge(away), "ellipse") if found_out is None else Subject(found_out, "cut")
+    part = _cut(image, box, away)
+    if part is not None and (head is None or (part * head).sum() >= COVERED * head.sum()):
+        return Subject(part, "cut")
+    return Subject(_edge(away), "ellipse") if head is None else Subject(head, "face")
 
 
 def _cut(image: Image.Image, box: tuple[int, int, int, int], away: np.ndarray) -> np.ndarray | None:
