@@ -63,9 +63,14 @@ class Scenery:
         return replace(self, open=torch.from_numpy(np.isin(self.lenders.numpy(), rows)) | (self.labels[self.lenders] < 0))
 
     def behind(self, rows: torch.Tensor) -> Behind:
-        """Return what may lie behind these photos (n,): the backgrounds of every label equally often, whichever label the photo is of."""
+        """Return what may lie behind these photos (n,): the backgrounds of every label equally often, whichever label the photo is of.
+
+        Where the photos of one label alone lend any, a wall would stay with its label: none is taken, so that clouds take their place.
+        """
         own = self.labels[self.lenders]
         many = torch.zeros(len(own), dtype=torch.float64)
+        if len(own[self.open].unique()) < 2:
+            return Behind(self.masks[rows], self.backdrops, many)
         for label in own.unique():
             many[own == label] = (self.open & (own == label)).sum().double()
         return Behind(self.masks[rows], self.backdrops, torch.where(self.open, 1 / many.clamp(min=1), 0.0))
