@@ -67,13 +67,12 @@ class Scenery:
 
         Where the photos of one label alone lend any, a wall would stay with its label: none is taken, so that clouds take their place.
         """
-        own = self.labels[self.lenders]
-        many = torch.zeros(len(own), dtype=torch.float64)
-        if len(own[self.open].unique()) < 2:
-            return Behind(self.masks[rows], self.backdrops, many)
-        for label in own.unique():
-            many[own == label] = (self.open & (own == label)).sum().double()
-        return Behind(self.masks[rows], self.backdrops, torch.where(self.open, 1 / many.clamp(min=1), 0.0))
+        own, usable = self.labels[self.lenders].numpy(), self.open.numpy()
+        names, many = np.unique(own[usable], return_counts=True)
+        weights = np.zeros(len(own))
+        if len(names) > 1:
+            weights[usable] = 1 / many[np.searchsorted(names, own[usable])]
+        return Behind(self.masks[rows], self.backdrops, torch.from_numpy(weights))
 
 
 def _backdrop(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
