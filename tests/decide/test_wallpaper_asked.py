@@ -75,7 +75,7 @@ def test_a_model_of_the_subject_is_left_in_peace(card, photos):
     assert found.outside < 0.05 and not spoiled(found) and "follows the subject" in lines(found)[2]
     assert found.swapped.role == found.blanked.role == "simulated" and found.own.role == "proof"
     assert "of 12 photos that it has not learned from, 12 are right as they are, 12 before another label's background" in lines(found)[0]
-    assert "an ellipse in the middle (12 of 12)" in lines(found)[0]
+    assert any(f"{how} (12 of 12)" in lines(found)[0] for how in ("what GrabCut cut out", "an ellipse in the middle"))  # with OpenCV, without
 
 
 def test_what_cannot_be_asked_is_none(card, photos, tmp_path):

@@ -309,6 +309,35 @@ def test_frozen_features_of_fewer_views(photos, tmp_path):
     assert f"on {card.training.recipe['views']} views" in card.training.sentence
 
 
+@pytest.fixture
+def walls(tmp_path):
+    """Two people, five photos of each, everybody before a wall of their own."""
+    for person, wall in (("ana", (40, 90, 200)), ("junho", (200, 120, 30))):
+        for number in range(5):
+            rng = np.random.default_rng([number, wall[0]])
+            picture = np.clip(np.array(wall) + rng.normal(0, 12, (48, 48, 3)), 0, 255)
+            picture[12:36, 12:36] = np.clip(rng.normal(128, 60, (24, 24, 1)), 0, 255)
+            save(picture.astype(np.uint8), tmp_path / "walls" / person / f"{number}.png")
+    return tmp_path / "walls"
+
+
+def test_telling_walls_are_exchanged_while_training(walls, tmp_path):
+    """Frozen features of the whole frame: by itself, said in the recipe and the card; asked for, not, with another strength, or not at all."""
+    frozen = {"network": "lite0", "fit": "frozen", "size": (32, 32), "threads": 1}
+    heard = Heard()
+    card = build(walls, tmp_path / "a.onnx", Options(**frozen), watch=heard).model.card
+    assert card.training.recipe["augment"]["background"] == 1.0 and "another background behind 100 %" in card.training.sentence
+    assert any("looking for the subjects" in stage for stage in heard.stages) and any("--vary background=1" in word for word in heard.words)
+    for strength in (0.0, 0.5):
+        heard = Heard()
+        card = build(walls, tmp_path / "b.onnx", Options(**frozen, vary={"background": strength}), watch=heard).model.card
+        assert card.training.recipe["augment"]["background"] == strength
+        assert any("looking for the subjects" in stage for stage in heard.stages) == (strength > 0)
+    assert build(walls, tmp_path / "c.onnx", options()).model.card.training.recipe["augment"]["background"] == 0
+    asked = build(walls, tmp_path / "d.onnx", options(vary={"background": 0.5})).model.card
+    assert "another background behind 50 %" in asked.training.sentence
+
+
 def stopped(monkeypatch, photos, path, **more):
     """Leave a checkpoint at step 7."""
     with monkeypatch.context() as patch:

@@ -22,6 +22,7 @@ from peephole.train.checkpoint import Kept
 from peephole.train.learner import Frozen, Scratch
 from peephole.train.loop import Examples, fit
 from peephole.train.recipe import Recipe
+from peephole.train.scenery import Scenery
 
 STEPS = 12
 # A bias before batch norm changes nothing, so its gradient is rounding noise, which Adam makes a step of: here without batch norm, in `deep` with.
@@ -63,6 +64,9 @@ def learned(at: Path) -> dict[str, dict[str, torch.Tensor]]:
     found["asked"] = {"logits": torch.from_numpy(logits), "embedding": torch.from_numpy(embedding)}
     few = Recipe("lite0", "frozen", 32, 32, 3, 100.0, 3, views=1, augment=recipe().augment)
     frozen = Frozen(photos(), few, np.arange(11))
+    walls = Scenery.of(photos().images, np.zeros((len(photos()), 32, 32), np.uint8), photos().labels, np.arange(11), np.empty(0, np.int64))
+    behind = Frozen(photos(), replace(few, augment=replace(few.augment, background=0.7)), np.arange(11), scenery=walls)
+    found["behind"] = {"views": torch.from_numpy(behind.views)}
     found["frozen"] = {"features": torch.from_numpy(frozen.features), "views": torch.from_numpy(frozen.views)}
     return found
 

@@ -1,11 +1,12 @@
 """The subject before other backgrounds: soft edges, its own draw for each image, nothing where nothing is asked."""
 
+import numpy as np
 import pytest
 import torch
 
-from peephole.base.errors import InputError
-from peephole.train.augment import Key
-from peephole.train.backdrop import before, clouds, middle
+from peephole.base.errors import InputError, SettingsError
+from peephole.train.augment import Augment, Key, augment
+from peephole.train.backdrop import Behind, before, clouds, laid, middle
 
 
 def scene(count=40, channels=3, height=32, width=48):
@@ -41,6 +42,64 @@ def test_a_share_of_the_images_changes():
     halves = [before(images[at : at + 200], masks[at : at + 200], backdrops, Key(1, 1, at), share=0.5) for at in (0, 200)]
     assert torch.equal(torch.cat(halves), composed)
     assert not torch.equal(before(images, masks, backdrops, Key(1, 2), share=0.5), composed)
+
+
+def test_weights_say_how_often_a_backdrop_is_taken():
+    """None with weight 0, four times as many with four times the weight; where all are 0, clouds."""
+    images, masks, backdrops = scene(2000, 1)
+    taken = laid(images, Behind(masks, backdrops, torch.tensor([1.0, 0.0, 4.0])), Key(1, 1), share=1.0)[:, 0, 0, 0]
+    assert set(taken.tolist()) == {10.0, 250.0} and 330 < (taken == 10).sum() < 470
+    cloudy = laid(images[:9], Behind(masks[:9], backdrops, torch.zeros(3)), Key(1, 1), share=1.0)
+    assert len({one.numpy().tobytes() for one in cloudy}) == 9 and (cloudy[:, :, 12:20, 16:32] == 200).all()
+
+
+def test_masks_in_bytes_are_masks_in_shares():
+    """255 is 1."""
+    images, masks, backdrops = scene()
+    one, two = (before(images, each, backdrops, Key(1, 1), share=1.0) for each in (masks, masks.to(torch.uint8) * 255))
+    assert torch.equal(one, two)
+
+
+def test_the_background_comes_first_of_all():
+    """Augmentation with all else on is that of the images that were laid before other backgrounds."""
+    images, masks, backdrops = scene(30)
+    behind, rest = Behind(masks, backdrops, torch.ones(3)), {"rotate": 20.0, "shift": 0.1, "noise": 8.0}
+    together = augment(images, Augment(background=0.7, **rest), Key(4, 2), behind)
+    assert torch.equal(together, augment(laid(images, behind, Key(4, 2), share=0.7), Augment(**rest), Key(4, 2)))
+    assert torch.equal(augment(images, Augment(background=0.0, **rest), Key(4, 2), behind), augment(images, Augment(**rest), Key(4, 2)))
+
+
+def test_what_was_given_is_not_written_to():
+    """Floats would share their memory."""
+    images, masks, backdrops = scene(8)
+    given = images.float()
+    laid(given, Behind(masks, backdrops, torch.ones(3)), Key(1, 1), share=1.0)
+    assert torch.equal(given, images.float())
+
+
+def test_known_scenes_do_not_depend_on_threads_or_splits():
+    """Three parts, one or two threads: the same bits."""
+    images, masks, backdrops = scene(300)
+    how, before_count = Augment(background=0.6, rotate=10.0), torch.get_num_threads()
+    weights = torch.tensor([1.0, 0.5, 0.25])
+    try:
+        torch.set_num_threads(1)
+        whole = augment(images, how, Key(7, 3), Behind(masks, backdrops, weights))
+        parts = [slice(0, 1), slice(1, 131), slice(131, 300)]
+        split = [augment(images[at], how, Key(7, 3, at.start), Behind(masks[at], backdrops, weights)) for at in parts]
+        torch.set_num_threads(2)
+        again = augment(images, how, Key(7, 3), Behind(masks, backdrops, weights))
+    finally:
+        torch.set_num_threads(before_count)
+    assert torch.equal(torch.cat(split), whole) and torch.equal(again, whole)
+
+
+def test_strengths_out_of_range_are_refused():
+    """A share is 0..1, whatever the name is spelled like."""
+    for wrong in (-0.1, 1.1, float("nan"), True, "half"):
+        with pytest.raises(SettingsError, match="augmentation background is"):
+            Augment(background=wrong)
+    assert Augment(background=np.float32(0.25)).sentence() == "another background behind 25 %"
 
 
 def test_backdrops_are_mirrored_by_chance():

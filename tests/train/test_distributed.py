@@ -39,7 +39,7 @@ def one(tmp_path_factory):
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("what", ["plain", "seen", "weighted", "resnet", "inception", "vgg", "asked", "frozen"])
+@pytest.mark.parametrize("what", ["plain", "seen", "weighted", "resnet", "inception", "vgg", "asked", "frozen", "behind"])
 def test_two_processes_come_to_what_one_does(one, two, what):
     """Weights, losses, held-out answers, folds and frozen features: within float error of one process with the same batch."""
     for found in two[0]:

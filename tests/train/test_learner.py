@@ -14,6 +14,7 @@ from peephole.train.forms import last_layer
 from peephole.train.learner import Frozen, Scratch, learner_for
 from peephole.train.loop import answers_of
 from peephole.train.recipe import Recipe
+from peephole.train.scenery import Scenery
 
 PHOTOS = photo_set(6)
 EVERYTHING = np.arange(len(PHOTOS))
@@ -162,3 +163,43 @@ def test_the_form_is_settled_by_held_out_photos_and_said():
     learner = Frozen(photos, how, EVERYTHING, watch)
     assert learner.recipe.features in ("whole", "whitened", "places") and learner.features.shape[1] in (1280, 448)
     assert any(text.startswith(f"features {learner.recipe.features} (") and "whitened" in text for text in said)
+
+
+def leaning(background):
+    """Return a frozen learner over made-up features: a strong one names the wall, by chance in all but the first view, a weak one the label."""
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 1], 20)
+    views = rng.normal(0, 0.02, (3, 40, 30)).astype(np.float32)
+    views[:, :, 0] += 0.1 * (2 * labels - 1)
+    views[0, :, 1] += 2 * labels - 1
+    views[1:, :, 1] += rng.choice([-1, 1], (2, 40))
+    learner = object.__new__(Frozen)
+    learner.features, learner.views = views[0], views[1:]
+    learner.recipe = Recipe("lite0", "frozen", 32, 32, 3, 1.0, 3, augment=Augment(background=background))
+    return learner.learn(np.arange(40), labels, 1.0), labels
+
+
+def test_a_last_layer_leans_less_on_what_another_background_changes():
+    """Before the other's wall the label is still named where backgrounds were exchanged, and not where the layer was fitted as it came."""
+    swapped = []
+    for background in (1.0, 0.0):
+        head, labels = leaning(background)
+        features = head.features.copy()
+        features[:, 1] *= -1
+        swapped.append((head.head.logits(features).argmax(1) == labels).mean())
+        assert (head.answers(np.arange(40))[0].argmax(1) == labels).all()
+    assert swapped[0] > 0.9 and swapped[1] < 0.5, swapped
+
+
+def test_a_background_of_what_is_held_out_teaches_nothing():
+    """Other pixels in the backdrops of photos that are held out change no weight; in those that are learned from they do."""
+    rest, away = EVERYTHING[EVERYTHING % 3 > 0], EVERYTHING[EVERYTHING % 3 == 0]
+    weights = []
+    for dark in ([], away, rest):
+        walls = PHOTOS.images.copy()
+        walls[dark] = 0
+        scenery = Scenery.of(walls, np.zeros(walls.shape[:3], np.uint8), PHOTOS.labels, EVERYTHING, EVERYTHING[:0])
+        learner = learner_for(PHOTOS, drawn(augment=Augment(background=0.5)), rest, scenery=scenery)
+        weights.append(learner.learn(rest, PHOTOS.labels, 1.0).answers(rest)[0])
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert (weights[0] != weights[2]).any()

@@ -35,6 +35,25 @@ def test_one_photo_and_some_effects_will_do(tmp_path):
     assert [row.variants.shape for row in found.rows] == [(2, 3, 40, 56)] * 2
 
 
+def test_one_photo_gets_clouds_and_a_folder_its_own_backgrounds(tmp_path):
+    """One label's wall alone would stay with it: no copy has the photo's, or another's; of two labels every corner is one of the two walls."""
+    rng = np.random.default_rng(0)
+    for label, wall in (("a", (20, 60, 200)), ("b", (220, 130, 20))):
+        for number in range(3):
+            picture = np.clip(np.array(wall) + rng.normal(0, 3, (40, 40, 3)), 0, 255)
+            picture[10:30, 10:30] = rng.integers(0, 255, (20, 20, 1))
+            (tmp_path / "two" / label).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture.astype(np.uint8)).save(tmp_path / "two" / label / f"{number}.png")
+    options = Options(size=(40, 40))
+    row = sheet(tmp_path / "two" / "a" / "1.png", only=("background",), strength=1.0, columns=5, options=options).rows[0]
+    corners = row.variants[:, :, 0, 0]
+    assert ((corners - row.original[:, 0, 0].float()).abs().amax(1) > 15).all() and len(corners.unique(dim=0)) == 5
+    row = sheet(tmp_path / "two", only=("background",), strength=1.0, columns=12, options=options).rows[0]
+    walls = torch.tensor([(20.0, 60.0, 200.0), (220.0, 130.0, 20.0)])
+    apart = torch.cdist(row.variants[:, :, 0, 0], walls)
+    assert (apart.amin(1) < 40).all() and set(apart.argmin(1).tolist()) == {0, 1}
+
+
 def test_what_cannot_be_drawn_is_refused(tmp_path):
     """A missing folder, an unknown effect, a broken photo, a place that cannot be written to."""
     photos = folder(tmp_path / "photos", 2)

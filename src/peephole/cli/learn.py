@@ -111,7 +111,7 @@ def train(
     colour: Annotated[float | None, typer.Option(help="Augmentation: largest change of brightness, contrast and channels, as a fraction.")] = None,
     noise: Annotated[float | None, typer.Option(help="Augmentation: sensor noise, standard deviation in 0..255 units.")] = None,
     flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Augmentation: mirror left and right.")] = None,
-    vary: Annotated[list[str] | None, typer.Option(help="Augmentation: any other by name, as in scratch=3; may be repeated.")] = None,
+    vary: Annotated[list[str] | None, typer.Option(help="Augmentation: any other by name, as in scratch=3 or background=1; may be repeated.")] = None,
     false_accept: Annotated[float, typer.Option(help="The share of strangers' photos that the threshold is chosen for, 0..1.")] = 0.01,
     stranger_unit: Annotated[str, typer.Option(help="What a sub-folder of unknown/ is: a stranger, or a kind of thing.")] = "stranger",
     each_file_a_stranger: Annotated[bool, typer.Option(help="Loose files in unknown/ are one stranger each.")] = False,

@@ -280,7 +280,10 @@ def _about_borders(photos: PhotoSet) -> list[Finding]:
     found = border_of(photos)
     if found is None or not found.better:
         return []
-    hint = "take photos of each before several backgrounds, or train with --region auto, which judges what moved or the face where it can"
+    hint = (
+        "take photos of each before several backgrounds, or train with --region auto, which judges what moved or the face where it can; "
+        "else --vary background=1 lays the subjects before each other's backgrounds"
+    )
     if found.telling:
         return [Finding(f"{found.sentence}: each label seems to have a background of its own, and a model may learn that instead", hint)]
     return [Finding(f"{found.sentence}: part of the answer may come from the background, unless the subject itself reaches the border")]

@@ -15,7 +15,7 @@ from peephole.data.photos import Listing, Photo, open_photo
 from peephole.data.photoset import PhotoSet
 from peephole.data.region import NO_FACE, REASONS, place
 
-__all__ = ["EMPTY", "advice", "border_of", "choose", "learned", "nothing_found", "require_found"]
+__all__ = ["EMPTY", "advice", "border_of", "borders", "choose", "learned", "nothing_found", "require_found"]
 
 EMPTY = "empty"  # unknown/empty/ holds photos of the scene without anybody
 SCENES = 60  # pictures that a scene is learned from
@@ -69,11 +69,8 @@ def border_of(photos: PhotoSet) -> Border | None:
 
 def choose(listing: Listing) -> tuple[Region, str]:
     """Return the region for these photos, and why: whole unless the borders alone tell the labels apart; then motion, else face, where possible."""
-    labelled = [photo for photo in listing.photos if photo.label != "unknown"]
-    opened = list(_opened(labelled, LOOKED_AT))
-    names = {name: i for i, name in enumerate(listing.labels)}
-    small_ones = np.concatenate([glances(np.asarray(image.convert("RGB"))[None]) for _, image in opened]) if opened else glances(np.empty(0))
-    found = test(small_ones, np.array([names[photo.label] for photo, _ in opened]), np.arange(len(opened)))
+    opened = list(_opened([photo for photo in listing.photos if photo.label != "unknown"], LOOKED_AT))
+    found = _told(listing, opened)
     if found is None or not found.telling:
         why = f"{found.sentence}: no background of their own" if found else "too few photos to tell whether the labels have backgrounds of their own"
         return Region(), f"region: whole; {why}"
@@ -84,6 +81,17 @@ def choose(listing: Listing) -> tuple[Region, str]:
             return region, f"region: {how}; {found.sentence}, so {reason} is judged and not the wall"
         reasons.append(f"{how}: {reason}")
     return Region(), f"region: whole, although {found.sentence}; nothing better is possible ({'; '.join(reasons)})"
+
+
+def borders(listing: Listing) -> Border | None:
+    """Return what the borders of photos that are not loaded tell; of 200 at most, each taken for a source of its own."""
+    return _told(listing, list(_opened([photo for photo in listing.photos if photo.label != "unknown"], LOOKED_AT)))
+
+
+def _told(listing: Listing, opened: list[tuple[Photo, Image.Image]]) -> Border | None:
+    names = {name: i for i, name in enumerate(listing.labels)}
+    small_ones = np.concatenate([glances(np.asarray(image.convert("RGB"))[None]) for _, image in opened]) if opened else glances(np.empty(0))
+    return test(small_ones, np.array([names[photo.label] for photo, _ in opened]), np.arange(len(opened)))
 
 
 def _tried(how: str, listing: Listing, images: list[Image.Image]) -> tuple[Region | None, str]:
@@ -109,7 +117,8 @@ def advice(border: Border | None, region: Region, listing: Listing) -> str:
     if border is None or not border.telling or region.how in ("motion", "face"):
         return ""
     chosen, _ = choose(listing)
-    other = f"--region {chosen.how} judges the subject alone" if chosen.how != "whole" else "take photos of each before several backgrounds"
+    elsewhere = "take photos of each before several backgrounds; --vary background=1 lays the subjects before each other's, the next best"
+    other = f"--region {chosen.how} judges the subject alone" if chosen.how != "whole" else elsewhere
     return f"{border.sentence}: each seems to have a background of its own, and the model may learn that instead; {other}"
 
 

@@ -4,7 +4,7 @@ Every stage hands a record to the next: listing -> facts -> recipe -> photos -> 
 """
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -19,7 +19,7 @@ import onnxruntime
 import torch
 
 from peephole.base.card import Card, Input, Parity, Region, Resize, Training, Unknown
-from peephole.base.errors import InputError, OutputError, SettingsError, TrainingStopped
+from peephole.base.errors import OutputError, SettingsError, TrainingStopped
 from peephole.base.files import write_atomic
 from peephole.base.modelfile import ModelFile
 from peephole.base.modelwrite import write
@@ -37,9 +37,10 @@ from peephole.export.meet import Gathered, met
 from peephole.export.onnx import Known, to_onnx
 from peephole.export.proof import Trained, prove
 from peephole.export.receipts import receipts_of, require_alone
+from peephole.export.stops import kept_beside, say_lost, say_resumed, stopped
 from peephole.export.wallpaper import tested
 from peephole.train import distributed
-from peephole.train.checkpoint import Kept, find
+from peephole.train.checkpoint import Kept
 from peephole.train.doubt import told
 from peephole.train.enough import settled
 from peephole.train.facts import survey
@@ -47,6 +48,7 @@ from peephole.train.judged import judge_by_holding_out, known_examples, parts_he
 from peephole.train.learner import learner_for
 from peephole.train.loop import LEAST_STEPS, Moment
 from peephole.train.recipe import Facts, Options, Recipe, derive, unused
+from peephole.train.scenery import exchanging, sought
 
 __all__ = ["Built", "Strangers", "build", "gather"]
 
@@ -138,15 +140,16 @@ def _build(
     for note in parts.notes:
         watch.said(note)
     recipe = settled(recipe, options, photos, parts, partial(survey, listing, options.seed), watch=watch)
+    recipe = exchanging(recipe, options, spec.region, border_of(photos), photos.images[parts.train[:100]])
     recipe = replace(recipe, seconds=recipe.seconds * (FROZEN_SHARE if recipe.fit == "frozen" else FINAL_SHARE[parts.role]))
     watch.said(recipe.sentence())
     _say_unused(recipe, options, resume, watch)
     lost = list[OutputError]()
-    kept = _kept(output, photos, recipe, spec.region, resume=resume, failed=partial(_say_lost, lost, watch))
+    kept = kept_beside(output, photos, recipe, spec.region, resume=resume, failed=partial(say_lost, lost, watch))
     if distributed.leads():
-        _say_resumed(kept, recipe, options, watch)
+        say_resumed(kept, recipe, options, watch)
     try:
-        trained = _train(photos, parts, recipe, spec, strangers, kept=kept, watch=watch)
+        trained = _train(gathered._replace(recipe=recipe), parts, strangers, kept=kept, watch=watch)
         held = trained.judged.held
         in_doubt = told([photos.ids[i] for i in held.indices], held.logits, held.labels, trained.judged.temperature, str(root))
         if in_doubt:
@@ -158,7 +161,7 @@ def _build(
         if found := tested(model, listing, photos, parts, watch):
             model = write(output, graph, card := card.model_copy(update={"wallpaper": found}))
     except (KeyboardInterrupt, TrainingStopped) as stop:
-        raise _stopped(stop, kept, recipe, lost) from None
+        raise stopped(stop, kept, recipe, lost) from None
     kept.path.unlink(missing_ok=True)
     if ablate and (compared := receipts_of(trained.learner, photos, parts, options=options, path=output, watch=watch)):
         model = write(output, graph, card.model_copy(update={"receipts": compared}))
@@ -240,12 +243,14 @@ def _copies(listing: Listing, photos: PhotoSet) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _train(photos: PhotoSet, parts: Split, recipe: Recipe, spec: Input, strangers: Strangers, *, kept: Kept, watch: Watcher) -> Trained:
+def _train(gathered: Gathered, parts: Split, strangers: Strangers, *, kept: Kept, watch: Watcher) -> Trained:
     """Train the network, then judge it by what was held out."""
+    listing, photos, recipe, spec = gathered
     choosing, proving = stranger_split(photos, recipe.seed)
     chosen = parts.train[choose_known(photos.labels[parts.train], photos.sources[parts.train], KNOWN_PER_LABEL, KNOWN_MOST, recipe.seed)]
+    scenery = sought(listing, photos, parts.train, spec, free=choosing, watch=watch) if recipe.augment.background else None
     watch.stage("training")
-    learner = learner_for(photos, recipe, parts.train, watch)
+    learner = learner_for(photos, recipe, parts.train, watch, scenery)
     if recipe.fit == "frozen":
         distributed.dismiss()  # the features are there: the last layer takes one process
     if not kept.resume and (pace := learner.plan(parts.train)):
@@ -278,44 +283,6 @@ def _say_least(pace: float, asked: float, parts: int, watch: Watcher) -> None:
     )
 
 
-def _say_resumed(kept: Kept, recipe: Recipe, options: Options, watch: Watcher) -> None:
-    """Say what a checkpoint beside the model file means for this training; raises InputError where it was made for other steps."""
-    found = find(kept)
-    if found is None or recipe.fit == "frozen":
-        return
-    if not kept.resume:
-        watch.said(f"{kept.path} stands at step {found.step} of {found.steps} of this training; it starts anew (--resume would go on from there)")
-        return
-    if options.steps and options.steps != found.steps:
-        raise InputError(
-            f"the checkpoint {kept.path} stands at step {found.step} of {found.steps}, and --steps says {options.steps}: "
-            "the learning rate falls towards the last step, so a training cannot change its length",
-            f"go on with --steps {found.steps} --resume, or leave --resume out to start anew",
-        )
-    fixed = "" if options.steps else "; its steps were fixed when it began, so --seconds changes nothing"
-    watch.said(f"resuming from step {found.step} of {found.steps} ({kept.path}){fixed}")
-
-
-def _say_lost(lost: list[OutputError], watch: Watcher, error: OutputError) -> None:
-    """Go on without a checkpoint: a full disk must not take the training with it, the model file is smaller and may still fit."""
-    if not lost:
-        watch.said(f"{error.what}; the training goes on, and a stop would lose it")
-    lost.append(error)
-
-
-def _stopped(stop: BaseException, kept: Kept, recipe: Recipe, lost: list[OutputError]) -> TrainingStopped:
-    """Say how to go on after a stop, wherever it came: in the loop, while holding out, or while exporting."""
-    told = stop if isinstance(stop, TrainingStopped) else TrainingStopped("training was stopped", "start again with the same command")
-    found = find(kept)
-    if lost:
-        told = TrainingStopped(f"training was stopped, and its state could not be kept: {lost[-1].what}", "make room, then the same command again")
-    # Another training's checkpoint may lie there: only what this one could go on from is promised.
-    if found and recipe.fit != "frozen" and "--resume" not in told.hint:
-        done = "the network itself is trained and kept" if found.step == found.steps else f"step {found.step} of {found.steps} is kept"
-        told.hint = f"{done}: the same command with --resume (it reads {kept.path})"
-    return told
-
-
 def _probe(output: Path, watch: Watcher) -> None:
     """Find out before training, not after, whether the model file can be written."""
     if output.is_dir():
@@ -331,18 +298,6 @@ def _probe(output: Path, watch: Watcher) -> None:
         raise OutputError(error.what.replace(str(probe), str(output)), error.hint) from error
     if new:
         watch.said(f"the folder {output.parent} was made for {output.name}")
-
-
-def _kept(output: Path, photos: PhotoSet, recipe: Recipe, region: Region, *, resume: bool, failed: Callable[[OutputError], None]) -> Kept:
-    """Name a training by its data and recipe, so that a checkpoint cannot be taken for another's."""
-    digests = sha256("".join(sorted(photos.digests)).encode()).hexdigest()
-    facts = {name.replace("_", " "): str(value) for name, value in replace(recipe, steps=0, seconds=0).as_dict().items()}
-    facts = {
-        "the set of photos": f"{len(photos)} with digest {digests[:8]}",
-        "the region": f"{region.how}, digest {sha256(region.model_dump_json().encode()).hexdigest()[:8]}",
-    } | facts
-    about = sha256((digests + repr(facts)).encode()).hexdigest()
-    return Kept(output.with_suffix(".checkpoint"), about, resume, facts, failed)
 
 
 def _card(trained: Trained, graph: onnx.ModelProto, strangers: Strangers, copies: Mapping[str, tuple[str, ...]]) -> Card:

@@ -1,7 +1,9 @@
 """Augmentation on batches of tensors, as a camera would do it: every image takes its own draw and is resampled at most once.
 
-The order is that of the light: strokes, geometry, light, what lies on the lens, optics, sensor, JPEG. Each effect stands in a file of its
-own; this one cuts a batch into pieces that fit into fast memory, and shares them among the threads that PyTorch may use.
+The order is that of the light: background, strokes, geometry, light, what lies on the lens, optics, sensor, JPEG. The background comes before
+geometry because a camera turns, lights and blurs a subject and what stands behind it as one; moved apart, the mask would have to be
+resampled too, and the repeated border would still show the old wall. Each effect stands in a file of its own; this one cuts a batch into
+pieces that fit into fast memory, and shares them among the threads that PyTorch may use.
 """
 
 from collections.abc import Callable
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 
 from peephole.train import blur, jpeg, lens, light, strokes, warp
+from peephole.train.backdrop import Behind, laid
 from peephole.train.chance import Key, salt, sensor, uniform
 from peephole.train.compiled import compiled
 from peephole.train.strengths import EFFECTS, Augment
@@ -66,15 +69,16 @@ def _work(images: np.ndarray, out: np.ndarray, stages: list[Stage], at: slice) -
         apply(pixels, _sliced(drawn, at))
 
 
-def augment(images: torch.Tensor, how: Augment, key: Key) -> torch.Tensor:
+def augment(images: torch.Tensor, how: Augment, key: Key, behind: Behind | None = None) -> torch.Tensor:
     """Return a varied copy, float32 in 0..255, of images uint8 or float (N, C, H, W) in 0..255 with 1 or 3 channels, on their device.
 
     Image i takes the draws (key.seed, key.step, key.first + i): the same on any number of threads and however a batch is split. The work is
-    done on the CPU. With nothing on, the images come back as they are, as floats.
+    done on the CPU. With nothing on, the images come back as they are, as floats. `behind` says where the subjects are and what may stand
+    behind them, for `background`; without it that guesses: an ellipse in the middle, before clouds.
     """
     if not how.on() or not images.numel():
         return images.float()
-    given = images.detach().cpu().numpy()
+    given = (laid(images, behind, key, share=how.background) if how.background else images.detach()).cpu().numpy()
     count, channels, height, width = given.shape
     out = np.empty(given.shape, np.float32)
     stages = _stages(how, key.images(count), channels, height, width)

@@ -4,7 +4,7 @@ Photos of one label differ by light, pose and place; the directions of those dif
 a few photos of each. Whitened, they count no more than any other (within-class covariance normalisation, Hatch et al. 2006).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ STRENGTH = 1.0
 AXES = 128
 # The share of an even spread that is mixed into the covariance of differences, which a few photos leave uncertain.
 SHRINK = 0.1
+# What the views of one photo differ in counts less: down to the root of this over its variance in units of the mean one (docs/log.md).
+CALM, CALMED = 0.01, 1500  # and how many rows that is learned from at most
 # Photos to learn from beyond which the forms are not tried: the differences within labels need no help there, and they would take long.
 MOST = 400
 # Varied views of each photo that the whitening looks at, beside the photo itself.
@@ -80,22 +82,43 @@ def whitening(rows: np.ndarray, labels: np.ndarray) -> Whitening:
     return Whitening(matrix.astype(np.float32), (-matrix @ centre).astype(np.float32))
 
 
-def last_layer(views: np.ndarray, labels: np.ndarray, *, whitened: bool) -> Head:
+def _calming(views: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a symmetric linear map that takes rows (n, features) and shrinks the directions in which views (V, N, features) of one photo differ.
+
+    Within-class covariance normalisation (Hatch, Kajarekar & Stolcke 2006) with photos for classes: what another background changes in
+    frozen features says nothing about the subject, and a last layer fitted on few photos would lean on it all the same.
+    """
+    apart = (views - views.mean(0)).reshape(-1, views.shape[-1])
+    apart = apart[:: max(1, len(apart) // CALMED)]
+    _, spread, axes = np.linalg.svd(apart, full_matrices=False)
+    variance = spread**2 / len(apart)
+    axes, variance = axes[variance > 1e-9], variance[variance > 1e-9]
+    if not len(variance):
+        return lambda rows: rows
+    shrink = 1 / np.sqrt(1 + variance / (CALM * variance.mean())) - 1
+    return lambda rows: np.asarray(rows + ((rows @ axes.T) * shrink) @ axes)
+
+
+def last_layer(views: np.ndarray, labels: np.ndarray, *, whitened: bool, calmed: bool = False) -> Head:
     """Fit multinomial logistic regression to views (V, N, D) of photos, the photos themselves first, and their labels (N,).
 
-    With `whitened`, to features after the whitening that the first of these views give.
+    With `whitened`, to features after the whitening that the first of these views give; with `calmed`, else, to features that lean less on what
+    the views of one photo differ in: another background, above all.
     """
     rows, targets = views.reshape(-1, views.shape[-1]), np.tile(labels, len(views))
     few = min(len(views), 1 + VIEWS) * len(labels)
     turned = whitening(rows[:few], targets[:few]) if whitened else None
-    rows = turned(rows) if turned else rows
+    calm = _calming(views) if calmed and not turned and len(views) > 1 else None
+    rows = turned(rows) if turned else calm(rows) if calm else rows
     centre = rows.mean(0)
     # So strong a penalty leaves little but the offset to tell labels apart: 10 and 14 photos would cost 20 points (docs/log.md).
     fitted = LogisticRegression(C=STRENGTH, max_iter=500, class_weight="balanced").fit(rows - centre, targets)
     weight, bias = fitted.coef_, fitted.intercept_
     if len(weight) == 1:  # scikit-learn gives one row for two labels: softmax wants one each
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    return Head(weight.astype(np.float32), (bias - weight @ centre).astype(np.float32), turned)
+    bias = bias - weight @ centre
+    weight = calm(weight) if calm else weight  # symmetric: what it does to features the layer's weights do as well
+    return Head(weight.astype(np.float32), bias.astype(np.float32), turned)
 
 
 def _folds(labels: np.ndarray, sources: np.ndarray) -> np.ndarray:

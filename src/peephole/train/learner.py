@@ -26,6 +26,7 @@ from peephole.train.checkpoint import Kept
 from peephole.train.ink import ink
 from peephole.train.loop import LEAST_STEPS, Examples, Fitted, Moment, answers, answers_of, device, fit, steps_in
 from peephole.train.recipe import Recipe
+from peephole.train.scenery import Scenery
 
 __all__ = ["Frozen", "Learner", "Model", "Scratch", "learner_for"]
 
@@ -108,9 +109,9 @@ def _scale(photos: PhotoSet, recipe: Recipe, among: np.ndarray) -> tuple[tuple[f
 class Scratch:
     """Trains a network step by step; also fine-tunes a pretrained one."""
 
-    def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray) -> None:
+    def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, scenery: Scenery | None = None) -> None:
         """`among` are the photos whose pixels may set the normalisation."""
-        self.photos, self.recipe, self.among = photos, recipe, among
+        self.photos, self.recipe, self.among, self.scenery = photos, recipe, among, scenery
         self.examples = Examples.of(photos.images, photos.labels)
         self.mean, self.std = _scale(photos, recipe, among)
 
@@ -139,7 +140,8 @@ class Scratch:
         return network
 
     def _examples(self, indices: np.ndarray, labels: np.ndarray) -> Examples:
-        return Examples(self.examples.images, torch.from_numpy(labels[indices]), torch.from_numpy(indices))
+        scenery = self.scenery and self.scenery.lent_by(indices)  # no background of a photo that is held out
+        return Examples(self.examples.images, torch.from_numpy(labels[indices]), torch.from_numpy(indices), scenery)
 
     def plan(self, indices: np.ndarray) -> float:
         """Measure how many steps fit; raise the number to the least that teach anything."""
@@ -158,7 +160,7 @@ class Scratch:
 
     def other(self, recipe: Recipe) -> "Scratch":
         """Return a learner of the same photos by another recipe."""
-        return Scratch(self.photos, recipe, self.among)
+        return Scratch(self.photos, recipe, self.among, self.scenery)
 
     def learn(self, indices: np.ndarray, labels: np.ndarray, share: float, seed: int | None = None) -> Model:
         """Train for `share` of the final training's steps, which must have been taken before."""
@@ -192,9 +194,13 @@ class _Fitted:
 class Frozen:
     """Keeps the pretrained network as it is and fits its last layer on several views of each photo."""
 
-    def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> None:
-        """Compute the features of every photo once, and of `recipe.views` varied views of those in `among`: fewer where the time is short."""
-        self.photos, self.recipe, self.among, self.watch = photos, recipe, among, watch or Watcher()
+    def __init__(self, photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None, scenery: Scenery | None = None) -> None:
+        """Compute the features of every photo once, and of `recipe.views` varied views of those in `among`: fewer where the time is short.
+
+        With a `scenery` a view may stand before the background of a photo that is held out later. It stands behind every label equally often
+        and its subject is painted over, so it names nobody.
+        """
+        self.photos, self.recipe, self.among, self.watch, self.scenery = photos, recipe, among, watch or Watcher(), scenery
         trying = recipe.network in LITES and recipe.features != "whole" and (recipe.features != "auto" or len(among) <= forms.MOST)
         network, self.placed = both(recipe.network, self._shape()) if trying else (self._drawn(), 0)
         self.network = network.to(device()).eval()
@@ -253,7 +259,8 @@ class Frozen:
         mine = distributed.share(len(chosen))
         pixels = self.images[torch.from_numpy(chosen[mine])]
         if key:
-            pixels = augment(pixels, self.recipe.augment, replace(key, first=key.first + mine.start))
+            behind = self.scenery.behind(torch.from_numpy(chosen[mine])) if self.scenery else None
+            pixels = augment(pixels, self.recipe.augment, replace(key, first=key.first + mine.start), behind)
         found = distributed.gathered(answers(self.network, pixels, 32)[1].numpy())
         self.done += len(chosen)
         self.watch.progress(self.done, len(self.images) + self.recipe.views * len(self.among))
@@ -302,7 +309,8 @@ class Frozen:
     def learn(self, indices: np.ndarray, labels: np.ndarray, share: float, seed: int | None = None) -> _Fitted:
         """Fit the last layer, and the whitening before it where the form has one."""
         views = np.concatenate([self.features[None, indices], self.views[:, indices]])
-        return _Fitted(forms.last_layer(views, labels[indices], whitened=self.recipe.features != "whole"), self.features)
+        how = {"whitened": self.recipe.features != "whole", "calmed": self.recipe.augment.background > 0}
+        return _Fitted(forms.last_layer(views, labels[indices], **how), self.features)
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Fit the last layers of the network to export; takes a moment, so there is nothing to resume."""
@@ -325,6 +333,6 @@ def _columns(form: Form, placed: int) -> slice:
     return slice(0, placed) if form == "places" else slice(placed, None)
 
 
-def learner_for(photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None) -> Learner:
-    """Return the learner that the recipe names; `among` are the photos that may be learned from."""
-    return Frozen(photos, recipe, among, watch) if recipe.fit == "frozen" else Scratch(photos, recipe, among)
+def learner_for(photos: PhotoSet, recipe: Recipe, among: np.ndarray, watch: Watcher | None = None, scenery: Scenery | None = None) -> Learner:
+    """Return the learner that the recipe names; `among` are the photos that may be learned from, `scenery` their subjects and backgrounds."""
+    return Frozen(photos, recipe, among, watch, scenery) if recipe.fit == "frozen" else Scratch(photos, recipe, among, scenery)

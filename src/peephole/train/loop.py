@@ -21,9 +21,11 @@ from peephole.base.errors import NotANumber, TrainingStopped
 from peephole.nets.blocks import Network
 from peephole.train import distributed
 from peephole.train.augment import Key, augment
+from peephole.train.backdrop import Behind
 from peephole.train.checkpoint import Kept, State
 from peephole.train.interrupt import signals_wait
 from peephole.train.recipe import Recipe
+from peephole.train.scenery import Scenery
 from peephole.train.wholebatch import whole_batch
 
 __all__ = ["LEAST_STEPS", "Examples", "Fitted", "Moment", "answers", "answers_of", "device", "fit", "normalise"]
@@ -36,11 +38,15 @@ LEAST_STEPS = 60  # fewer teach nothing, however slow or busy the machine
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What is learned from: images uint8 (N, C, H, W), labels int64 (N,); or, with `at` int64 (N,), these rows of more images, not copied."""
+    """What is learned from: images uint8 (N, C, H, W), labels int64 (N,); or, with `at` int64 (N,), these rows of more images, not copied.
+
+    `scenery` knows the subjects and backgrounds of all the images, where the recipe exchanges backgrounds.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
     at: torch.Tensor | None = None
+    scenery: Scenery | None = None
 
     @classmethod
     def of(cls, images: np.ndarray, labels: np.ndarray) -> "Examples":
@@ -53,6 +59,10 @@ class Examples:
     def pixels(self, chosen: torch.Tensor) -> torch.Tensor:
         """Return a copy (n, C, H, W) of the chosen examples' pixels."""
         return self.images[chosen if self.at is None else self.at[chosen]]
+
+    def behind(self, chosen: torch.Tensor) -> Behind | None:
+        """Return what may lie behind the chosen examples' subjects; None where nobody has looked for them."""
+        return self.scenery.behind(chosen if self.at is None else self.at[chosen]) if self.scenery else None
 
 
 @dataclass(frozen=True)
@@ -167,7 +177,8 @@ def _learn(state: State, examples: Examples, chosen: torch.Tensor, recipe: Recip
     torch.manual_seed(recipe.seed + step)  # dropout draws from here
     mine, total = distributed.share(len(chosen)), len(chosen)
     state.place.first, state.place.total, chosen = mine.start, total, chosen[mine]
-    images = normalise(augment(examples.pixels(chosen), recipe.augment, Key(recipe.seed, step, mine.start)).to(where), network)
+    varied = augment(examples.pixels(chosen), recipe.augment, Key(recipe.seed, step, mine.start), examples.behind(chosen))
+    images = normalise(varied.to(where), network)
     with low_precision(where):
         logits, _ = network(images.contiguous(memory_format=torch.channels_last))
     labels = examples.labels[chosen].to(where)

@@ -8,19 +8,23 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from peephole.base.card import Input, Resize
+from peephole.base.card import Input, Region, Resize
 from peephole.base.errors import DataError, MissingInput, OutputError, PhotoError, SettingsError
 from peephole.data.photos import Listing, Photo, open_photo, scan
 from peephole.data.prepare import prepare
+from peephole.data.settle import borders
+from peephole.data.subject import masks
 from peephole.train.augment import EFFECTS, Augment, Key, augment
 from peephole.train.facts import survey
 from peephole.train.recipe import Options, Recipe, derive
+from peephole.train.scenery import Scenery, exchanging
 
 __all__ = ["Row", "Sheet", "sheet", "write"]
 
 CELL = 72  # pixels at least: smaller pictures are enlarged by a whole number
 GAP, WORDS = 4, 190
 PHOTOS = 3  # of the recipe
+LENDERS = 24  # photos whose backgrounds are shown behind others
 COLOURED = ("temperature", "channels")  # change nothing on a grey picture
 
 
@@ -52,29 +56,49 @@ def _listing(path: Path) -> Listing:
     return Listing(path.parent, (photo,), (), ())
 
 
-def _pictures(listing: Listing, recipe: Recipe, count: int) -> torch.Tensor:
-    """Prepare some of the labelled photos as training does: uint8 (count or fewer, C, H, W), spread over the labels."""
-    spec = Input(
+def _spec(recipe: Recipe) -> Input:
+    return Input(
         shape=("N", recipe.height, recipe.width, recipe.channels),
         resize=Resize(to=(recipe.height, recipe.width), fit="cover"),
         colour="rgb" if recipe.channels == 3 else "grey",
     )
+
+
+def _pictures(listing: Listing, spec: Input, count: int) -> tuple[list[Photo], np.ndarray]:
+    """Prepare some of the labelled photos as training does: uint8 (count or fewer, H, W, C), spread over the labels."""
     photos = [photo for photo in listing.photos if photo.label != "unknown"]
     found: list[np.ndarray] = []
+    read: list[Photo] = []
     for at in np.argsort([(number * 7919) % max(1, len(photos)) for number in range(len(photos))], kind="stable"):
         try:
             found.append(prepare(open_photo(photos[int(at)].path), spec))
         except PhotoError:
             continue  # `peephole check` says why
+        read.append(photos[int(at)])
         if len(found) == count:
             break
     if not found:
         raise DataError(f"{listing.root} holds no photo that can be read", f"peephole check {listing.root}")
-    return torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).contiguous()
+    return read, np.stack(found)
 
 
-def _row(words: str, photo: torch.Tensor, how: Augment, columns: int, key: Key) -> Row:
-    return Row(words, photo, augment(photo[None].expand(columns, -1, -1, -1), how, key))
+def _scenery(listing: Listing, photos: list[Photo], images: np.ndarray, spec: Input) -> Scenery:
+    """Look for the subjects and backgrounds of some photos as training does."""
+    labels, everyone = np.unique([photo.label for photo in photos], return_inverse=True)[1], np.arange(len(photos))
+    return Scenery.of(images, masks(listing, [photo.id for photo in photos], spec), labels, everyone, everyone[:0])
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """The photos that the sheet shows, uint8 (N, C, H, W), and what stands behind their subjects, where an effect asks for it."""
+
+    pictures: torch.Tensor
+    scenery: Scenery | None
+    columns: int
+
+    def row(self, words: str, at: int, how: Augment, key: Key) -> Row:
+        behind = self.scenery.behind(torch.full((self.columns,), at)) if self.scenery and how.background else None
+        return Row(words, self.pictures[at], augment(self.pictures[at][None].expand(self.columns, -1, -1, -1), how, key, behind))
 
 
 def sheet(path: Path, *, only: Sequence[str] = (), strength: float = 0.5, seed: int = 7, columns: int = 6, options: Options | None = None) -> Sheet:
@@ -90,9 +114,15 @@ def sheet(path: Path, *, only: Sequence[str] = (), strength: float = 0.5, seed: 
     listing = _listing(path)
     recipe = derive(survey(listing, seed), options or Options(seed=seed))
     names = tuple(only) or tuple(name for name in (*EFFECTS, "flip") if recipe.channels == 3 or name not in COLOURED)
-    photos = _pictures(listing, recipe, PHOTOS)
-    rows = [] if only else [_row("the recipe", photo, recipe.augment, columns, Key(seed, 0, at * columns)) for at, photo in enumerate(photos)]
-    rows += [_row(how.sentence(), photos[0], how, columns, Key(seed, 1)) for how in (Augment.of([name], strength) for name in names)]
+    photos, images = _pictures(listing, _spec(recipe), LENDERS)
+    if not only and path.is_dir():
+        recipe = exchanging(recipe, options or Options(), Region(), borders(listing), images)
+    exchanged = "background" in names or recipe.augment.background > 0
+    scenery = _scenery(listing, photos, images, _spec(recipe)) if exchanged else None
+    shown = _Shown(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), scenery, columns)
+    recipes = range(0 if only else min(PHOTOS, len(photos)))
+    rows = [shown.row("the recipe", at, recipe.augment, Key(seed, 0, at * columns)) for at in recipes]
+    rows += [shown.row(how.sentence(), 0, how, Key(seed, 1)) for how in (Augment.of([name], strength) for name in names)]
     return Sheet(recipe, tuple(rows))
 
 

@@ -25,6 +25,7 @@ class Effect:
 
 # In the order in which a camera meets them. {:.0f} stands for the strength times `scale`.
 EFFECTS: dict[str, Effect] = {
+    "background": Effect(1, 1, 100, "another background behind {:.0f} %"),
     "thickness": Effect(0.1, 0.04, 100, "strokes thicker or thinner by up to {:.1f} %"),
     "shift": Effect(0.5, 0.2, 100, "shift up to {:.0f} %"),
     "scale": Effect(0.5, 0.4, 100, "scale up to {:.0f} %"),
@@ -61,7 +62,8 @@ OPTIONS = ("shift", "scale", "rotate", "colour", "noise")  # have options of the
 class Augment:
     """How strongly to vary the examples; 0 leaves an effect out. Every image takes its own amount, even in 0..most or -most..most.
 
-    The side is the longer one unless said. Drawings (strokes.py) - thickness: how much thicker or thinner a stroke gets, as a fraction of
+    The side is the longer one unless said. Background (backdrop.py, scenery.py) - background: the share of the images whose subject is laid
+    before another background, 0..1. Drawings (strokes.py) - thickness: how much thicker or thinner a stroke gets, as a fraction of
     the side, 0..0.1.
 
     Geometry (warp.py; one resampling) - shift: largest move as a fraction of each side, 0..0.5; scale: largest relative change of size,
@@ -116,6 +118,7 @@ class Augment:
     shot: float = 0.0
     salt: float = 0.0
     jpeg: float = 0.0
+    background: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a strength that is no number or out of range."""
