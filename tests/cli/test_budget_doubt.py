@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from drawings import draw, folder, save
+from peephole.cli.doubtpage import render
+from peephole.export.doubts import Doubts
 
 QUICK = ("--seconds", 1, "--network", "plain")
 
@@ -31,6 +33,15 @@ def test_doubt_finds_the_wrong_one(peep, mislabelled, tmp_path):
     assert sorted(mislabelled.rglob("*")) == before
     page = (tmp_path / "doubt.html").read_text()
     assert "&lt;b&gt;O.png" in page and "<b>O.png" not in page and "http" not in page.replace("http-equiv", "") and "data:image/png" in page
+
+
+def test_doubt_says_when_labels_cannot_be_judged():
+    """Where the others foretell no more than chance, that is what is said, on the page as well; a handful with one mistake is judged."""
+    none = Doubts("photos", 40, 0.45, 0.5, "gradients", (), ())
+    assert not none.telling and "no label can be judged" in none.sentence and "45 %" in none.sentence
+    assert "than could be chance" in render(none)
+    few = Doubts("photos", 7, 6 / 7, 4 / 7, "gradients", (), ())
+    assert few.telling and "none of 7 labels is in doubt" in few.sentence and "than could be chance" not in render(few)
 
 
 def test_doubt_leaves_right_labels_alone(peep, tmp_path):

@@ -39,6 +39,8 @@ def _cards(root: Path, ranked: "list[Doubt]", lead: str) -> str:
 def _found(found: "Doubts") -> Raw:
     """What was found, in a sentence."""
     doubtful = len(found.doubtful)
+    if not found.telling:
+        return text("doubt.found.chance", photos=count(found.photos), chance=share(found.chance))
     return text("doubt.found.some" if doubtful else "doubt.found.none", count=count(doubtful), photos=count(found.photos))
 
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from peephole.base.card import Region
-from peephole.base.evidence import counted, percent
+from peephole.base.evidence import counted, interval, percent
 from peephole.base.records import Neighbour
 from peephole.base.watch import Watcher
 from peephole.data.photoset import PhotoSet
@@ -52,13 +52,15 @@ class Doubt:
 class Doubts:
     """The photos most in doubt, first the most: all that are `doubtful`, and at least three.
 
-    `photos` were judged, `agree` is the share of them whose label the others foretell; `how` they were compared; `copies` are pairs that are, or
-    look like, one photo under two labels, which nobody but a person can settle; those that are the same were not judged.
+    `photos` were judged, `agree` is the share of them whose label the others foretell, `chance` that of the commonest label; `how` they were
+    compared; `copies` are pairs that are, or look like, one photo under two labels, which nobody but a person can settle; those that are the
+    same were not judged.
     """
 
     root: str
     photos: int
     agree: float
+    chance: float
     how: str
     ranked: tuple[Doubt, ...]
     copies: tuple[tuple[str, str], ...]
@@ -69,9 +71,22 @@ class Doubts:
         return tuple(doubt for doubt in self.ranked if doubt.doubtful)
 
     @property
+    def telling(self) -> bool:
+        """Whether the photos foretell each other's labels at all: more often than by always saying the commonest one.
+
+        By the lower end of an 80 % bound: a handful of photos with one wrong label among them must still be judged.
+        """
+        return interval(round(self.agree * self.photos), self.photos, 0.6)[0] > self.chance
+
+    @property
     def sentence(self) -> str:
         """What was found, with its count, and how much it is worth."""
         count = len(self.doubtful)
+        if not self.telling:
+            return (
+                f"no label can be judged: by {self.how} the other photos foretell {percent(self.agree)} of {self.photos} labels, "
+                f"no more than could be chance ({percent(self.chance)}); more photos of a label, or a region that shows the subject alone, may help"
+            )
         found = f"{counted(count, 'photo')} of {self.photos} may carry the wrong label" if count else f"none of {self.photos} labels is in doubt"
         return f"{found}; the other photos foretell {percent(self.agree)} of the labels, compared by {self.how}"
 
@@ -164,4 +179,5 @@ def _told(root: str, photos: PhotoSet, ahead: np.ndarray, said: np.ndarray, *, n
     copies = tuple(dict.fromkeys([*((first, second) for first, second in same), *alike]))
     words = {(True, False): "gradients", (False, True): "pretrained features", (True, True): "gradients and pretrained features"}
     told = words[how.mix[0] + how.mix[1] > 0, how.mix[2] > 0]
-    return Doubts(root, len(photos), float((ahead <= 0).mean()), told, tuple(ranked), copies)
+    chance = float(np.bincount(photos.labels).max() / len(photos))
+    return Doubts(root, len(photos), float((ahead <= 0).mean()), chance, told, tuple(ranked), copies)
