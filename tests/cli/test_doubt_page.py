@@ -53,6 +53,7 @@ def test_both_languages_say_the_same(open_page, page_file, found):
     """The wrong one stands first in either language with the shares that were found; in Korean no English is left but names."""
     for language, says in (("en", "Labelled X, looks like O"), ("ko", "라벨은 X, 사진은 O에 가까움")):
         page = open_page(page_file, f"#{language}")
+        page.wait_for_function(f"document.documentElement.lang === '{language}'")
         first = page.locator("#suspects article").first
         assert first.locator("h3").inner_text() == says
         assert f"{100 * found.ranked[0].share:.1f}\u00a0%" in first.inner_text()
