@@ -9,6 +9,7 @@ import pytest
 import reference
 from drawings import draw, save
 from peephole.cli.main import main
+from peephole.train.strengths import EFFECTS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -82,3 +83,19 @@ def test_the_guides_speak_of_the_same_things():
     guides = [(ROOT / "docs" / "guide" / f"{language}.md").read_text(encoding="utf-8") for language in ("en", "ko")]
     counts = [(len(re.findall(r"^## ", text, re.M)), sorted(set(re.findall(r"peephole [a-z]+", text)))) for text in guides]
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("page", ["en.md", "ko.md"])
+def test_every_augmentation_has_its_picture(page):
+    """Each effect stands in a command that made one of the pictures which the page shows, and in its table."""
+    folder = ROOT / "docs" / "augmentation"
+    text = (folder / page).read_text(encoding="utf-8")
+    shown = re.findall(r"peephole augment \S+ -o (\S+\.png) .*--only (\S+)", text)
+    drawn = {
+        name
+        for picture, names in shown
+        if picture != "sheet.png" and (folder / picture).is_file() and f"({picture})" in text
+        for name in names.split(",")
+    }
+    assert drawn >= {*EFFECTS, "flip"}
+    assert all(f"| `{name}` |" in text for name in (*EFFECTS, "flip"))
