@@ -10,7 +10,20 @@ from torch import nn
 
 from peephole.nets.quick import suits, through
 
-__all__ = ["Branches", "Network", "Pad", "Residual", "Shape", "Steps", "conv_out", "convolution", "fold_batch_norm", "pool_out", "same_pads"]
+__all__ = [
+    "Branches",
+    "Length",
+    "Network",
+    "Pad",
+    "Residual",
+    "Shape",
+    "Steps",
+    "conv_out",
+    "convolution",
+    "fold_batch_norm",
+    "pool_out",
+    "same_pads",
+]
 
 # Named steps in the order in which they are taken; the names are those of the file's layers.
 Steps = list[tuple[str, nn.Module]]
@@ -133,6 +146,15 @@ class Branches(_Block):
         found = [_take(way.children(), x) if x.is_mkldnn else way(x) for way in self.children()]
         # oneDNN's layout has no concatenation.
         return torch.cat([way.to_dense().contiguous(memory_format=torch.channels_last) if way.is_mkldnn else way for way in found], 1)
+
+
+class Length(nn.Module):
+    """Divides each vector by its length, so that angles alone count."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, features) to unit vectors; the small number keeps a vector of zeros finite."""
+        unit: torch.Tensor = x / (torch.linalg.vector_norm(x, dim=1, keepdim=True) + 1e-6)
+        return unit
 
 
 class Network(nn.Module):

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from peephole.base.errors import HostileModelFile, MissingExtra
-from peephole.nets.blocks import Branches, Network, Pad, Shape, Steps, conv_out, same_pads
+from peephole.nets.blocks import Branches, Length, Network, Pad, Shape, Steps, conv_out, same_pads
 
 __all__ = ["EMBEDDING", "FORMS", "LITES", "MEAN", "STD", "Form", "Lite", "as_published", "both", "lite"]
 
@@ -130,15 +130,6 @@ class Unit(nn.Module):
         """Map (B, features), all >= 0, to unit vectors; the small number keeps the gradient of the root finite."""
         root = torch.sqrt(x + 1e-4)
         unit: torch.Tensor = root / torch.linalg.vector_norm(root, dim=1, keepdim=True)
-        return unit
-
-
-class Length(nn.Module):
-    """Divides each vector by its length, so that angles alone count."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, features) to unit vectors; the small number keeps a vector of zeros finite."""
-        unit: torch.Tensor = x / (torch.linalg.vector_norm(x, dim=1, keepdim=True) + 1e-6)
         return unit
 
 

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from peephole.base.errors import HostileModelFile
-from peephole.nets.blocks import Network, Shape, Steps, convolution, fold_batch_norm, pool_out
+from peephole.nets.blocks import Length, Network, Shape, Steps, convolution, fold_batch_norm, pool_out
 
-__all__ = ["EMBEDDING", "SIDE", "Direction", "packed", "strokes", "unpractised"]
+__all__ = ["EMBEDDING", "SIDE", "packed", "strokes", "unpractised"]
 
 SIDE = 32  # pixels: what it practised at
 EMBEDDING = 256
@@ -28,15 +28,6 @@ STAGES = ((1, 32), (2, 64), (2, 128))
 PAPER, SPREAD = 0.13, 0.30
 WEIGHTS = "strokes.npz"
 SHA256 = "01b6b4874c14042d3dc7a913399357bf466e053e0a3180f00068bdc10ef63de3"
-
-
-class Direction(nn.Module):
-    """Length 1, so that a product of two embeddings is the cosine of the angle between them."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (B, features) to unit vectors."""
-        unit: torch.Tensor = x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-6)
-        return unit
 
 
 def unpractised(labels: int, *, norm: str = "none", mean: float = 0.0, std: float = 1.0) -> Network:
@@ -53,7 +44,7 @@ def unpractised(labels: int, *, norm: str = "none", mean: float = 0.0, std: floa
             shape = Shape(filters, shape.height, shape.width)
         steps.append((f"block{stage}_pool", nn.MaxPool2d(2, ceil_mode=True)))
         shape = Shape(filters, pool_out(shape.height, 2), pool_out(shape.width, 2))
-    steps += [("flatten", nn.Flatten()), ("dense1", nn.Linear(shape.values, EMBEDDING)), ("unit", Direction())]
+    steps += [("flatten", nn.Flatten()), ("dense1", nn.Linear(shape.values, EMBEDDING)), ("unit", Length())]
     steps += [("dropout", nn.Dropout(0.0)), ("logits", nn.Linear(EMBEDDING, labels))]
     network = Network(nn.Sequential(OrderedDict(steps)), "unit", (mean,), (std,))
     nn.init.zeros_(network.head().weight)
