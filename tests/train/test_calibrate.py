@@ -5,6 +5,7 @@ import pytest
 
 from peephole.base.errors import DataError
 from peephole.decide.judge import softmax
+from peephole.decide.threshold import draw_line
 from peephole.train.calibrate import line_for, temperature
 from peephole.train.crossfit import Strange
 
@@ -54,6 +55,14 @@ def test_labels_in_turn_come_second():
     line = line_for(GENUINE - 0.2, Strange(GENUINE, np.full(30, 0.6), 5), np.empty(0), 0.01)
     assert "5 labels held out in turn" in line.how and "carried over" in line.how
     assert np.mean(line.threshold > GENUINE - 0.2) == pytest.approx(line.refused)
+
+
+def test_on_one_scale_the_line_stays_where_it_was_found():
+    """Features that no training moves measure the same whichever labels are known: the line is not lowered to refuse as few."""
+    strange = Strange(GENUINE, np.full(30, 0.6), 5)
+    line = line_for(GENUINE - 0.2, strange, np.empty(0), 0.01, one_scale=True)
+    assert line.threshold == draw_line(GENUINE, strange.impostors, 0.01, "").threshold > 0.6
+    assert "carried over" not in line.how and line.refused == np.mean(line.threshold > GENUINE - 0.2)
 
 
 def test_nobody_to_choose_by():

@@ -76,19 +76,24 @@ def test_held_out_photos_choose_the_form():
     assert forms.choose({"whole": plain, "whitened": plain, "places": plain}, labels, sources)[0] == "whole"
 
 
-def test_a_lead_of_chance_does_not_choose(monkeypatch):
-    """Whitened needs a lead of three photos, places of one."""
+@pytest.mark.parametrize(("labels", "needed"), [(2, 3), (3, 2), (4, 2), (8, 1), (24, 1)])
+def test_a_lead_of_chance_does_not_choose(monkeypatch, labels, needed):
+    """Whitened needs a lead of three photos; places so many as luck would hardly name: the fewer the labels, the more."""
     told = {"whole": 20, "whitened": 22, "places": 20}
-    counts = iter(told.values())
-    monkeypatch.setattr(forms, "right", lambda *_, **__: np.arange(24) < next(counts))
-    given, labels = dict.fromkeys(told, np.zeros((1, 24, 2))), np.repeat([0, 1], 12)
-    for places, best in ((20, "whole"), (21, "places")):
-        told["places"] = places
+    given, truth = dict.fromkeys(told, np.zeros((1, 24, 2))), np.arange(24) % labels
+    sources = np.arange(24)
+    monkeypatch.setattr(forms, "_folds", lambda labels, sources: np.arange(len(labels)) % 3)
+
+    def best():
         counts = iter(told.values())
-        assert forms.choose(given, labels, np.arange(24))[0] == best
+        monkeypatch.setattr(forms, "right", lambda *_, **__: np.arange(24) < next(counts))
+        return forms.choose(given, truth, sources)[0]
+
+    for places, form in ((20 + needed - 1, "whole"), (20 + needed, "places")):
+        told["places"] = places
+        assert best() == form
     told |= {"whitened": 23, "places": 20}
-    counts = iter(told.values())
-    assert forms.choose(given, labels, np.arange(24))[0] == "whitened"
+    assert best() == "whitened"
 
 
 def test_few_photos_or_sources_choose_nothing():

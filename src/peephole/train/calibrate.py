@@ -1,11 +1,11 @@
 """After training: the temperature of the softmax, and the line between the known and strangers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from peephole.decide.judge import softmax
-from peephole.decide.threshold import Line, as_good_as, draw_line
+from peephole.decide.threshold import Line, as_good_as, draw_line, refused_share
 from peephole.train.crossfit import Strange
 
 __all__ = ["Calibration", "line_for", "temperature"]
@@ -32,14 +32,17 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(round(candidates[int(np.argmin(costs))], 4))
 
 
-def line_for(genuine: np.ndarray, strange: Strange | None, strangers: np.ndarray, false_accept: float) -> Line:
+def line_for(genuine: np.ndarray, strange: Strange | None, strangers: np.ndarray, false_accept: float, *, one_scale: bool = False) -> Line:
     """Choose the line from strangers' scores (n,) where there are enough to choose by, else from labels held out in turn.
 
-    `genuine` are held-out scores of known labels by the network (or by its folds) that the line is for.
+    `genuine` are held-out scores of known labels by the network (or by its folds) that the line is for. With `one_scale` the networks that
+    met labels as strangers measure as it does (frozen features), and the line stays where it was found; else it is carried over.
     """
     if len(strangers):
         return draw_line(genuine, strangers, false_accept, "strangers set aside to choose by")
     if strange is None:
         return draw_line(genuine, np.empty(0), false_accept, "nobody")
     line = draw_line(strange.genuine, strange.impostors, false_accept, f"{strange.labels} labels held out in turn")
+    if one_scale and len(genuine):
+        return replace(line, refused=refused_share(genuine, line.threshold))
     return as_good_as(line, genuine)

@@ -4,6 +4,7 @@ Photos of one label differ by light, pose and place; the directions of those dif
 a few photos of each. Whitened, they count no more than any other (within-class covariance normalisation, Hatch et al. 2006).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -27,9 +28,11 @@ MOST = 400
 # Varied views of each photo that the whitening looks at, beside the photo itself.
 VIEWS = 2
 FOLDS = 3
-# Held-out photos that a form must name right beyond those of the usual one. Places lose clearly where they do not help, as with cats and
-# dogs; whitening costs little there, so it takes more to tell (docs/log.md).
-LEAD = {"whole": 0, "whitened": 3, "places": 1}
+# Held-out photos that whitening must name right beyond those of the usual form: it costs little where it does not help, so it takes more to tell.
+WHITENED_LEAD = 3
+# Places lose clearly where they do not help, as with cats and dogs; they must lead by so many photos that luck would name all of those right at
+# most once in as many times: 3 of 2 labels, 2 of 3 to 7, 1 of 8 and more (one draw of 50 of cats or dogs led by one photo, docs/log.md).
+LUCK = 8
 # Held-out photos with fewer of which nothing is chosen: chance would.
 FEWEST = 12
 
@@ -143,10 +146,17 @@ def right(views: np.ndarray, labels: np.ndarray, sources: np.ndarray, *, whitene
     return found[folds >= 0]
 
 
+def _lead(form: Form, labels: int) -> int:
+    """Return by how many held-out photos a form must lead."""
+    if form == "places":
+        return math.ceil(math.log(LUCK) / math.log(max(labels, 2)) - 1e-9)
+    return WHITENED_LEAD if form == "whitened" else 0
+
+
 def choose(forms: Mapping[Form, np.ndarray], labels: np.ndarray, sources: np.ndarray) -> tuple[Form, dict[Form, float]]:
     """Choose a form by held-out photos; return it, and the share (0..1) of photos that each form names right.
 
-    `forms` holds the views (V, N, D) of each form, the usual one first; labels and sources (N,). The usual one stays unless another leads by LEAD;
+    `forms` holds the views (V, N, D) of each form, the usual one first; labels and sources (N,). The usual one stays unless another leads clearly;
     with fewer than FEWEST photos that can be held out nothing is tried, and no share is returned.
     """
     usual, *_ = forms
@@ -155,6 +165,6 @@ def choose(forms: Mapping[Form, np.ndarray], labels: np.ndarray, sources: np.nda
     found = {form: right(views[: 1 + VIEWS], labels, sources, whitened=form != "whole") for form, views in forms.items()}
     best = usual
     for form, held in found.items():
-        if held.sum() >= found[usual].sum() + LEAD[form] and held.sum() >= found[best].sum():
+        if held.sum() >= found[usual].sum() + _lead(form, len(np.unique(labels))) and held.sum() >= found[best].sum():
             best = form
     return best, {form: float(held.mean()) for form, held in found.items()}

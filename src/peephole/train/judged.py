@@ -76,7 +76,8 @@ def judge_by_holding_out(
         # Dealt by label, so that a rare label is not lost among the others.
         among = parts.train[choose_known(photos.labels[parts.train], photos.sources[parts.train], MOST, MOST, learner.recipe.seed)]
         strange = labels_in_turn(learner, photos, among, np.intersect1d(folds[0], among), share=share, note=note, hurried=hurried)
-    return Judged(held, temperature(held.logits, held.labels), line_for(held.genuine, strange, scores, false_accept))
+    one_scale = learner.recipe.fit == "frozen" and learner.recipe.features == "whole"  # nothing that a label's absence could stretch
+    return Judged(held, temperature(held.logits, held.labels), line_for(held.genuine, strange, scores, false_accept, one_scale=one_scale))
 
 
 def known_examples(network: Network, photos: PhotoSet, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
