@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from peephole.nets.strokes import packed
-from peephole.train.practice import CHARACTERS, SHARPNESS, answered, episode, logits_of, practise
+from peephole.nets.strokes import packed, unpractised
+from peephole.train.practice import CHARACTERS, SHARPNESS, answered, episode, invented, logits_of, practise
 
 
 def test_an_episode_is_paper_at_zero_and_ink_at_one():
@@ -41,3 +41,12 @@ def test_practice_teaches_and_is_repeated():
     assert losses[0] == pytest.approx(np.log(CHARACTERS), abs=1.5)
     assert answered(network, rounds=5) > 0.12
     assert packed(network) == packed(practise(12, 5))
+
+
+def test_invented_strangers_are_all_others():
+    """As many unit embeddings as asked, no two alike, the same again; none of them is of an episode that is asked about."""
+    network = unpractised(2)
+    found = invented(network, 300)
+    assert found.shape == (300, 256) and len(np.unique(found, axis=0)) == 300
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-4)
+    np.testing.assert_array_equal(found, invented(network, 300))

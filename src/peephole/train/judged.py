@@ -13,11 +13,13 @@ from peephole.train.calibrate import line_for, temperature
 from peephole.train.crossfit import HeldOut, fewer, groups_of, held_out, labels_in_turn
 from peephole.train.learner import Learner
 from peephole.train.loop import answers_of
+from peephole.train.practice import invented
 
 __all__ = ["Judged", "judge_by_holding_out", "known_examples", "parts_held_out"]
 
 # Steps of the final training that all folds together may take, and all groups of labels together.
 CROSS_SHARE = {"estimate": 1.5, "proof": 0.15}
+MADE = 1000  # characters that a program invents, as strangers to a network that has practised on such
 # More would only cost time: the line is read off some hundred scores.
 MOST = 5000
 
@@ -77,7 +79,12 @@ def judge_by_holding_out(
         among = parts.train[choose_known(photos.labels[parts.train], photos.sources[parts.train], MOST, MOST, learner.recipe.seed)]
         strange = labels_in_turn(learner, photos, among, np.intersect1d(folds[0], among), share=share, note=note, hurried=hurried)
     one_scale = learner.recipe.fit == "frozen" and learner.recipe.features == "whole"  # nothing that a label's absence could stretch
-    return Judged(held, temperature(held.logits, held.labels), line_for(held.genuine, strange, scores, false_accept, one_scale=one_scale))
+    made = None
+    if learner.recipe.network == "strokes" and not len(strangers):
+        inside, centre = known_examples(network, photos, known)
+        made = familiarity(similarity(invented(network, MADE), inside, centre), photos.labels[known], len(photos.names)).max(1)
+    line = line_for(held.genuine, strange, scores, false_accept, one_scale=one_scale, made=made)
+    return Judged(held, temperature(held.logits, held.labels), line)
 
 
 def known_examples(network: Network, photos: PhotoSet, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import copy
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, normalize, one_hot
 
@@ -18,7 +19,7 @@ from peephole.train.chance import uniform
 from peephole.train.glyphs import drawings
 from peephole.train.loop import device, low_precision
 
-__all__ = ["CHARACTERS", "EACH", "answered", "episode", "practise"]
+__all__ = ["CHARACTERS", "EACH", "answered", "episode", "invented", "practise"]
 
 CHARACTERS, EACH = 64, 4  # of an episode: characters, and drawings of each
 SHARPNESS = 16.0  # what a cosine of 1 is worth in logits
@@ -106,3 +107,11 @@ def answered(network: Network, rounds: int = 50, ways: int = 20) -> float:
         known, asked = normalize(embedding.view(ways, 2, -1), dim=2).unbind(1)
         right += float(((asked @ known.T).argmax(1) == torch.arange(ways)).float().mean())
     return right / rounds
+
+
+@torch.no_grad()
+def invented(network: Network, count: int) -> np.ndarray:
+    """Return the embeddings (count, features) of drawings of so many new invented characters: strangers to whatever the network was taught."""
+    network.eval()
+    parts = [min(250, count - at) for at in range(0, count, 250)]
+    return torch.cat([network(episode(part, 1, UNKNOWN_SEED, 1000 + number))[1] for number, part in enumerate(parts)]).numpy()
