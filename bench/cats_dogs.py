@@ -54,4 +54,4 @@ def measure(each: int, name: str, draws: range, quick: bool) -> list[Row]:
 
 
 def run(quick: bool) -> list[Row]:
-    return [row for name in NETWORKS for each in LEAST for row in measure(each, name, DRAWS[: 1 if quick else None], quick)]
+    return [row for each in LEAST for name in NETWORKS for row in measure(each, name, DRAWS[: 1 if quick else None], quick)]
