@@ -9,7 +9,7 @@ from PIL import Image
 from peephole.base.card import Region, Score, Wallpaper
 from peephole.base.engine import Outputs
 from peephole.base.evidence import interval
-from peephole.decide.wallpaper import Asked, lines, spoiled, wallpaper
+from peephole.decide.wallpaper import Asked, lines, spoiled, verdict, wallpaper
 
 WALLS, SUBJECTS = ((30, 60, 200), (200, 60, 30), (60, 200, 60)), (70, 130, 190)
 
@@ -104,3 +104,15 @@ def test_a_few_lost_by_chance_spoil_nothing():
         return SimpleNamespace(own=own, swapped=swapped, outside=0.2)
 
     assert not spoiled(found(40, 40)) and not spoiled(found(37, 40)) and spoiled(found(28, 40))
+
+
+def test_a_model_that_names_little_right_cannot_show_what_it_looks_at():
+    """Half right before their own backgrounds: nothing is said of the subject; empty scenes that are somebody are said."""
+    right = Score(accuracy=1, n=40, interval=(0.9, 1), role="simulated")
+    half = Score(accuracy=0.5, n=40, interval=(0.3, 0.7), role="simulated")
+    facts = {"empty": 10, "unjudged": 0, "outside": 0.1, "subject": "an ellipse", "learned": False}
+    lost = Wallpaper(own=half, swapped=half, blanked=half, accepted=0, **facts)
+    assert verdict(lost) == "unclear" and "too few photos" in lines(lost)[2]
+    scene = Wallpaper(own=right, swapped=right, blanked=right, accepted=6, **facts)
+    assert verdict(scene) == "scene" and "empty scenes are taken for somebody" in lines(scene)[2]
+    assert verdict(scene.model_copy(update={"accepted": 5})) == "follows"

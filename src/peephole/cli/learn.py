@@ -14,6 +14,8 @@ from peephole.cli.tables import receipts
 
 __all__ = ["region_of", "train"]
 
+# Share of known photos refused from which on it is said what helps.
+MANY_REFUSED = 0.25
 AUGMENTATIONS = ("shift", "scale", "rotate", "colour", "noise")
 
 
@@ -147,6 +149,17 @@ def _trained_on(card: Card) -> str:
     return "; ".join([f"trained on: {sum(training.examples.values())} photos of {training.sources} originals", *left])
 
 
+def _refuses_many(card: Card) -> str:
+    """Say what helps where a model refuses many of those it knows; nothing where it does not."""
+    for evidence in card.evidence:
+        if evidence.claim == "false reject" and evidence.errors > MANY_REFUSED * evidence.trials:
+            return (
+                "many known photos are refused, so that strangers are: more photos of each label help most; 20 strangers in unknown/ would choose "
+                "the threshold; --false-accept 0.05 lowers it and lets more strangers in"
+            )
+    return ""
+
+
 def _run(
     data: Path,
     output: Path | None,
@@ -189,5 +202,7 @@ def _run(
         console.print(f"  {line}", markup=False, soft_wrap=True)
     if built.model.card.receipts:
         receipts(built.model.card.receipts, console)
+    if refused := _refuses_many(built.model.card):
+        console.print(f"  {refused}", style="yellow", markup=False, soft_wrap=True)
     todo = f"\nnext:  peephole predict {built.path} PHOTO\n       peephole explain {built.path} PHOTO -o report.html"
     console.print(todo, markup=False, soft_wrap=True)

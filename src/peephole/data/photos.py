@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peephole.base.errors import DataError, MissingInput, PhotoError, did_you_mean
+from peephole.base.evidence import counted
 from peephole.data.decode import open_bytes, open_photo, read_header
 from peephole.data.layout import Entry, Place, is_unknown, label_of, place, printable, split_folders, walk
 
@@ -170,6 +171,10 @@ def _about_inner_folders(photos: list[Photo], depth: int) -> list[str]:
     ][:5]
 
 
+# What one photo does, for what several do.
+ONE = {"are": "is", "hold": "holds", "have": "has"}
+
+
 def _about_files(photos: list[Photo]) -> list[str]:
     """Say what is unusual about the files that are used."""
     deep = sum(photo.mode in ("I", "F") or photo.mode.startswith("I;16") for photo in photos)
@@ -180,7 +185,9 @@ def _about_files(photos: list[Photo]) -> list[str]:
         (sum(photo.mode in ("CMYK", "LAB", "YCbCr", "HSV") for photo in photos), "are in print colours and are converted to RGB"),
         (sum(photo.mode in ("RGBA", "LA", "PA", "RGBa", "La") for photo in photos), "have transparency, laid onto one background colour"),
     )
-    return [f"{count} photos {what}" for count, what in told if count]
+    return [
+        counted(count, "photo") + (f" {what}" if count > 1 else f" {ONE[what.split()[0]]} {what.partition(' ')[2]}") for count, what in told if count
+    ]
 
 
 def require_trainable(listing: Listing) -> None:

@@ -11,6 +11,7 @@ over the photos: by how much the answer falls without the background, beside by 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -28,11 +29,18 @@ from peephole.data.subject import HOW, subject
 from peephole.data.wallpaper import GROWN, blanked, emptied, swapped
 from peephole.decide.judge import accepts
 
-__all__ = ["MOST", "Asked", "lines", "spoiled", "wallpaper"]
+__all__ = ["MOST", "Asked", "lines", "spoiled", "verdict", "wallpaper"]
 
 MOST = 60  # photos
 SIDE = 448  # pixels of the longest side: enough for every network here
 BATCH = 32
+LEAST_RIGHT = 0.75  # share right before their own backgrounds, below which the other shares say little
+VERDICTS = {
+    "knows": "the model knows the wallpaper: take photos before several backgrounds, or let a region cut the subject out (--region auto)",
+    "unclear": "too few photos are named right even before their own backgrounds for this test to tell",
+    "scene": "the answer follows the subject, but most empty scenes are taken for somebody: put photos of the empty scene into unknown/empty/",
+    "follows": "as far as this test can tell, the answer follows the subject",
+}
 DROP = 0.2  # a model that loses more than this before other backgrounds knows the wallpaper
 
 
@@ -200,6 +208,15 @@ def spoiled(found: Wallpaper) -> bool:
     return (lost > DROP and found.swapped.interval[1] < found.own.accuracy) or (found.outside > 0.5 and lost > 0)
 
 
+def verdict(found: Wallpaper) -> Literal["knows", "unclear", "scene", "follows"]:
+    """Return what the test says: a model that is often wrong before its own backgrounds cannot show what it looks at."""
+    if spoiled(found):
+        return "knows"
+    if found.own.accuracy < LEAST_RIGHT:
+        return "unclear"
+    return "scene" if 2 * found.accepted > found.empty else "follows"
+
+
 def lines(found: Wallpaper) -> tuple[str, ...]:
     """Say in three sentences what the test found, each number with its n."""
     n = found.own.n
@@ -207,14 +224,9 @@ def lines(found: Wallpaper) -> tuple[str, ...]:
     whose = "photos that it learned from" if found.learned else "photos that it has not learned from"
     seen = f"{found.accepted} of {counted(found.empty, 'empty scene')} taken for somebody"
     nothing = f", in {found.unjudged} there was nothing to judge" if found.unjudged else ""
-    verdict = (
-        "the model knows the wallpaper: take photos before several backgrounds, or let a region cut the subject out (--region auto)"
-        if spoiled(found)
-        else "as far as this test can tell, the answer follows the subject"
-    )
     return (
         f"wallpaper: of {n} {whose}, {right[0]} are right as they are, {right[1]} before another label's background, {right[2]} before plain grey "
         f"(pasted together, so simulated; the subject is {found.subject})",
         f"wallpaper: {percent(found.outside)} of the answer comes from outside the subject; {seen}{nothing}",
-        f"wallpaper: {verdict}",
+        f"wallpaper: {VERDICTS[verdict(found)]}",
     )

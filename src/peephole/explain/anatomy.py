@@ -150,7 +150,7 @@ def _maps(layer: Layer, drawn: tuple[Sheet, ...]) -> Raw:
     values, limit = layer.values, symmetric(layer.values)
     missing, places = int((~np.isfinite(values)).sum()), 3 if limit < 100 else 1
     units, shown = drawn[0].drawn[0] == 72, sum(each.shown for each in drawn)
-    total = values.size if units else (layer.shape[0] if layer.shape[2] > 4 or layer.shape[0] <= 4 else layer.shape[2])
+    total = values.size if units else layer.shape[2] if layer.shape[2] <= 4 < min(layer.shape[:2]) else layer.shape[0]
     kind = "units" if units else "maps"
     kept = "some" if total > shown else ("all" if total > 1 else "one")
     notes = [text(f"maps.{kind}.{kept}", total=count(total), shown=count(shown), left=count(total - shown)), _second(drawn)]

@@ -2,7 +2,7 @@
 
 from peephole.base.card import Wallpaper
 from peephole.base.evidence import percent
-from peephole.decide.wallpaper import spoiled
+from peephole.decide.wallpaper import verdict
 from peephole.explain.phrases import quoted
 from peephole.explain.words import Raw, count, text
 
@@ -17,8 +17,8 @@ def wallpaper_section(found: Wallpaper | None) -> Raw:
     facts = {"n": count(found.own.n)} | {name: count(each) for name, each in right.items()}
     told = text("wallpaper.learned" if found.learned else "wallpaper.fresh", **facts)
     scene = text("wallpaper.empty", empty=count(found.empty), accepted=count(found.accepted), unjudged=count(found.unjudged))
-    verdict = text("wallpaper.knows" if spoiled(found) else "wallpaper.follows")
+    told_so = text(f"wallpaper.{verdict(found)}")
     return Raw(
-        f"<h3>{text('wallpaper.title')}</h3><p>{told} {text('wallpaper.outside', share=percent(found.outside))} {scene} <b>{verdict}</b></p>"
+        f"<h3>{text('wallpaper.title')}</h3><p>{told} {text('wallpaper.outside', share=percent(found.outside))} {scene} <b>{told_so}</b></p>"
         f"<p class='note'>{text('wallpaper.how', subject=quoted('subject', found.subject))}</p>"
     )

@@ -80,7 +80,7 @@ def judge_by_holding_out(
         strange = labels_in_turn(learner, photos, among, np.intersect1d(folds[0], among), share=share, note=note, hurried=hurried)
     one_scale = learner.recipe.fit == "frozen" and learner.recipe.features == "whole"  # nothing that a label's absence could stretch
     made = None
-    if learner.recipe.network == "strokes" and not len(strangers):
+    if learner.recipe.network == "strokes" and one_scale and not len(strangers):
         inside, centre = known_examples(network, photos, known)
         made = familiarity(similarity(invented(network, MADE), inside, centre), photos.labels[known], len(photos.names)).max(1)
     line = line_for(held.genuine, strange, scores, false_accept, one_scale=one_scale, made=made)
