@@ -67,14 +67,16 @@ def test_on_one_scale_the_line_stays_where_it_was_found():
 
 def test_invented_strangers_only_ever_raise_the_line():
     """Where more than one in twenty of them would pass, the line goes up and says why; where fewer would, it stays; real strangers come first."""
-    turned = Strange(GENUINE, np.full(30, 0.6), 5)
+    turned = Strange(GENUINE, np.full(30, 0.3), 5)
     alone = line_for(GENUINE, turned, np.empty(0), 0.01, one_scale=True)
-    near, far = np.linspace(0, 0.9, 1000), np.linspace(0, 0.3, 1000)
+    near, far = np.linspace(0, 0.6, 1000), np.linspace(0, 0.3, 1000)
     raised = line_for(GENUINE, turned, np.empty(0), 0.01, one_scale=True, made=near)
     assert raised.threshold > alone.threshold and np.mean(near >= raised.threshold) <= 0.05 and "invented" in raised.how
     assert line_for(GENUINE, turned, np.empty(0), 0.01, one_scale=True, made=far) == alone
     assert "invented" in line_for(GENUINE, None, np.empty(0), 0.01, made=near).how
     assert "strangers set aside" in line_for(GENUINE, turned, np.full(20, 0.6), 0.01, made=near).how
+    among = line_for(GENUINE, turned, np.empty(0), 0.01, one_scale=True, made=np.linspace(0.2, 0.99, 1000))
+    assert 0.24 <= among.refused <= 0.28 and "a quarter of held-out known" in among.how and np.mean(among.threshold > GENUINE) == among.refused
 
 
 def test_nobody_to_choose_by():
