@@ -63,6 +63,13 @@ def test_a_team_and_its_maps_are_told_in_korean():
     assert "특징 맵으로 비교" in korean("recipe", derive(facts, Options(network="plain", steps=300, embedding="maps")).sentence())
 
 
+def test_what_was_taken_for_the_subject_is_told_in_korean():
+    """Each way of finding it, alone and beside another."""
+    assert korean("subject", "an ellipse in the middle (14 of 14)") == "한가운데의 타원(14장 중 14장)"
+    assert korean("subject", "what moved (3 of 9) or a head around the face (6 of 9)").count("또는") == 1
+    korean("subject", "what moved (3 of 9) or an ellipse in the middle (6 of 9)")
+
+
 @pytest.mark.parametrize("network", ["vgg", "inception", "resnet"])
 def test_deep_recipes_are_told_in_korean(network):
     """Every plan of a deep network is known: one or several of each part, with batch norm and shortcuts or without; a time instead of steps too."""

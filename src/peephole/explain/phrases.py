@@ -13,7 +13,7 @@ __all__ = ["quoted", "said"]
 
 # What is longer was written by somebody else.
 LONGEST = 1000
-LISTS = {"variation"}
+LISTS = {"variation": ", ", "subject": " or "}  # what stands between the parts of a family that comes in lists
 
 
 def _parts(form: str, words: str) -> dict[str, str] | None:
@@ -37,8 +37,9 @@ def _parts(form: str, words: str) -> dict[str, str] | None:
 
 def _known(language: str, family: str, words: str) -> str | None:
     """Return words of a family of forms in a language, or None when they have none of its forms."""
-    if family in LISTS and ", " in words:
-        return ", ".join(said(language, family, each) for each in words.split(", "))
+    between = LISTS.get(family, "\n")
+    if between in words:
+        return catalogue(language).get(f"{family}.between", between).join(said(language, family, each) for each in words.split(between))
     for key, form in catalogue("en").items():
         if key.startswith(f"{family}.") and (parts := _parts(form, words)) is not None:
             return catalogue(language)[key].format(**{name: said(language, name, part) for name, part in parts.items()})
