@@ -102,7 +102,7 @@ def train(
     label_smoothing: Annotated[float | None, typer.Option(help="Share of each label given to all others, 0..1.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay.")] = None,
     batch: Annotated[int | None, typer.Option(help="Examples per step.")] = None,
-    members: Annotated[int | None, typer.Option(help="Networks that learn side by side and answer together, for few drawings (1).")] = None,
+    members: Annotated[int | None, typer.Option(help="Networks trained from nothing side by side that answer together (1).")] = None,
     embedding: Annotated[
         str, typer.Option(help="What plain and vgg compare with the known examples: hidden (told from others of their kind), maps (of any), auto.")
     ] = "auto",
