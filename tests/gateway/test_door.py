@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from peephole.base.card import Region
 from peephole.base.errors import InputError, MissingInput, SettingsError
 from peephole.base.settings import check
-from peephole.gateway.door import Door, DoorSettings, journal_of, load_door
+from peephole.gateway.door import Door, journal_of, load_door
 from peephole.gateway.fakes import card_for
+from peephole.gateway.keys import DoorSettings
 from peephole.gateway.sentences import check as explain
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "door" / "DOOR.toml"

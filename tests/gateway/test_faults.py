@@ -259,9 +259,9 @@ from pathlib import Path
 from peephole.gateway.agent import run
 from peephole.gateway.door import load_door
 from peephole.gateway.fakes import ColourPredictor
-from peephole.cli.gate import _stop_on_signals
+from peephole.cli.gateshow import stop_on_signals
 model = ColourPredictor({"ana": (200, 30, 30), "junho": (30, 30, 200)})
-run(load_door(Path(sys.argv[1])), model.predict, model.card, stop=_stop_on_signals(), tell=lambda record: print(type(record).__name__, flush=True))
+run(load_door(Path(sys.argv[1])), model.predict, model.card, stop=stop_on_signals(), tell=lambda record: print(type(record).__name__, flush=True))
 """
 
 

@@ -1,75 +1,19 @@
-"""The loop at the door: sensor -> quality -> model -> policy -> journal -> controller; in doubt, and on any fault, shut.
+"""Opens the parts of a door and keeps watch with them: sensor -> quality -> model -> policy -> journal -> controller."""
 
-Knows the model only as a function from pixels to a prediction, so that tests and other models take its place.
-"""
-
-import logging
-import secrets
 import threading
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from time import gmtime, strftime
-
-import numpy as np
+from collections.abc import Callable, Sequence
 
 from peephole.base.card import Card
-from peephole.base.errors import ActuatorError, JournalError, PeepholeError, PhotoError
-from peephole.base.evidence import measure
-from peephole.base.records import Decision, Evidence, Frame, Prediction, Verdict
 from peephole.data.region import require_ready
-from peephole.gateway.arming import Armed, arm
+from peephole.gateway.arming import arm
 from peephole.gateway.clock import Clock, SystemClock
 from peephole.gateway.door import Door
-from peephole.gateway.journal import Journal, Record, Remark
-from peephole.gateway.policy import UNKNOWN, Ended, Glance, Policy, Reaction, State, finish, step, tick
-from peephole.gateway.sensors import Capture, Idle, Sensor, open_sensor
+from peephole.gateway.journal import Journal, Record
+from peephole.gateway.sensors import Sensor, open_sensor
 from peephole.gateway.switchboard import Switchboard, open_switchboard
+from peephole.gateway.watch import Outcome, Predict, Summary, Watch, Witness
 
 __all__ = ["Outcome", "Predict", "Summary", "run"]
-
-LOG = logging.getLogger("peephole.gate")
-REMEMBERED = 1000
-WAIT = 0.2  # seconds at most between two looks at the pulses
-STALE = 1.0  # seconds: an older frame shows who was at the door, not who is
-
-Predict = Callable[[np.ndarray], Prediction]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a visit ended: `acted` is False when the verdict could not be carried out; `truth` where the recording knows it."""
-
-    visit: str
-    verdict: Verdict
-    label: str | None
-    reason: str
-    acted: bool
-    truth: str | None
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a gate did from start to stop; `outcomes` are the latest thousand visits."""
-
-    gate: str
-    armed: Armed
-    frames: int
-    refused_frames: int
-    visits: int
-    opened: int
-    asked: int
-    shut: int
-    faults: int
-    outcomes: tuple[Outcome, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def false_accepts(self) -> Evidence | None:
-        """Visits of strangers that opened, where the recording says who they were; simulated, because photos posed as frames."""
-        strangers = [outcome for outcome in self.outcomes if outcome.truth == UNKNOWN]
-        wrong = sum(outcome.verdict == "open" and outcome.acted for outcome in strangers)
-        return measure("false accept", wrong, len(strangers), "visit", "simulated") if strangers else None
 
 
 def run(
@@ -82,13 +26,15 @@ def run(
     journal: Journal | None = None,
     clock: Clock | None = None,
     stop: threading.Event | None = None,
+    witnesses: Sequence[Witness] = (),
     tell: Callable[[Record], None] | None = None,
 ) -> Summary:
     """Run the gate until its sensor ends or `stop` is set, and return what it did.
 
     A recording that ends lets an opening finish its pulse; `stop` and faults end it at once, and the journal says so.
     `predict` takes uint8 pixels (H, W, C); `card` is its model's. Parts that are not given are opened as the settings say, and
-    closed again. `tell` hears each decision, visit and remark. Raises NotArmed, SettingsError, MissingExtra, SensorError or JournalError before
+    closed again. `witnesses` look on;
+    `tell` hears each decision, visit and remark. Raises NotArmed, SettingsError, MissingExtra, SensorError or JournalError before
     anything opens; whatever is raised later, every controller was put into its safe state first.
     """
     door.require_labels(card.labels)
@@ -99,235 +45,12 @@ def run(
     source = sensor or open_sensor(door.settings.sensor.source, door.folder, clock)
     book = journal or Journal(door.journal, door.settings.gate.name)
     board = switchboard or open_switchboard(door)
-    watch = _Watch(door, predict, armed, sensor=source, board=board, journal=book, clock=clock, tell=tell)
+    watch = Watch(door, predict, armed, sensor=source, board=board, journal=book, clock=clock, witnesses=witnesses, tell=tell)
     try:
         return watch.run(stop)
     finally:
         board.close()
+        for witness in witnesses:
+            witness.close()
         if journal is None:
             book.close()
-
-
-class _Watch:
-    """One run of the gate: the parts, the policy's state and the counts."""
-
-    def __init__(
-        self,
-        door: Door,
-        predict: Predict,
-        armed: Armed,
-        *,
-        sensor: Sensor,
-        board: Switchboard,
-        journal: Journal,
-        clock: Clock,
-        tell: Callable[[Record], None] | None,
-    ) -> None:
-        self._door, self._predict, self._armed, self._sensor = door, predict, armed, sensor
-        self._board, self._journal, self._clock, self._tell = board, journal, clock, tell
-        self._policy: Policy = door.policy()
-        self._time, self._wall = (0.0, 0.0) if sensor.recorded else (clock.monotonic(), clock.wall())
-        self._state = State(prefix=f"{strftime('%Y%m%d-%H%M%S', gmtime(clock.wall()))}-{secrets.token_hex(2)}-")
-        self._frames = self._refused = self._faults = 0
-        self._counts = {"open": 0, "ask": 0, "refuse": 0}
-        self._outcomes: deque[Outcome] = deque(maxlen=REMEMBERED)
-        self._truth: str | None = None
-        self._reason = self._noted = ""
-        self._undone = False
-        hours = [rule.name for rule in self._policy.rules if rule.hours.spans]
-        undated = (
-            f"the recording has no dates, so the hours of {' and '.join(hours)} never hold in it; "
-            "say when a folder's began: ?start=2026-11-02T08:00, or gate replay --start"
-        )
-        self._notes = (*sensor.notes, *([undated] if hours and not sensor.dated else []))
-
-    def run(self, stop: threading.Event) -> Summary:
-        """Safe, watch, safe."""
-        ending = "a fault ended the watch"
-        try:
-            self._make_safe()
-            self._remark("start", self._door.settings.gate.model, "; ".join((self._armed.sentence, *self._unended(), *self._notes)), must=True)
-            if not self._sensor.recorded:
-                self._board.watch(self._clock, self._controller_fault)
-            for item in self._sensor.captures(stop):
-                self._take(item)
-            self._happen(finish(self._policy, self._state))
-            self._let_pulses_end(stop)
-            ending = "it was told to stop" if stop.is_set() else "the recording ended"
-        except BaseException as error:
-            self._fault("the gate", error)
-            raise
-        finally:
-            cut = self._make_safe()
-            self._remark("stop", self._door.settings.gate.model, "; ".join((ending, *cut, self._armed.short)))
-        return self._summary()
-
-    def _unended(self) -> tuple[str, ...]:
-        """Say so when the run before this one never wrote its stop: what was open then is shut only now."""
-        try:
-            began, ended = (max((row.number for row in self._journal.entries(kind, 1)), default=0) for kind in ("start", "stop"))
-        except JournalError as error:
-            return (f"the run before it is not known: {error.what}",)
-        return ("the run before it wrote no stop (killed, a power cut, or still running)",) if began > ended else ()
-
-    def _let_pulses_end(self, stop: threading.Event) -> None:
-        """Wait on the sensor's own clock until every pulse is over."""
-        while (due := self._board.due) is not None and not stop.is_set():
-            if self._sensor.recorded:
-                self._time, self._wall = due, self._wall + max(0.0, due - self._time)
-            else:
-                self._clock.wait(min(WAIT, max(0.01, due - self._clock.monotonic())), stop)
-                self._time, self._wall = self._clock.monotonic(), self._clock.wall()
-            self._release()
-
-    def _take(self, item: Capture | Idle) -> None:
-        self._time, self._wall = item.time, item.wall
-        self._release()
-        if isinstance(item, Idle):
-            self._happen(tick(self._policy, self._state, item.time))
-            return
-        self._frames += 1
-        problem, prediction = self._judge(item)
-        self._refused += bool(problem)
-        if item.problem:
-            self._remark("frame", item.source, item.problem)
-        glance = Glance(item.time, item.wall, prediction, problem, item.visit)
-        self._happen(step(self._policy, self._state, glance), item.truth)
-        if prediction is not None and prediction.note not in ("", self._noted):  # once a visit, not ten times a second
-            self._noted = prediction.note
-            self._remark("frame", item.source, prediction.note)
-
-    def _judge(self, item: Capture) -> tuple[str, Prediction | None]:
-        """Return what keeps a frame from being judged, or the model's answer."""
-        if item.frame is None:
-            return item.problem or "there is no picture", None
-        problem = poor(item.frame, self._door.settings.sensor.quality.min_light, self._door.settings.sensor.quality.min_sharpness)
-        if problem:
-            return problem, None
-        try:
-            prediction = self._predict(item.frame.pixels)
-        except PhotoError as error:  # no fault: the region found nobody to judge
-            return error.what, None
-        except Exception as error:  # a model that fails on one frame must not end the watch over the door
-            self._fault("the model", error)
-            self._cut_short()
-            return f"the model failed: {_plain(error)}", None
-        if not self._sensor.recorded and self._clock.monotonic() - item.time > STALE:
-            return f"it was {self._clock.monotonic() - item.time:.1f} s old when it was judged", prediction
-        return "", prediction
-
-    def _happen(self, reaction: Reaction, truth: str | None = None) -> None:
-        """Carry out what the policy says, in order; `truth` belongs to the visit that is going on afterwards."""
-        self._state = reaction.state
-        for event in reaction.events:
-            if isinstance(event, Decision):
-                self._carry_out(event)
-            else:
-                self._close(event)
-        if self._state.visit is not None:
-            self._truth = truth or self._truth
-
-    def _carry_out(self, decision: Decision) -> None:
-        """Journal, then act; what is not in the journal does not happen."""
-        self._reason = decision.reason
-        try:
-            self._write(decision)
-        except JournalError as error:
-            self._fault("the journal", error)
-            self._cut_short()
-            self._undone = self._undone or decision.action is not None
-            return
-        if decision.action is None:
-            return
-        try:
-            self._board.act(decision, self._now, self._wall)
-        except ActuatorError as error:
-            self._undone = True
-            self._fault(decision.action, error)
-            self._release()
-
-    def _close(self, ended: Ended) -> None:
-        """Count and journal a visit that is over."""
-        acted = not (self._undone and ended.verdict != "refuse")
-        outcome = Outcome(ended.visit.id, ended.verdict, ended.label, self._reason, acted, self._truth)
-        self._counts[ended.verdict if acted else "refuse"] += 1
-        self._outcomes.append(outcome)
-        self._truth, self._reason, self._noted, self._undone = None, "", "", False
-        try:
-            self._write(ended if acted else replace(ended, verdict="refuse"))
-        except JournalError as error:
-            self._fault("the journal", error)
-
-    @property
-    def _now(self) -> float:
-        """The time that pulses are counted on: a recording's own, or the clock's."""
-        return self._time if self._sensor.recorded else self._clock.monotonic()
-
-    def _release(self) -> None:
-        for problem in self._board.tick(self._now, self._wall):
-            self._controller_fault(problem)
-
-    def _make_safe(self) -> tuple[str, ...]:
-        """Put every controller into its safe state and say whose pulse that cut short."""
-        cut = tuple(f"'{name}' was ended {left:.1f} s before its pulse was over" for name, left in self._board.underway(self._now))
-        for problem in self._board.make_safe(self._now, self._wall):
-            self._controller_fault(problem)
-        return cut
-
-    def _cut_short(self) -> None:
-        """Make safe because of the fault that was just written down."""
-        for sentence in self._make_safe():
-            self._remark("fault", self._door.settings.gate.name, f"{sentence}, because of the fault before this row")
-
-    def _controller_fault(self, problem: str) -> None:
-        name, _, what = problem.partition(": ")
-        self._fault(name, ActuatorError(what))
-
-    def _fault(self, subject: str, error: BaseException) -> None:
-        self._faults += 1
-        LOG.error("%s: %s", subject, _plain(error))
-        self._remark("fault", subject, _plain(error))
-
-    def _remark(self, kind: str, subject: str, text: str, must: bool = False) -> None:
-        """Journal a remark; only one that `must` be there raises."""
-        remark = Remark(kind, subject[:200], text[:2000])  # type: ignore[arg-type]  # the callers above name the kinds
-        try:
-            self._write(remark)
-        except JournalError as error:
-            if must:
-                raise
-            LOG.error("%s", _plain(error))
-
-    def _write(self, record: Record) -> None:
-        self._journal.write(record, self._time, self._wall)
-        if self._tell is not None:
-            self._tell(record)
-
-    def _summary(self) -> Summary:
-        counts = self._counts
-        return Summary(
-            self._door.settings.gate.name,
-            self._armed,
-            self._frames,
-            self._refused,
-            sum(counts.values()),
-            counts["open"],
-            counts["ask"],
-            counts["refuse"],
-            self._faults,
-            tuple(self._outcomes),
-            self._notes,
-        )
-
-
-def poor(frame: Frame, min_light: float, min_sharpness: float) -> str:
-    """Say why a frame is too poor to be judged, or nothing; a figure that is no number is too poor."""
-    if not frame.quality.light >= min_light:
-        return f"too dark: light {frame.quality.light:.2f}, at least {min_light:.2f} is asked"
-    if not frame.quality.sharpness >= min_sharpness:
-        return f"too blurred: sharpness {frame.quality.sharpness:.3g}, at least {min_sharpness:.3g} is asked"
-    return ""
-
-
-def _plain(error: BaseException) -> str:
-    return error.what if isinstance(error, PeepholeError) else f"{type(error).__name__}: {error}"

@@ -7,8 +7,9 @@ from pathlib import Path
 from peephole.base.errors import PeepholeError
 from peephole.gateway.address import Address
 from peephole.gateway.clock import SystemClock
-from peephole.gateway.door import TARGETS, Door
+from peephole.gateway.door import Door
 from peephole.gateway.journal import Journal
+from peephole.gateway.keys import TARGETS
 from peephole.gateway.mqtt import knock
 from peephole.gateway.reasons import plural
 from peephole.gateway.sensors import ReplaySensor, open_sensor

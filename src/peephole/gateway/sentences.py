@@ -9,7 +9,8 @@ from peephole.base.errors import InputError, MissingExtra, NotArmed, PeepholeErr
 from peephole.base.evidence import percent
 from peephole.data.region import require_ready
 from peephole.gateway.arming import arm
-from peephole.gateway.door import Door, opens
+from peephole.gateway.door import Door
+from peephole.gateway.keys import opens
 from peephole.gateway.policy import UNKNOWN
 from peephole.gateway.reasons import count
 
