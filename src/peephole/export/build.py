@@ -47,7 +47,7 @@ from peephole.train.facts import survey
 from peephole.train.judged import judge_by_holding_out, known_examples, parts_held_out
 from peephole.train.learner import learner_for
 from peephole.train.loop import LEAST_STEPS, Moment
-from peephole.train.recipe import Facts, Options, Recipe, derive, unused
+from peephole.train.recipe import Facts, Options, Recipe, derive, instead, unused
 from peephole.train.scenery import exchanging, sought
 
 __all__ = ["Built", "Strangers", "build", "gather"]
@@ -197,6 +197,8 @@ def gather(
         watch.said(why)
     facts = _of_region(survey(listing, options.seed), region)
     recipe = derive(facts, options)
+    if changed := instead(facts, options):
+        watch.said(changed)
     if (facts.height, facts.width) != (recipe.height, recipe.width):
         what = "photos" if region.how == "whole" else "regions"
         watch.said(f"{what} of about {facts.height}x{facts.width} pixels become {recipe.height}x{recipe.width}, here and at the door")
