@@ -53,7 +53,9 @@ def _show(found: "Doubts") -> None:
         console.print(f"one photo under two labels: {first} and {second}", markup=False, soft_wrap=True)
     console.print(found.sentence, markup=False, soft_wrap=True)
     if len(found.ranked) > len(found.doubtful):
-        console.print(f"without {MARK}: {counted(len(found.ranked) - len(found.doubtful), 'photo')} least sure of the others, not in doubt", style="dim")
+        console.print(
+            f"without {MARK}: {counted(len(found.ranked) - len(found.doubtful), 'photo')} least sure of the others, not in doubt", style="dim"
+        )
 
 
 def _share(share: float) -> str:
