@@ -111,7 +111,7 @@ def card_lines(card: Card) -> list[str]:
     if INVENTED in card.unknown.how:
         lines.append(
             f"  of those invented 1 in {INVENTED_PASS} may pass, more only where a quarter of the known would be refused; "
-            f"--false-accept {card.unknown.false_accept:g} is another number, for real strangers and labels held out in turn, and drew no stricter line"
+            f"--false-accept {card.unknown.false_accept:g} is another number, for real strangers and labels held out in turn; its line was no stricter"
         )
     same = card.parity
     lines.append(
