@@ -232,5 +232,5 @@ def test_two_numbers_about_strangers_are_told_apart(tiny_card, most):
     line = line_for(genuine, None, np.empty(0), 0.01, made=np.linspace(-0.5, most, 1000))
     lines = card_lines(tiny_card.model_copy(update={"unknown": tiny_card.unknown.model_copy(update={"how": line.how, "false_accept": 0.02})}))
     at = next(number for number, told in enumerate(lines) if told.startswith("threshold: "))
-    assert f"of those invented 1 in {1 / MADE_SHARE:g} may pass" in lines[at + 1] and "--false-accept 0.02 is another number" in lines[at + 1]
+    assert f"of these 1 in {1 / MADE_SHARE:g} may pass" in lines[at + 1] and "--false-accept 0.02 is another number" in lines[at + 1]
     assert not any("another number" in told for told in card_lines(tiny_card))

@@ -110,8 +110,8 @@ def card_lines(card: Card) -> list[str]:
     lines.append(f"threshold: {card.unknown.threshold:.3f} on familiarity ({card.unknown.how})")
     if INVENTED in card.unknown.how:
         lines.append(
-            f"  of those invented 1 in {INVENTED_PASS} may pass, more only where a quarter of the known would be refused; "
-            f"--false-accept {card.unknown.false_accept:g} is another number, for real strangers and labels held out in turn; its line was no stricter"
+            f"  of these 1 in {INVENTED_PASS} may pass, more only where a quarter of the known would be refused; "
+            f"--false-accept {card.unknown.false_accept:g} is another number, for real strangers and labels held out in turn: no stricter line"
         )
     same = card.parity
     lines.append(
