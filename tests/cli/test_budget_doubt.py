@@ -66,14 +66,15 @@ def test_the_same_pictures_under_two_labels(refused, tmp_path):
     shutil.copytree(root / "X", root / "Y")
     for verb in ("doubt", "budget"):
         said = refused(verb, root)
-        assert "the same picture also stands under" in said.err and "no usable photo" in said.error
+        assert "8 files with a picture that stands under both X and Y" in said.err and "(first: X/X0.png and Y/X0.png)" in said.err
+        assert "X has no usable photo; 4 of its photos also stand under Y" in said.error
 
 
 def test_all_black(refused, tmp_path):
-    """Black photos of two labels are one picture under two labels."""
-    for label in "ab":
+    """Black photos of two labels are one picture under two labels, whatever their size."""
+    for side, label in enumerate("ab"):
         for number in range(3):
-            save(np.zeros((16, 16 + number), np.uint8), tmp_path / "photos" / label / f"{number}.png")
+            save(np.zeros((16 + side, 16 + number), np.uint8), tmp_path / "photos" / label / f"{number}.png")
     assert "no usable photo" in refused("doubt", tmp_path / "photos").error
 
 

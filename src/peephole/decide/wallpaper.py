@@ -38,8 +38,8 @@ BATCH = 32
 LEAST_RIGHT = 0.75  # share right before their own backgrounds, below which the other shares say little
 VERDICTS = {
     "knows": "the model knows the wallpaper: take photos before several backgrounds, or let a region cut the subject out (--region auto)",
-    "guessed": "this test cannot tell: no subject was found, so an ellipse in the middle was taken for it; where the subject fills the photo, as a face "
-    "that is cut out tightly does, these figures mean nothing; where a wall is seen around it, the model knows the wallpaper",
+    "guessed": "this test cannot tell: no subject was found, so an ellipse in the middle was taken for it; where the subject fills the photo, "
+    "as a tightly cut face does, these figures mean nothing; where a wall is seen around it, the model knows the wallpaper",
     "unclear": "too few photos are named right even before their own backgrounds for this test to tell",
     "scene": "the answer follows the subject, but most empty scenes are taken for somebody: put photos of the empty scene into unknown/empty/",
     "follows": "as far as this test can tell, the answer follows the subject",

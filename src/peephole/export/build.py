@@ -31,6 +31,8 @@ from peephole.data.photos import Listing, require_trainable, scan
 from peephole.data.pixels import Room
 from peephole.data.region import REASONS
 from peephole.data.settle import advice, border_of, choose, learned, nothing_found, require_found
+from peephole.data.shared import shared
+from peephole.data.unfit import unfit
 from peephole.decide.familiarity import K, choose_known
 from peephole.export.layers import layers
 from peephole.export.meet import Gathered, met
@@ -217,6 +219,8 @@ def gather(
     if refused:
         more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
         watch.said(f"refused: {refused[0].id} {refused[0].reason}{more} (all of them: peephole check {root})")
+    for what, hint in (*shared(photos), *unfit(listing, photos)):
+        watch.said(f"{what}: {hint}")
     require_found(photos, listing, region)
     for text in (nothing_found(photos, listing, region), advice(border_of(photos), region, listing)):
         if text:
