@@ -76,7 +76,8 @@ def test_photos_that_nothing_can_be_learned_from_are_a_problem(tmp_path):
     save(scene(901, 12, 200), tmp_path / "ana" / "strip.png")
     faint = np.asarray(scene(902), np.float32)
     save(Image.fromarray((100 + 0.15 * (faint - 128)).astype(np.uint8)), tmp_path / "ana" / "faint.png")
-    save(Image.fromarray(np.random.default_rng(0).integers(0, 6, (64, 64), dtype=np.uint8)), tmp_path / "junho" / "dark.png")
+    for seed, place in enumerate(("junho/dark.png", "unknown/empty/night.png")):
+        save(Image.fromarray(np.random.default_rng(seed).integers(0, 6, (64, 64), dtype=np.uint8)), tmp_path / place)
     told = [problem.what for problem in _checked(tmp_path).problems]
     assert told == [
         "1 photo is too small to be learned from, below 8 pixels on a side (first: ana/small.png, 7 x 100 pixels)",

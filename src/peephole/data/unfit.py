@@ -34,8 +34,12 @@ def unfit(listing: Listing, photos: PhotoSet) -> tuple[tuple[str, str], ...]:
     by_id = {photo.id: photo for photo in listing.photos}
     used = [by_id[id] for id in photos.ids]
     small = [photo for photo in used if min(photo.width, photo.height) < SMALL]
-    narrow = [photo for photo in used if photo not in small and max(photo.width, photo.height) > NARROW * min(photo.width, photo.height)]
-    flat = [photo for photo, empty in zip(used, blank(photos.images), strict=True) if empty and photo not in small]
+    large = np.array([min(photo.width, photo.height) >= SMALL for photo in used], bool)
+    narrow = [
+        photo for photo, fits in zip(used, large, strict=True) if fits and max(photo.width, photo.height) > NARROW * min(photo.width, photo.height)
+    ]
+    # A dark frame of nobody may be meant: strangers stay as they are.
+    flat = [used[at] for at in np.flatnonzero(large & (photos.labels >= 0) & blank(photos.images))]
     told = (
         (small, f"too small to be learned from, below {SMALL} pixels on a side", "take larger photos, or delete these"),
         (narrow, f"too long and narrow to be learned from, over {NARROW} times longer than wide", "cut the subject out of them, or delete them"),
