@@ -191,11 +191,13 @@ def test_evaluate_on_the_training_photos_alone(refused, drawn_model, drawn_photo
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000)], ids=str)
 def test_photos_of_hardly_any_pixels(peep, tmp_path, shape):
-    """One pixel, and a line of them: looked at and judged in a second's time without a crash; one pixel says nothing, which is seen in the answer."""
+    """One pixel, and a line of them: told, looked at and judged in a second's time without a crash."""
     for number, label in enumerate("aabbaabb"):
         save(np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8), tmp_path / "photos" / label / f"{number}.png")
-    assert peep("check", tmp_path / "photos").code == 0
+    checked = peep("check", tmp_path / "photos")
+    assert checked.code == 3 and "8 photos are too small to be learned from" in " ".join(checked.out.split())
     said = peep("doubt", tmp_path / "photos", "--seconds", 1, "-o", tmp_path / "doubt.html")
+    assert "8 photos are too small to be learned from, below 8 pixels on a side (first: a/0.png" in said.err
     assert said.code == 0 and "of 8" in said.out and (tmp_path / "doubt.html").exists()
 
 

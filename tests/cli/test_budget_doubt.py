@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from drawings import draw, folder, save
+from peephole.cli.budget import _show
 from peephole.cli.doubtpage import render
+from peephole.export.budget import Budget, LabelBudget, StrangerBudget
 from peephole.export.doubts import Doubts
+from peephole.train.curve import Forecast, Range
 
 QUICK = ("--seconds", 1, "--network", "plain")
 
@@ -26,6 +29,8 @@ def test_doubt_finds_the_wrong_one(peep, mislabelled, tmp_path):
     before = sorted(mislabelled.rglob("*"))
     said = peep("doubt", mislabelled, "-o", tmp_path / "doubt.html")
     assert said.code == 0 and "<b>O.png" in said.out and "may carry the wrong label" in said.out
+    rows = [line for line in said.out.splitlines() if ".png" in line]
+    assert [line.startswith("!") for line in rows] == [True, False, False] and "without !: 2 photos" in said.out
     found = json.loads(peep("doubt", mislabelled, "--json").out)
     first = found["ranked"][0]
     assert (first["id"], first["label"], first["looks_like"], first["doubtful"]) == ("X/<b>O.png", "X", "O", True)
@@ -61,14 +66,15 @@ def test_the_same_pictures_under_two_labels(refused, tmp_path):
     shutil.copytree(root / "X", root / "Y")
     for verb in ("doubt", "budget"):
         said = refused(verb, root)
-        assert "the same picture also stands under" in said.err and "no usable photo" in said.error
+        assert "8 files with a picture that stands under both X and Y" in said.err and "(first: X/X0.png and Y/X0.png)" in said.err
+        assert "X has no usable photo; 4 of its photos also stand under Y" in said.error
 
 
 def test_all_black(refused, tmp_path):
-    """Black photos of two labels are one picture under two labels."""
-    for label in "ab":
+    """Black photos of two labels are one picture under two labels, whatever their size."""
+    for side, label in enumerate("ab"):
         for number in range(3):
-            save(np.zeros((16, 16 + number), np.uint8), tmp_path / "photos" / label / f"{number}.png")
+            save(np.zeros((16 + side, 16 + number), np.uint8), tmp_path / "photos" / label / f"{number}.png")
     assert "no usable photo" in refused("doubt", tmp_path / "photos").error
 
 
@@ -96,6 +102,16 @@ def test_budget_says_what_more_would_buy(peep, tmp_path):
         assert 0 <= now["low"] <= now["middle"] <= now["high"] <= 1 and {one["label"] for one in found["labels"]} == {"X", "O", "="}
     else:
         assert "one draw of each size" in found["why"]
+
+
+def test_budget_says_why_its_figures_need_not_add_up(capsys):
+    """Medians of different draws: beside the labels it is told that they need not add up, and where they do not is no error."""
+    now, then, gain = Range(0.10, 0.05, 0.2), Range(0.07, 0.02, 0.2), Range(0.02, -0.01, 0.1)
+    whole = Forecast(now, then, gain)
+    labels = (LabelBudget("X", 12, Forecast(Range(0.2, 0.1, 0.3), then, gain)),)
+    _show(Budget("photos", 10, 12.0, (), (), whole, "", labels, StrangerBudget(0, 1.0, 0.01, 299), (), 0, "", ()))
+    shown = capsys.readouterr().out
+    assert "now less gained need not be exactly what is left" in shown and "percentage points" in shown
 
 
 @pytest.mark.parametrize(("name", "content"), [("empty", None), ("broken", b"hello")])

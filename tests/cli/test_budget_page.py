@@ -61,6 +61,9 @@ def test_it_asks_for_nothing_and_fits_a_phone(open_page, page_file):
     assert page.evaluate("document.querySelectorAll('[onerror]').length") == 0
     assert page.locator("#frames code").first.inner_text() == NAME
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].filter((box) => box.scrollWidth > box.clientWidth).length") == 0
+    gained = page.locator("#gains tbody td").last.bounding_box()
+    assert gained["x"] + gained["width"] <= 390 and "need not average to the whole" in page.locator("#gains").inner_text()
     assert "cannot be read any more" in page.locator("#frames li").nth(1).inner_text()
 
 
@@ -81,7 +84,7 @@ def test_the_picture_is_the_numbers(open_page, page_file, found):
     assert np.polyval(to_error, float(ahead[-1][1])) == pytest.approx(100 * found.line[-1].error.middle, abs=0.2)
     rows = page.locator("#curve tbody tr")
     assert rows.count() == len(found.curve) + 2
-    assert f"{100 * found.forecast.now.middle:.1f} %" in rows.nth(len(found.curve)).locator("td .en").first.inner_text()
+    assert f"{100 * found.forecast.now.middle:.1f}\u00a0%" in rows.nth(len(found.curve)).locator("td .en").first.inner_text()
 
 
 def test_no_english_is_left_in_korean(open_page, page_file):

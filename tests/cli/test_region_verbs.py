@@ -76,7 +76,7 @@ def test_walls_of_their_own_are_told_before_and_after(peep, tmp_path):
     found = json.loads(peep("evaluate", model, tmp_path / "new", "--wallpaper", "--json").out)["wallpaper"]
     assert found["own"]["n"] >= 4 and found["own"]["role"] == "proof" and found["swapped"]["role"] == "simulated" and found["learned"] is False
     assert found["swapped"]["accuracy"] < found["own"]["accuracy"]
-    assert "wallpaper: the model knows the wallpaper" in peep("evaluate", model, tmp_path / "new", "--wallpaper").out
+    assert "the model knows the wallpaper" in peep("evaluate", model, tmp_path / "new", "--wallpaper").out
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,15 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pytest
 
 from drawings import folder
 from peephole.base.modelfile import read
+from peephole.cli.show import card_lines
 from peephole.export import build as building
 from peephole.train import learner, loop
+from peephole.train.calibrate import MADE_SHARE, line_for
 
 SMALL = ("--network", "plain", "--filters", "4", "--hidden", "12", "--threads", "1", "--steps", "40")
 
@@ -220,3 +223,14 @@ def test_a_stop_on_a_full_disk_promises_nothing(refused, photos, tight, monkeypa
     monkeypatch.setattr(loop, "cross_entropy", pressed)
     said = refused("train", photos, "-o", tight / "xo.onnx", *SMALL)
     assert "its state could not be kept" in said.error and "No space left" in said.error and "--resume" not in said.hint
+
+
+@pytest.mark.parametrize("most", [0.45, 0.8])
+def test_two_numbers_about_strangers_are_told_apart(tiny_card, most):
+    """Where invented characters drew the line it is said that theirs is another number than --false-accept; elsewhere nothing is."""
+    genuine = np.linspace(0.3, 0.9, 20)
+    line = line_for(genuine, None, np.empty(0), 0.01, made=np.linspace(-0.5, most, 1000))
+    lines = card_lines(tiny_card.model_copy(update={"unknown": tiny_card.unknown.model_copy(update={"how": line.how, "false_accept": 0.02})}))
+    at = next(number for number, told in enumerate(lines) if told.startswith("threshold: "))
+    assert f"of these 1 in {1 / MADE_SHARE:g} may pass" in lines[at + 1] and "--false-accept 0.02 is another number" in lines[at + 1]
+    assert not any("another number" in told for told in card_lines(tiny_card))

@@ -156,7 +156,7 @@ def test_a_label_that_cannot_be_held_out_is_refused():
     """One photo, copies of one photo, none left, or none in train/: each has its sentence."""
     with pytest.raises(DataError, match="b has 1 usable photo;"):
         split(made([0, 0, 1]), 0)
-    with pytest.raises(DataError, match="b's 3 photos are copies of one photo"):
+    with pytest.raises(DataError, match="b's 3 photos were taken for copies of one photo"):
         split(made([0, 0, 1, 1, 1], sources=[0, 1, 2, 2, 2]), 0)
     with pytest.raises(DataError, match="b has no usable photo"):
         split(made([0, 0, 2, 2]), 0)

@@ -3,7 +3,10 @@
 import io
 import json
 
+import numpy as np
+import pytest
 from pictures import folder, save, scene, spec
+from PIL import Image
 from rich.console import Console
 
 from peephole.cli.check import show
@@ -58,7 +61,65 @@ def test_the_same_picture_under_two_labels_is_a_problem(tmp_path):
     save(scene(901), tmp_path / "junho" / "alike.jpg", quality=80)
     found = _checked(tmp_path)
     assert [sorted(pair) for pair in found.conflicts] == [["ana/alike.png", "junho/alike.jpg"]]
-    assert sum("two labels" in problem.what for problem in found.problems) == 2
+    told = [problem.what for problem in found.problems]
+    assert told == [
+        "2 files with a picture that stands under both ana and junho; none of them is used (first: ana/equal.png and junho/equal.png)",
+        "1 pair of photos under ana and junho that look like one photo (first: ana/alike.png and junho/alike.jpg)",
+    ]
+
+
+def test_photos_that_nothing_can_be_learned_from_are_a_problem(tmp_path):
+    """Too small, too long and narrow, and of one colour but for a sensor's noise: each is told with its first file; a faint photo is not."""
+    folder(tmp_path, {"ana": 4, "junho": 4})
+    assert not _checked(tmp_path).problems
+    save(scene(900, 7, 100), tmp_path / "ana" / "small.png")
+    save(scene(901, 12, 200), tmp_path / "ana" / "strip.png")
+    faint = np.asarray(scene(902), np.float32)
+    save(Image.fromarray((100 + 0.15 * (faint - 128)).astype(np.uint8)), tmp_path / "ana" / "faint.png")
+    for seed, place in enumerate(("junho/dark.png", "unknown/empty/night.png")):
+        save(Image.fromarray(np.random.default_rng(seed).integers(0, 6, (64, 64), dtype=np.uint8)), tmp_path / place)
+    told = [problem.what for problem in _checked(tmp_path).problems]
+    assert told == [
+        "1 photo is too small to be learned from, below 8 pixels on a side (first: ana/small.png, 7 x 100 pixels)",
+        "1 photo is too long and narrow to be learned from, over 10 times longer than wide (first: ana/strip.png, 12 x 200 pixels)",
+        "1 photo is of one colour all over, or nearly (first: junho/dark.png, 64 x 64 pixels)",
+    ]
+
+
+def test_pictures_of_one_colour_are_one_picture(tmp_path):
+    """Black is black at any size and in any mode: counted once under one label, and under two it is the same picture; another black is another."""
+    for number, label in enumerate("aab"):
+        save(Image.new("L" if number else "RGB", (20 + number, 30)), tmp_path / label / f"{number}.png")
+    save(Image.new("L", (20, 30), 9), tmp_path / "b" / "grey.png")
+    found = _checked(tmp_path)
+    assert [id for id, reason in found.refused if "same picture" in reason] == ["a/0.png", "a/1.png", "b/2.png"] and found.used == 1
+    assert found.problems[0].what.startswith("a has no usable photo; 2 of its photos also stand under b (first: a/0.png and b/2.png)")
+
+
+def test_a_label_of_another_s_photos_names_both(tmp_path):
+    """Six photos saved again under another label are told as that label's, not as copies of one photo."""
+    for number in range(4):
+        save(scene(5 * number), tmp_path / "cat" / f"c{7 * number}.png")
+        save(scene(5 * number), tmp_path / "kitty" / f"k{7 * number}.jpg", quality=80)
+        save(scene(500 + 5 * number), tmp_path / "dog" / f"d{7 * number}.png")
+    first = _checked(tmp_path).problems[0]
+    assert first.what.startswith("kitty has 4 usable photos; 4 of its photos look like photos of cat (first: cat/c0.png and kitty/k0.jpg)")
+    assert "--skip kitty" in first.hint
+
+
+@pytest.mark.parametrize(("other", "keeps"), [(0.0, "by another pose, side or light"), (0.2, "do not count on")])
+def test_copies_are_named_with_what_keeps_them(tmp_path, other, keeps):
+    """Three photos taken for copies of one, by their look or only with the help of their names: which of which, and what keeps them apart."""
+    folder(tmp_path, {"junho": 3})
+    names = ("p1", "p2", "p3")
+    for number, name in enumerate(names):
+        save(Image.blend(scene(900), scene(901 + number), other), tmp_path / "ana" / f"{name}.jpg", quality=95 - number)
+    (problem,) = _checked(tmp_path).problems
+    assert (
+        problem.what.startswith("ana's 3 photos were taken for copies of one photo (")
+        and f"ana/{names[0]}.jpg and ana/{names[1]}.jpg" in problem.what
+    )
+    assert keeps in problem.hint and "--skip ana" in problem.hint
 
 
 def test_leaks_between_the_given_splits_are_a_problem(tmp_path):

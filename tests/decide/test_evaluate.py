@@ -1,14 +1,18 @@
 """Evaluation: counted per stranger and per source, without the photos that the model was trained on."""
 
 import hashlib
+import io
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 import peephole
 from peephole.base.errors import DataError, MissingInput
 from peephole.base.modelwrite import write
+from peephole.cli.tables import evaluation
 
 
 @pytest.fixture
@@ -79,7 +83,9 @@ def test_the_confusion_adds_up(put, evaluate):
     ):
         put(name, f"{where}/{seed}.png", seed)
     found = evaluate()
-    assert found.confusion.tolist() == [[1, 1, 1], [0, 1, 0]]
+    assert found.confusion.tolist() == [[1, 1, 1], [0, 1, 0]] and found.strangers.tolist() == [0, 0, 1]
+    assert "4 photos of known labels: 2 right, 1 let in under a wrong label, 1 taken for strangers; near copies" in str(found)
+    assert "1 photo of strangers: 0 let in, 1 taken for strangers" in str(found)
     assert found.photos == 5 and found.labels == ("left", "top")
     assert found.accuracy.n == 3
     assert claims(found)["false reject"][:2] == (2, 3)
@@ -106,8 +112,17 @@ def test_a_refused_file_is_counted(put, evaluate, tmp_path):
     """It ends as refused, not as forgotten."""
     put("left-1", "left/a.png", 1)
     (tmp_path / "photos" / "left" / "text.jpg").write_text("no photo")
+    put("left-1", "left/again.png", 1)
+    put("left-1", "unknown/eve/2.png", 2)
     found = evaluate()
-    assert (found.photos, found.refused) == (1, 1)
+    assert (found.photos, found.duplicates, found.refused) == (2, 1, 1)
+    assert str(found).splitlines()[0] == (
+        "2 photos that the model has not learned from; 1 exact duplicate counted once; 1 file refused; 4 files in all"
+    )
+    assert "refused: left/text.jpg: " in str(found)
+    console = Console(file=io.StringIO(), width=100)
+    evaluation(found, console)
+    assert re.search(r"│ stranger +│ +1 +│ +· +│ +0 +│", console.file.getvalue())
 
 
 def test_copies_count_once(put, evaluate):

@@ -40,6 +40,12 @@ def test_a_residual_block():
     assert [seen[place].name for place in stops(seen)] == ["end"]
 
 
+def test_what_the_last_layer_weighs_is_a_stop():
+    """The row of numbers that known examples are compared by, also where no activation leaves it."""
+    seen = layers(("MaxPool", "pool", ("image",), POOL), ("Flatten", "unit", ("pool",), {}), ("Softmax", "end", ("unit",), {}))
+    assert [seen[place].name for place in stops(seen)] == ["pool", "unit", "end"]
+
+
 def test_the_branches_of_a_module():
     """Four ways from one pooling, each known by its window or its pooling."""
     seen = layers(

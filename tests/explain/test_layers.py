@@ -8,8 +8,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from peephole.base.errors import HostileModelFile, ParityError
 from peephole.base.modelfile import read
-from peephole.explain.geometry import Field
-from peephole.explain.layers import look
+from peephole.explain.anatomy import PLANS, _draw, _maps
+from peephole.explain.geometry import Count, Field
+from peephole.explain.layers import Layer, look
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +105,15 @@ def test_what_cannot_be_run_is_refused():
     broken.graph.node[5].input[0] = "nowhere"
     with pytest.raises(HostileModelFile, match="cannot be run"):
         look(broken.SerializeToString(), np.ones((1, 2, 6, 6), np.float32))
+
+
+@pytest.mark.parametrize(("shape", "total"), [((128, 4, 4), 128), ((128, 3, 3), 128), ((8, 8, 3), 3), ((3, 8, 8), 3)])
+def test_maps_are_counted_by_their_channels(shape, total):
+    """128 small maps are 128, not as many as they are wide; a picture whose channels come last has as many as it has channels."""
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    layer = Layer("pool", "MaxPool", ("relu",), values, Count(), Count(), None)
+    drawn = _draw(layer, PLANS[0])
+    told = str(_maps(layer, drawn))
+    shown = sum(each.shown for each in drawn)
+    assert f"of the {total} of pool" in told
+    assert (f"All {total} feature maps" if shown == total else f"The first {shown} of {total} feature maps") in told

@@ -17,6 +17,7 @@ from peephole.base.watch import Watcher
 from peephole.export import build as building
 from peephole.export.build import Strangers, build
 from peephole.nets.cnn import Plain
+from peephole.nets.deep import Deep
 from peephole.train import crossfit, learner, loop
 from peephole.train.recipe import Options
 
@@ -365,6 +366,25 @@ def test_another_option_is_named(photos, tmp_path, monkeypatch):
     save(draw("X", 99), photos / "X" / "X99.png")
     with pytest.raises(InputError, match="the set of photos was 18 with digest"):
         build(photos, tmp_path / "xo.onnx", options(), resume=True)
+
+
+def test_what_a_member_costs_is_told(photos, tmp_path):
+    """A number that leaves the practised network says so before the training."""
+    heard = Heard()
+    build(photos, tmp_path / "xo.onnx", Options(steps=2, members=2, plain=SMALL, threads=1), watch=heard)
+    assert any(word.startswith("plain, not strokes: --steps, --members, --filters, --hidden belong") for word in heard.words)
+
+
+def test_what_differs_inside_a_network_is_told_in_words(photos, tmp_path, monkeypatch):
+    """One number of the network or of the augmentation, not all of them; a number of a network that is not trained changes nothing."""
+    stopped(monkeypatch, photos, tmp_path / "xo.onnx")
+    with pytest.raises(InputError, match=r"another recipe \(filters of plain was 4 and is 4,8; rotate of the augmentation was [0-9.]+ and is 3\)"):
+        build(photos, tmp_path / "xo.onnx", options(plain=Plain(filters=(4, 8), hidden=12), vary={"rotate": 3}), resume=True)
+    deep = {"network": "resnet", "deep": Deep(width=8, depth=1)}
+    stopped(monkeypatch, photos, tmp_path / "deep.onnx", **deep)
+    heard = Heard()
+    build(photos, tmp_path / "deep.onnx", options(**deep, plain=Plain(filters=(4, 8))), resume=True, watch=heard)
+    assert any("resuming from step 7 of 20" in word for word in heard.words)
 
 
 def test_a_checkpoint_that_is_not_resumed_is_told(photos, tmp_path, monkeypatch):

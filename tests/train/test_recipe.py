@@ -8,7 +8,7 @@ import pytest
 from peephole.base.errors import SettingsError
 from peephole.nets.cnn import Plain
 from peephole.train.augment import Augment
-from peephole.train.recipe import Facts, Options, derive, unused
+from peephole.train.recipe import Facts, Options, derive, instead, unused
 
 DRAWINGS = Facts(examples=24, labels=2, fewest=12, height=120, width=116, colour=False, drawing=True)
 PHOTOS = Facts(examples=40, labels=2, fewest=20, height=768, width=1024, colour=True, drawing=False)
@@ -30,6 +30,17 @@ def test_few_drawings_get_the_practised_network():
 def test_a_number_of_a_training_trains_from_nothing(given):
     """What only a network trained from nothing has: then one is trained."""
     assert derive(DRAWINGS, Options(**given)).network == "plain"
+
+
+def test_what_leaves_the_practised_network_is_named():
+    """A team, another embedding, no smoothing: which option it was, and what there is without; nothing is said where nothing changes."""
+    assert instead(DRAWINGS, Options(members=2)) == (
+        "plain, not strokes: --members belongs to a network trained from nothing (without it: strokes, which has practised)"
+    )
+    said = instead(DRAWINGS, Options(embedding="maps", label_smoothing=0.0, plain=Plain(keep_prob=0.5))) or ""
+    assert "--label-smoothing, --embedding, --keep-prob belong to" in said and "without them" in said
+    for facts, options in ((DRAWINGS, Options()), (DRAWINGS, Options(network="plain", members=2)), (DIGITS, Options(members=2))):
+        assert instead(facts, options) is None
 
 
 def test_strokes_looks_at_its_own_size():
@@ -153,7 +164,7 @@ def test_the_sentence_says_it_all():
         "plain (32,64,128 filters of 3x3, pool 2, hidden 625, keep 0.7) trained from nothing, at 32x31x1, "
         "300 steps of 64, learning rate 0.003, varied by rotation up to 20 degrees; seed 7"
     )
-    assert "as many steps as fit into 30 s" in derive(DRAWINGS, Options(network="plain")).sentence()
+    assert "as many steps of 64 as fit into 30 s, learning rate" in derive(DRAWINGS, Options(network="plain")).sentence()
     assert "ImageNet weights kept" in derive(PHOTOS, Options()).sentence()
     assert "batch norm" in derive(DRAWINGS, Options(plain=Plain(norm="batch"))).sentence()
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # both need PyTorch, which the command line does without unti
 __all__ = ["budget"]
 
 LABELS = 20
+OWN = (
+    "each figure is the middle of many estimates of its own: now less gained need not be exactly what is left, and the labels need not average to "
+    "the whole; gains in percentage points"
+)
 
 
 def budget(
@@ -106,6 +110,7 @@ def _show(found: "Budget") -> None:
     console.print(curve)
     if found.forecast:
         console.print(_labels(found))
+        console.print(OWN, style="dim", markup=False, soft_wrap=True)
     for sentence in _sentences(found):
         console.print(sentence, markup=False, soft_wrap=True)
     console.print(_strangers(found), markup=False, soft_wrap=True)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # needs PyTorch, which the command line does without until a 
 
 __all__ = ["doubt"]
 
+MARK = "!"  # what may carry the wrong label: where there is no colour too
+
 
 def doubt(
     photos: Annotated[Path, typer.Argument(help="A folder with one sub-folder of photos per label.")],
@@ -45,13 +47,15 @@ def doubt(
 
 
 def _show(found: "Doubts") -> None:
-    """Print the doubtful photos, then the least sure of the others, dim."""
+    """Print the doubtful photos, marked, then the least sure of the others, dim."""
     console.print(_table(found.ranked))
     for first, second in found.copies:
         console.print(f"one photo under two labels: {first} and {second}", markup=False, soft_wrap=True)
     console.print(found.sentence, markup=False, soft_wrap=True)
     if len(found.ranked) > len(found.doubtful):
-        console.print(f"dim: {counted(len(found.ranked) - len(found.doubtful), 'photo')} least sure of the others, not in doubt", style="dim")
+        console.print(
+            f"without {MARK}: {counted(len(found.ranked) - len(found.doubtful), 'photo')} least sure of the others, not in doubt", style="dim"
+        )
 
 
 def _share(share: float) -> str:
@@ -59,12 +63,12 @@ def _share(share: float) -> str:
 
 
 def _table(ranked: "tuple[Doubt, ...]") -> Table:
-    table = Table("photo", "its label", "looks like", box=None, header_style="bold", pad_edge=False)
+    table = Table("", "photo", "its label", "looks like", box=None, header_style="bold", pad_edge=False)
     table.add_column("lead", justify="right")
     table.add_column("nearest examples")
     for one in ranked:
-        style = "" if one.doubtful else "dim"
+        mark, style = (MARK, "") if one.doubtful else ("", "dim")
         near = ", ".join(f"{near.label} ({near.distance:.2f})" for near in one.nearest)
-        cells = (one.id, f"{one.label} {_share(one.own_share)}", f"{one.looks_like} {_share(one.share)}", f"{one.lead:+.2f}", near)
+        cells = (mark, one.id, f"{one.label} {_share(one.own_share)}", f"{one.looks_like} {_share(one.share)}", f"{one.lead:+.2f}", near)
         table.add_row(*(Text(cell, style, overflow="fold") for cell in cells))
     return table

@@ -16,6 +16,9 @@ from peephole.decide.wallpaper import lines as told
 
 __all__ = ["ProgressWatcher", "card_lines", "console", "errors", "print_error", "print_json"]
 
+# How a line reads that was drawn by invented characters, and one of how many of them may pass (train/calibrate, which needs PyTorch).
+INVENTED, INVENTED_PASS = "invented as strangers", 20
+
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -105,6 +108,11 @@ def card_lines(card: Card) -> list[str]:
     if not any(found.claim == "false accept" for found in card.evidence):
         lines.append("false accept: not measured, no strangers were given (a folder unknown/ with one sub-folder per stranger)")
     lines.append(f"threshold: {card.unknown.threshold:.3f} on familiarity ({card.unknown.how})")
+    if INVENTED in card.unknown.how:
+        lines.append(
+            f"  of these 1 in {INVENTED_PASS} may pass, more only where a quarter of the known would be refused; "
+            f"--false-accept {card.unknown.false_accept:g} is another number, for real strangers and labels held out in turn: no stricter line"
+        )
     same = card.parity
     lines.append(
         f"parity: {same.changed_decisions} of {same.n} decisions differ between network and file; logits by at most {same.max_difference:.1g}"

@@ -17,9 +17,9 @@ VERDICTS = {"helped": ("helped", "green"), "harmed": ("did harm", "red"), "uncle
 
 def _confusion(found: Evaluation) -> Table:
     table = Table("true \\ given", *(escape(name) for name in found.labels), "stranger", title="confusion matrix (photos)", title_justify="left")
-    for row, name in enumerate(found.labels):
-        cells = [f"[green]{n}[/]" if column == row else f"[red]{n}[/]" if n else "·" for column, n in enumerate(found.confusion[row][:-1])]
-        table.add_row(escape(name), *cells, str(found.confusion[row][-1]))
+    for row, (name, counts) in enumerate(found.rows):
+        cells = [f"[green]{n}[/]" if column == row else f"[red]{n}[/]" if n else "·" for column, n in enumerate(counts[:-1])]
+        table.add_row(escape(name), *cells, str(counts[-1]))
     return table
 
 
@@ -27,7 +27,7 @@ def evaluation(found: Evaluation, console: Console) -> None:
     """Print an evaluation: counts, accuracy, evidence, confusion, mistakes."""
     for line in found.lines:
         console.print(line, style="dim" if line in found.notes else None, markup=False, soft_wrap=True)
-    if found.confusion.any() and len(found.labels) <= WIDEST:
+    if (found.confusion.any() or found.strangers.any()) and len(found.labels) <= WIDEST:
         console.print(_confusion(found))
     for line in found.errors[:SHOWN]:
         console.print(f"  {line}", markup=False, soft_wrap=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b, sha256
 
 import numpy as np
+from PIL import Image
 
 from peephole.base.card import Input
 from peephole.base.errors import DataError, MissingInput, PhotoError
@@ -45,8 +46,15 @@ def _decode(photo: Photo, spec: Input, side: int) -> _Decoded | str:
         return error.what
     except MissingInput:
         return "went away while it was read"
-    content = blake2b(f"{image.mode} {image.size}".encode() + image.tobytes(), digest_size=16).digest()
-    return _Decoded(pixels, sha256(data).hexdigest(), content, thumbnail(image, side), place.note)
+    return _Decoded(pixels, sha256(data).hexdigest(), _content(image), thumbnail(image, side), place.note)
+
+
+def _content(image: Image.Image) -> bytes:
+    """Return a digest of a picture's pixels; pictures of one and the same colour all over are one picture, whatever their size."""
+    ends = np.array(image.getextrema(), np.int64).reshape(-1, 2)
+    if (ends[:, 0] == ends[:, 1]).all():
+        return blake2b(b"one colour " + image.crop((0, 0, 1, 1)).convert("RGBA").tobytes(), digest_size=16).digest()
+    return blake2b(f"{image.mode} {image.size}".encode() + image.tobytes(), digest_size=16).digest()
 
 
 def load(listing: Listing, spec: Input, *, progress: Callable[[int, int], None] | None = None, room: Room | None = None) -> PhotoSet:
@@ -102,7 +110,8 @@ def _assemble(listing: Listing, images: np.ndarray, decoded: list["_Decoded | st
         else:
             good.append((at, photo, result))
     copies: Copies = same_pixels([photo for _, photo, _ in good], [result.content for _, _, result in good])
-    refused += [Refusal(id, reason, twin) for id, twin, reason in copies.conflicts]
+    label_of = {photo.id: photo.label for _, photo, _ in good}
+    refused += [Refusal(id, reason, twin, (label_of[id], label_of[twin])) for id, twin, reason in copies.conflicts]
     kept = [good[i] for i in copies.keep]
     for to, (at, _, _) in enumerate(kept):  # in place: a second copy of the array may not fit
         if to != at:

@@ -17,7 +17,9 @@ from peephole.data.dataset import load
 from peephole.data.photos import Listing, Photo, require_trainable, scan
 from peephole.data.photoset import PhotoSet
 from peephole.data.settle import border_of
+from peephole.data.shared import shared
 from peephole.data.splits import ENOUGH, split, stranger_split
+from peephole.data.unfit import unfit
 
 __all__ = ["CheckReport", "Finding", "Group", "LabelCount", "check", "report"]
 
@@ -167,7 +169,7 @@ def report(listing: Listing, photos: PhotoSet) -> CheckReport:
         animated=sum(photo.animated for photo in used),
         deep=sum(photo.mode.startswith("I") or photo.mode == "F" for photo in used),
         role=role,
-        problems=(*trainable, *_problems(photos, conflicts, leaks)),
+        problems=(*trainable, *_problems(photos, leaks), *(Finding(*found) for found in unfit(listing, photos))),
         remarks=(
             *_remarks(photos, labels),
             *_about_borders(photos),
@@ -225,24 +227,8 @@ def _role(listing: Listing, photos: PhotoSet) -> tuple[str, tuple[Finding, ...]]
         return "", (Finding(error.what, error.hint.partition("; see every reason with")[0]),)
 
 
-def _problems(photos: PhotoSet, conflicts: tuple[tuple[str, str], ...], leaks: tuple[str, ...]) -> list[Finding]:
-    found = []
-    same = [refusal for refusal in photos.refused if "same picture" in refusal.reason]
-    if same:
-        found.append(
-            Finding(
-                f"{counted(len(same), 'file')} with a picture that stands under two labels; none of them is used (first: {same[0].id})",
-                "delete the wrong one",
-            )
-        )
-    if conflicts:
-        one, two = conflicts[0]
-        found.append(
-            Finding(
-                f"{counted(len(conflicts), 'pair')} of photos under two labels that look like one photo (first: {one} and {two})",
-                "look at them and delete the wrong one",
-            )
-        )
+def _problems(photos: PhotoSet, leaks: tuple[str, ...]) -> list[Finding]:
+    found = [Finding(*each) for each in shared(photos)]
     if leaks:
         hint = "they are left out of choosing and proving; move them to train/ or delete them"
         found.append(Finding(f"{counted(len(leaks), 'photo')} in val/ or test/ that copy a photo of an earlier split (first: {leaks[0]})", hint))

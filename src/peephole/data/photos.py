@@ -39,11 +39,12 @@ class Photo:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One file that is not used, and why; `twin` is the id of the same picture under another label, if that is why."""
+    """One file that is not used, and why; `twin` is the id of the same picture under another label, if that is why, and `labels` are theirs."""
 
     id: str
     reason: str
     twin: str = ""
+    labels: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

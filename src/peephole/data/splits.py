@@ -7,6 +7,7 @@ import numpy as np
 
 from peephole.base.errors import DataError
 from peephole.data.photoset import PhotoSet
+from peephole.data.shared import too_few
 
 __all__ = ["ENOUGH", "Split", "dealt", "merged_strangers", "split", "stranger_split"]
 
@@ -69,9 +70,7 @@ def _require_sources(photos: PhotoSet, labelled: np.ndarray) -> None:
     ):
         if len(found) >= 2:
             continue
-        what = f"{name}'s {count} photos are copies of one photo" if count > 1 else f"{name} has {'1 usable photo' if count else 'no usable photo'}"
-        hint = f"add another photo of {name}, taken at another time, or leave it out: --skip {name}"
-        raise DataError(f"{what}; at least 2 different ones are needed so that one can be held out.", hint)
+        raise too_few(photos, name, int(count))
 
 
 def _shares(

@@ -48,27 +48,38 @@ class Evaluation:
 
     `accuracy` is of the best label, whether accepted or not (None without labelled photos); `recognised` and `let_in` are the evidence on
     known labels (false reject) and on strangers (false accept). `confusion` int (labels, labels + 1): rows true, columns given, the last one
-    "stranger". `wallpaper` is there when it was asked for.
-    `mistakes`: accepted under a wrong label, the most familiar first. `seen` photos were left out: the model was trained on them.
+    "stranger"; `strangers` int (labels + 1,) is the same row for the photos of strangers. `wallpaper` is there when it was asked for.
+    `mistakes`: accepted under a wrong label, the most familiar first. `seen` photos were left out: the model was trained on them. Every file of
+    the folder is one of `photos`, `seen`, `duplicates` (exact ones) and `refused`; every one of `photos` is in `confusion` or `strangers`.
     """
 
     labels: tuple[str, ...]
     accuracy: Score | None
     evidence: tuple[Evidence, ...]
     confusion: np.ndarray
+    strangers: np.ndarray
     mistakes: tuple[Mistake, ...]
     photos: int
     seen: int
+    duplicates: int
     refused: int
     notes: tuple[str, ...]
     wallpaper: Wallpaper | None = None
 
     @property
+    def rows(self) -> tuple[tuple[str, np.ndarray], ...]:
+        """The confusion matrix row by row, int (labels + 1,) each, that of the strangers last, where there were any."""
+        strange = [("stranger", self.strangers)] if self.strangers.any() else []
+        return (*zip(self.labels, self.confusion, strict=True), *strange)
+
+    @property
     def lines(self) -> tuple[str, ...]:
-        """What was found as sentences: how many photos, the accuracy with its interval, the evidence, the mistakes that matter most."""
-        left = f"; {self.seen} left out, the model was trained on them" if self.seen else ""
-        refused = f"; {self.refused} refused" if self.refused else ""
-        found = [f"{evidence.counted(self.photos, 'photo')} that the model has not learned from{left}{refused}", *self.notes]
+        """What was found as sentences: what became of every file and photo, the accuracy with its interval, the evidence."""
+        left = [f"{self.seen} left out, the model was trained on them"] * bool(self.seen)
+        left += [f"{evidence.counted(self.duplicates, 'exact duplicate')} counted once"] * bool(self.duplicates)
+        left += [f"{evidence.counted(self.refused, 'file')} refused"] * bool(self.refused)
+        left += [f"{evidence.counted(self.photos + self.seen + self.duplicates + self.refused, 'file')} in all"] * bool(left)
+        found = ["; ".join([f"{evidence.counted(self.photos, 'photo')} that the model has not learned from", *left]), *self.notes, *self._counts]
         if self.accuracy is not None:
             (low, high), n, share = self.accuracy.interval, self.accuracy.n, self.accuracy.accuracy
             found.append(
@@ -76,6 +87,19 @@ class Evaluation:
                 f"(95 % interval {low:.2%} to {high:.2%})"
             )
         return (*found, *map(evidence.describe, self.evidence), *(told(self.wallpaper) if self.wallpaper else ()))
+
+    @property
+    def _counts(self) -> tuple[str, ...]:
+        """What became of every photo: those of known labels, those of strangers."""
+        known, right, refused = (int(part.sum()) for part in (self.confusion, np.diagonal(self.confusion), self.confusion[:, -1]))
+        ones = self.accuracy.n if self.accuracy is not None else 0
+        copies = f"; near copies among them count once from here on, so {ones} of them" if ones < known else ""
+        let_in, strange = int(self.strangers[:-1].sum()), int(self.strangers.sum())
+        words = (
+            (known, f"of known labels: {right} right, {known - right - refused} let in under a wrong label, {refused} taken for strangers{copies}"),
+            (strange, f"of strangers: {let_in} let in, {strange - let_in} taken for strangers"),
+        )
+        return tuple(f"{evidence.counted(count, 'photo')} {what}" for count, what in words if count)
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -101,10 +125,7 @@ class Evaluation:
         table = ""
         if self.confusion.any() and len(self.labels) <= WIDEST:
             heads = "".join(f"<th>{html.escape(name)}</th>" for name in ("true \\ given", *self.labels, "stranger"))
-            rows = "".join(
-                f"<tr><th>{html.escape(name)}</th>{''.join(f'<td>{int(count)}</td>' for count in row)}</tr>"
-                for name, row in zip(self.labels, self.confusion, strict=True)
-            )
+            rows = "".join(f"<tr><th>{html.escape(name)}</th>{''.join(f'<td>{int(count)}</td>' for count in row)}</tr>" for name, row in self.rows)
             table = f"<table><tr>{heads}</tr>{rows}</table>"
         return f"<div><ul>{items}</ul>{table}</div>"
 
@@ -128,6 +149,12 @@ def _foreign(photos: PhotoSet, labels: tuple[str, ...]) -> tuple[str, ...]:
     """Name the folders that are no label of the model: a misspelt one must not pass for strangers unnoticed."""
     other = [name for i, name in enumerate(photos.names) if name not in labels and (photos.labels == i).any()]
     return (f"not labels of this model, so counted as strangers: {', '.join(other)} (it knows {', '.join(labels)})",) if other else ()
+
+
+def _first_refused(photos: PhotoSet) -> tuple[str, ...]:
+    """Name a file that could not be used, and why."""
+    more = f", and {len(photos.refused) - 1} more (peephole check lists them)" if len(photos.refused) > 1 else ""
+    return tuple(f"refused: {refusal.id}: {refusal.reason}{more}" for refusal in photos.refused[:1])
 
 
 def _false_accept(taken: np.ndarray, who: np.ndarray, unit: Unit) -> Evidence:
@@ -213,17 +240,20 @@ def _summary(
         accuracy = Score(accuracy=hits / len(ones), n=len(ones), interval=evidence.interval(hits, len(ones)), role="proof")
         found.append(_false_reject((given == truth)[mine], photos.sources[mine]))
     confusion = np.zeros((len(labels), len(labels) + 1), np.int64)
-    np.add.at(confusion, (truth[mine], np.where(given[mine] < 0, len(labels), given[mine])), 1)
+    column = np.where(given < 0, len(labels), given)
+    np.add.at(confusion, (truth[mine], column[mine]), 1)
     return Evaluation(
         labels=labels,
         accuracy=accuracy,
         evidence=tuple(found),
         confusion=confusion,
+        strangers=np.bincount(column[~mine], minlength=len(labels) + 1),
         mistakes=_mistakes(photos, labels, truth, given, outputs.familiarity),
         photos=len(photos),
         seen=seen,
+        duplicates=photos.duplicates_dropped,
         refused=len(photos.refused),
-        notes=(*_foreign(photos, labels), *photos.notes),
+        notes=(*_foreign(photos, labels), *photos.notes, *_first_refused(photos)),
     )
 
 

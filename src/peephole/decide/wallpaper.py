@@ -8,6 +8,7 @@ lead(x) = the logit of the label that the photo itself gets, less the mean of th
 over the photos: by how much the answer falls without the background, beside by how much it falls without the subject.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ BATCH = 32
 LEAST_RIGHT = 0.75  # share right before their own backgrounds, below which the other shares say little
 VERDICTS = {
     "knows": "the model knows the wallpaper: take photos before several backgrounds, or let a region cut the subject out (--region auto)",
+    "guessed": "this test cannot tell: no subject was found, so an ellipse in the middle was taken for it; where the subject fills the photo, "
+    "as a tightly cut face does, these figures mean nothing; where a wall is seen around it, the model knows the wallpaper",
     "unclear": "too few photos are named right even before their own backgrounds for this test to tell",
     "scene": "the answer follows the subject, but most empty scenes are taken for somebody: put photos of the empty scene into unknown/empty/",
     "follows": "as far as this test can tell, the answer follows the subject",
@@ -208,10 +211,19 @@ def spoiled(found: Wallpaper) -> bool:
     return (lost > DROP and found.swapped.interval[1] < found.own.accuracy) or (found.outside > 0.5 and lost > 0)
 
 
-def verdict(found: Wallpaper) -> Literal["knows", "unclear", "scene", "follows"]:
-    """Return what the test says: a model that is often wrong before its own backgrounds cannot show what it looks at."""
+def _guessed(found: Wallpaper) -> bool:
+    """Tell whether most subjects were not found but taken to be an ellipse in the middle: what lies outside it may be subject as well."""
+    count = re.search(rf"{HOW['ellipse']} \((\d+) of (\d+)\)", found.subject)
+    return count is not None and 2 * int(count[1]) > int(count[2])
+
+
+def verdict(found: Wallpaper) -> Literal["knows", "guessed", "unclear", "scene", "follows"]:
+    """Return what the test says: a model that is often wrong before its own backgrounds cannot show what it looks at.
+
+    Nor is there an alarm about the wall where nobody found the subject: the border of a face that is cut out tightly is the face.
+    """
     if spoiled(found):
-        return "knows"
+        return "guessed" if _guessed(found) else "knows"
     if found.own.accuracy < LEAST_RIGHT:
         return "unclear"
     return "scene" if 2 * found.accepted > found.empty else "follows"

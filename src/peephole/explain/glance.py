@@ -22,11 +22,13 @@ SQUASHED = {"Relu", "Clip"}
 def stops(layers: tuple[Layer, ...]) -> list[int]:
     """Return the places of at most about ten layers that tell the story, the last among them; none of them lies on one of several ways.
 
-    What leaves an activation or a pooling; where these are too many, the last layer of each size of map and each row of numbers.
+    What leaves an activation or a pooling, and the numbers that the last layer weighs, by which known examples are compared; where these are too
+    many, the last layer of each size of map and each row of numbers.
     """
     aside = {place for joint in joints(layers) for place in joint.inside}
     main = [place for place in range(len(layers)) if place not in aside]
-    found = [place for place in main if layers[place].op in POOLS | SQUASHED or place == len(layers) - 1]
+    weighed = [place for place in main if layers[place].name in layers[-1].inputs and layers[place].values.ndim == 1]
+    found = [place for place in main if layers[place].op in POOLS | SQUASHED or place == len(layers) - 1 or place in weighed]
     if len(found) > STOPS:
         kept = [
             place for place in main if layers[place].op != "Pad" and layers[place].values.size > 1 and not layers[place].name.startswith("normalise")

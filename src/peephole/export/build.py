@@ -31,6 +31,8 @@ from peephole.data.photos import Listing, require_trainable, scan
 from peephole.data.pixels import Room
 from peephole.data.region import REASONS
 from peephole.data.settle import advice, border_of, choose, learned, nothing_found, require_found
+from peephole.data.shared import shared
+from peephole.data.unfit import unfit
 from peephole.decide.familiarity import K, choose_known
 from peephole.export.layers import layers
 from peephole.export.meet import Gathered, met
@@ -47,7 +49,7 @@ from peephole.train.facts import survey
 from peephole.train.judged import judge_by_holding_out, known_examples, parts_held_out
 from peephole.train.learner import learner_for
 from peephole.train.loop import LEAST_STEPS, Moment
-from peephole.train.recipe import Facts, Options, Recipe, derive, unused
+from peephole.train.recipe import Facts, Options, Recipe, derive, instead, unused
 from peephole.train.scenery import exchanging, sought
 
 __all__ = ["Built", "Strangers", "build", "gather"]
@@ -197,6 +199,8 @@ def gather(
         watch.said(why)
     facts = _of_region(survey(listing, options.seed), region)
     recipe = derive(facts, options)
+    if changed := instead(facts, options):
+        watch.said(changed)
     if (facts.height, facts.width) != (recipe.height, recipe.width):
         what = "photos" if region.how == "whole" else "regions"
         watch.said(f"{what} of about {facts.height}x{facts.width} pixels become {recipe.height}x{recipe.width}, here and at the door")
@@ -215,6 +219,8 @@ def gather(
     if refused:
         more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
         watch.said(f"refused: {refused[0].id} {refused[0].reason}{more} (all of them: peephole check {root})")
+    for what, hint in (*shared(photos), *unfit(listing, photos)):
+        watch.said(f"{what}: {hint}")
     require_found(photos, listing, region)
     for text in (nothing_found(photos, listing, region), advice(border_of(photos), region, listing)):
         if text:

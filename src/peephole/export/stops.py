@@ -18,13 +18,27 @@ __all__ = ["kept_beside", "say_lost", "say_resumed", "stopped"]
 def kept_beside(output: Path, photos: PhotoSet, recipe: Recipe, region: Region, *, resume: bool, failed: Callable[[OutputError], None]) -> Kept:
     """Name a training by its data and recipe, so that a checkpoint cannot be taken for another's."""
     digests = sha256("".join(sorted(photos.digests)).encode()).hexdigest()
-    facts = {name.replace("_", " "): str(value) for name, value in replace(recipe, steps=0, seconds=0).as_dict().items()}
     facts = {
         "the set of photos": f"{len(photos)} with digest {digests[:8]}",
         "the region": f"{region.how}, digest {sha256(region.model_dump_json().encode()).hexdigest()[:8]}",
-    } | facts
+    } | _facts(recipe)
     about = sha256((digests + repr(facts)).encode()).hexdigest()
     return Kept(output.with_suffix(".checkpoint"), about, resume, facts, failed)
+
+
+def _facts(recipe: Recipe) -> dict[str, str]:
+    """Return what decides the weights by name, one number each, without the numbers of a network that is not trained."""
+    found = replace(recipe, steps=0, seconds=0).as_dict()
+    plain, deep, augment = (found.pop(name) for name in ("plain", "deep", "augment"))
+    parts = {recipe.network: deep or (plain if recipe.network == "plain" else {}), "the augmentation": augment}
+    inner = {f"{name} of {part}": value for part, numbers in parts.items() for name, value in numbers.items()}
+    return {name.replace("_", " "): _words(value) for name, value in (found | inner).items()}
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
 
 
 def say_resumed(kept: Kept, recipe: Recipe, options: Options, watch: Watcher) -> None:

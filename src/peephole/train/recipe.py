@@ -17,7 +17,7 @@ from peephole.nets.networks import DEEP, NETWORKS, PRETRAINED
 from peephole.nets.strokes import SIDE
 from peephole.train.augment import Augment
 
-__all__ = ["Facts", "Options", "Recipe", "derive", "unused"]
+__all__ = ["Facts", "Options", "Recipe", "derive", "instead", "unused"]
 
 Fit = Literal["train", "frozen", "finetune"]
 MANY = 500  # examples of a label from which on it needs little variation, and no practice beforehand
@@ -189,9 +189,10 @@ class Recipe:
             "frozen": f"{self.network} with its {learned} weights kept, a new last layer fitted on {self.views} views of each photo",
             "finetune": f"{self.network} trained on from its {learned} weights",
         }[self.fit]
-        steps = f"{self.steps} steps" if self.steps else f"as many steps as fit into {self.seconds:.{int(self.seconds < 10)}f} s"
+        fitting = f"as many steps of {self.batch} as fit into {self.seconds:.{int(self.seconds < 10)}f} s"
+        steps = f"{self.steps} steps of {self.batch}" if self.steps else fitting
         what += ", known examples compared by their maps" * (self.embedding == "maps")
-        how = f"{steps} of {self.batch}, learning rate {self.learning_rate:g}" if self.fit != "frozen" else "no step through the network"
+        how = f"{steps}, learning rate {self.learning_rate:g}" if self.fit != "frozen" else "no step through the network"
         return f"{what}, at {self.height}x{self.width}x{self.channels}, {how}, varied by {self.augment.sentence()}; seed {self.seed}"
 
     def _drawing(self) -> str:
@@ -224,17 +225,30 @@ def _network(facts: Facts, options: Options) -> str:
     """Photos of real things gain from ImageNet, a few drawings from practice; many drawings and small pictures are faster without."""
     if options.network != "auto":
         return options.network
-    if facts.drawing and facts.fewest < MANY and not _trains(options):
+    if facts.drawing and facts.fewest < MANY and not _from_nothing(options):
         return "strokes"
     return "plain" if facts.drawing or max(facts.height, facts.width) <= 40 else "lite0"
 
 
-def _trains(options: Options) -> bool:
-    """Tell whether a number was given that only a network trained from nothing has: then one is."""
+def _from_nothing(options: Options) -> list[str]:
+    """Name what was given that only a network trained from nothing has: then one is."""
     free = ("size", "steps", "batch", "learning_rate", "label_smoothing", "weight_decay", "members")
-    return (
-        options.plain != Plain() or options.deep != Deep() or options.embedding != "auto" or any(getattr(options, name) is not None for name in free)
+    found = [name for name in free if getattr(options, name) is not None] + ["embedding"] * (options.embedding != "auto")
+    typed = (
+        name for given in (options.plain, options.deep) for name in given.__dataclass_fields__ if getattr(given, name) != getattr(type(given)(), name)
     )
+    return list(dict.fromkeys((*found, *typed)))
+
+
+def instead(facts: Facts, options: Options) -> str | None:
+    """Say which options took a network that is trained from nothing where the photos alone would have taken one that has practised; None if none."""
+    given = _from_nothing(options)
+    taken, usual = _network(facts, options), _network(facts, Options())
+    if options.network != "auto" or taken == usual or not given:
+        return None
+    words = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    belongs, them = ("belongs", "it") if len(given) == 1 else ("belong", "them")
+    return f"{taken}, not {usual}: {words} {belongs} to a network trained from nothing (without {them}: {usual}, which has practised)"
 
 
 def _augment(facts: Facts, options: Options, network: str, fit: Fit) -> Augment:
