@@ -233,12 +233,8 @@ class Journal:
 
     def chained(self) -> Iterator[tuple[Any, ...]]:
         """Yield every row as it stands, with its hash, in order; for whoever verifies."""
-        cursor = self._database.cursor()
-        cursor.arraysize = 1000
         with self._troubled("read"):
-            cursor.execute(f"SELECT {COLUMNS}, hash FROM entry ORDER BY number")
-            while rows := cursor.fetchmany():
-                yield from rows
+            yield from self._database.cursor().execute(f"SELECT {COLUMNS}, hash FROM entry ORDER BY number")
 
     def pseudonyms_in_rows(self) -> set[str]:
         """Return the pseudonyms that any row holds."""

@@ -115,4 +115,4 @@ def show(body: str, names: Mapping[str, str]) -> str:
 
 def mentioned(body: str) -> list[str]:
     """Return the pseudonyms that a row's JSON holds."""
-    return [token for token in TOKEN.findall(body) if token] if OPEN in body else []
+    return list(filter(None, TOKEN.findall(body)))
