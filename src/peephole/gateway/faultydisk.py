@@ -21,6 +21,7 @@ Trouble = Literal["full", "failing", "read-only"]
 CODES: dict[str, int] = {"full": 13, "failing": 10 | 3 << 8, "read-only": 8}
 FAILED_FLUSH = 10 | 4 << 8  # SQLITE_IOERR_FSYNC
 NUMBERS = itertools.count(1)
+KNOWN: list["FaultyDisk"] = []  # SQLite knows them by their addresses until the end of the program
 
 
 class _Vfs(Structure):
@@ -84,6 +85,7 @@ class FaultyDisk:
             self._vfs.open, self._vfs.delete = (ctypes.cast(function, c_void_p) for function in self._ours)
             self._vfs.name = self.name.encode()
             library.sqlite3_vfs_register(ctypes.byref(self._vfs), 0)
+            KNOWN.append(self)
         except (OSError, AttributeError) as error:
             raise OutputError(f"SQLite's library cannot be reached: {error}", "a Python with SQLite as a library of its own has it") from error
 
