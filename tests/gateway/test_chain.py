@@ -129,7 +129,12 @@ def append(path: Path) -> None:
 
 
 def reorder(path: Path) -> None:
-    change(path, "UPDATE entry SET number = 99 WHERE number = 5", "UPDATE entry SET number = 5 WHERE number = 6", "UPDATE entry SET number = 6 WHERE number = 99")
+    change(
+        path,
+        "UPDATE entry SET number = 99 WHERE number = 5",
+        "UPDATE entry SET number = 5 WHERE number = 6",
+        "UPDATE entry SET number = 6 WHERE number = 99",
+    )
 
 
 def another_gates(path: Path) -> None:
@@ -229,7 +234,12 @@ def test_the_chain_check_finds_a_chain_without_the_row_before(tmp_path: Path, mo
             for number in range(1, 5):
                 writing.write(decision(number), 1.0, 1.8e9)
         head = head_of(path)
-        change(path, "UPDATE entry SET number = 99 WHERE number = 2", "UPDATE entry SET number = 2 WHERE number = 3", "UPDATE entry SET number = 3 WHERE number = 99")
+        change(
+            path,
+            "UPDATE entry SET number = 99 WHERE number = 2",
+            "UPDATE entry SET number = 2 WHERE number = 3",
+            "UPDATE entry SET number = 3 WHERE number = 99",
+        )
         return audited(path, head)
 
     assert exchanged().bad == 2

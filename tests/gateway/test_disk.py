@@ -56,8 +56,8 @@ def night(tmp_path: Path, paint: Callable[[Path, str], Path]) -> Path:
     return tmp_path / "night"
 
 
-def watched(door: Door, night: Path, journal: Journal, disk: FaultyDisk, trouble: Trouble, spared: int) -> tuple[Any, Lock]:
-    """Run the night; the disk breaks `spared` steps after the second frame, and is well again before the third visit."""
+def watched(door: Door, night: Path, journal: Journal, disk: FaultyDisk, breaks: tuple[Trouble, int]) -> tuple[Any, Lock]:
+    """Run the night; the disk breaks, with that trouble and so many steps, after the second frame, and is well again before the third visit."""
     sensor, lock, model = replay_sensor(night), Lock(journal), ColourPredictor(COLOURS)
 
     class Breaking:
@@ -66,7 +66,7 @@ def watched(door: Door, night: Path, journal: Journal, disk: FaultyDisk, trouble
         def captures(self, stop: Any) -> Iterator[Capture | Idle]:
             for number, item in enumerate(sensor.captures(stop)):
                 if number == 1:
-                    disk.trouble, disk.spared = trouble, spared
+                    disk.trouble, disk.spared = breaks
                 if number == 6:
                     disk.trouble = None
                 yield item
@@ -87,7 +87,7 @@ def test_a_broken_disk_at_every_step(night: Path, make_door: Callable[..., Door]
     for spared in range(12):
         disk = FaultyDisk()
         with Journal(tmp_path / f"{trouble}-{spared}.db", "front-door", vfs=disk.name) as journal:
-            summary, lock = watched(make_door(), night, journal, disk, trouble, spared)
+            summary, lock = watched(make_door(), night, journal, disk, (trouble, spared))
             assert false_lines(journal, lock) == 0 and lock.state == "off"
             assert summary.outcomes[-1].verdict == "open" and summary.outcomes[-1].acted, "it did not recover"
             assert summary.faults > 0
@@ -112,7 +112,7 @@ def test_the_check_finds_a_careless_journal(night: Path, make_door: Callable[...
     """Planted-bug twin: with it the door opens and no row tells."""
     disk = FaultyDisk()
     with Careless(tmp_path / "j.db", "front-door", vfs=disk.name) as journal:
-        _, lock = watched(make_door(), night, journal, disk, "full", 0)
+        _, lock = watched(make_door(), night, journal, disk, ("full", 0))
         assert false_lines(journal, lock) > 0
 
 

@@ -166,7 +166,24 @@ def test_a_name_that_came_too_late_is_told(tmp_path: Path) -> None:
         assert erase(journal, "Wilhelmina", 1.0, 1.8e9).remnants == (1,)
 
 
-NAMES = ["a", "X", "open", "visit", "3", "⟦", "⟦⟧", "한글", "=1+1", "\n\x00", "ana ⟦0123456789abcdef01234567⟧", "x" * 10_000, "Straße", "İ", "a" * 3, "rule 1"]
+NAMES = [
+    "a",
+    "X",
+    "open",
+    "visit",
+    "3",
+    "⟦",
+    "⟦⟧",
+    "한글",
+    "=1+1",
+    "\n\x00",
+    "ana ⟦0123456789abcdef01234567⟧",
+    "x" * 10_000,
+    "Straße",
+    "İ",
+    "a" * 3,
+    "rule 1",
+]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=[ascii(name)[:24] for name in NAMES])

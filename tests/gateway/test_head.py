@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,12 @@ def test_the_head_follows_and_does_not_hurry() -> None:
         keeper.close()
         assert post.heads[-1][1].number == 201 and journal.holds(post.heads[-1][1])
     times = [at for at, _ in post.heads[:-1]]  # the last one is told at the end, however soon
-    assert 2 <= len(post.heads) < 60 and min(b - a for a, b in zip(times, times[1:], strict=False)) >= 0.049
+    assert 2 <= len(post.heads) < 60 and min(b - a for a, b in pairwise(times)) >= 0.049
 
 
-def test_a_run_leaves_its_head_in_a_file(tmp_path: Path, make_door: Callable[..., Door], paint: Callable[[Path, str], Path], model: ColourPredictor) -> None:
+def test_a_run_leaves_its_head_in_a_file(
+    tmp_path: Path, make_door: Callable[..., Door], paint: Callable[[Path, str], Path], model: ColourPredictor
+) -> None:
     """The file holds the last row, pictures and stop included; cutting it off afterwards is found, and the next run says so and leaves it alone."""
     for number in range(3):
         paint(tmp_path / "night" / "v1" / f"{number}.png", "ana")
@@ -211,8 +214,10 @@ def test_a_broker_that_is_away_or_refuses(free_port: int, start_mosquitto: Calla
         BrokerPost(BrokerPlace("127.0.0.1", locked.port), "home/head").leave(Head("id", "front", 1, "ff", 0.0))
 
 
-def test_a_rehearsal_leaves_no_head(tmp_path: Path, make_door: Callable[..., Door], paint: Callable[[Path, str], Path], model: ColourPredictor) -> None:
-    """gate replay runs with a journal of its own, in memory: neither head nor pictures."""
+def test_a_rehearsal_leaves_no_head(
+    tmp_path: Path, make_door: Callable[..., Door], paint: Callable[[Path, str], Path], model: ColourPredictor
+) -> None:
+    """A replay runs with a journal of its own, in memory: neither head nor pictures."""
     paint(tmp_path / "night" / "v1" / "1.png", "ana")
     door = make_door(more='[journal]\npictures = {days = 1, megabytes = 1}\nhead = "file://front.head"')
     with Journal(None, "front-door") as journal:
