@@ -73,6 +73,8 @@ def test_nothing_is_left_of_a_person(tmp_path: Path) -> None:
         decisions = [row.record for row in journal.entries("decision") if isinstance(row.record, Decision)]
         assert decisions[1].label == JUNHO and JUNHO in decisions[1].reason and decisions[1].visit == f"{JUNHO}-1"
         assert decisions[0].label is not None and decisions[0].label.startswith("erased-") and decisions[0].label in decisions[0].reason
+        odd = decisions[0].visit
+        assert odd.startswith("erased-") and odd.endswith("-0") and len(select(journal, Wanted(visit=odd))) == 3
         last = journal.entries("erased")[-1].record
         assert isinstance(last, Erased) and len(last.pseudonyms) == 2 and last.pictures == 20
 

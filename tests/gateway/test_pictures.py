@@ -249,6 +249,15 @@ def test_any_frame_becomes_a_jpeg(shape: tuple[int, int, int]) -> None:
     assert max(image.size) == min(1280, max(shape)) and image.format == "JPEG"
 
 
+def test_half_pictures_do_not_stay(album: Album) -> None:
+    """What a kill left half written goes at the next start, and with any erasure."""
+    for clean in (lambda: album.sweep(NOW), lambda: Album(album.folder, 1, 1).remove([])):
+        album.folder.mkdir(exist_ok=True)
+        (album.folder / "x.part").touch()
+        clean()
+        assert list(album.folder.iterdir()) == []
+
+
 def test_other_files_in_the_folder_are_left_alone(album: Album) -> None:
     """Only what it wrote itself counts and goes."""
     album.folder.mkdir()

@@ -90,10 +90,16 @@ class Album:
 
     def _look(self) -> deque[tuple[Path, int]]:
         if self._files is None:
+            self._tidy()
             paths = sorted(path for path in self.folder.glob("*.jpg") if digest_of(path)) if self.folder.is_dir() else []
             self._files = deque((path, path.stat().st_size) for path in paths)
             self._held = sum(size for _, size in self._files)
         return self._files
+
+    def _tidy(self) -> None:
+        """Delete what a kill left half written."""
+        for part in self.folder.glob("*.part") if self.folder.is_dir() else ():
+            part.unlink(missing_ok=True)
 
     def _shrink(self, files: deque[tuple[Path, int]]) -> None:
         while files and self._held > self._bytes:
@@ -119,6 +125,7 @@ class Album:
 
     def remove(self, digests: Iterable[str]) -> int:
         """Delete pictures; returns how many were there."""
+        self._tidy()
         gone = set(digests)
         paths = [path for path in self.folder.glob("*.jpg") if digest_of(path) in gone] if self.folder.is_dir() else []
         for path in paths:
