@@ -82,6 +82,17 @@ def test_odd_times_verify(tmp_path: Path) -> None:
         assert verify(writing, writing.head()).problems == ()
 
 
+def test_clocks_that_jump_keep_the_order(tmp_path: Path) -> None:
+    """1970, an hour and a year back and forth: rows keep the order they were written in, and each says whether its clock was set."""
+    walls = [5.0, 1.8e9, 1.8e9 - 3600, 1.8e9 + 3600, 1.8e9 - 31_536_000, 1.8e9 + 31_536_000, 1.8e9]
+    with Journal(tmp_path / "j.db", "front") as writing:
+        for number, wall in enumerate(walls):
+            writing.write(decision(number), float(number), wall)
+        rows = writing.entries()
+        assert [row.wall for row in rows] == walls and [row.trusted for row in rows] == [False] + [True] * 6
+        assert verify(writing, writing.head()).problems == ()
+
+
 COLUMNS = {
     "kind": "'fault'",
     "time": "time + 1",

@@ -127,6 +127,15 @@ def test_who_comes_back_has_another_pseudonym(tmp_path: Path) -> None:
         assert verify(gate, gate.head()).problems == ()
 
 
+def test_pictures_that_nobody_can_tell_go_too(tmp_path: Path) -> None:
+    """A kill between a picture and its row leaves a file of nobody: it may show her, so it goes with any erasure."""
+    path, pictures = filled(tmp_path, 3)
+    Album(pictures, 14, 1).add(b"before the kill", 1.8e9)
+    with Journal(path, "front") as journal:
+        assert erase(journal, JUNHO, 1.0, 1.8e9, pictures).pictures == 3  # his, the stranger's most like him, nobody's
+        assert len(list(pictures.glob("*.jpg"))) == 1
+
+
 def test_a_failed_write_leaves_no_name(tmp_path: Path) -> None:
     """A row that could not be written leaves no name behind in memory that the database does not know."""
     with Journal(tmp_path / "j.db", "front") as journal:
