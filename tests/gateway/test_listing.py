@@ -193,6 +193,19 @@ def test_a_fault_cannot_forge_a_line_of_the_log(
     assert caplog.messages and all(message.isprintable() for message in caplog.messages)
 
 
+def test_clocks_that_show_no_date_are_listed(tmp_path: Path) -> None:
+    """1970, no number, for ever, the year 30000: told as a clock that is not set, in the list, in tables and with pictures."""
+    path = tmp_path / "j.db"
+    with Journal(path, "front") as journal:
+        for wall in (0.0, float("nan"), float("inf"), 9e11, -5.0):
+            journal.write(Kept("v1", (Picture("0" * 64, wall, None, None),)), 1.0, wall)
+        assert not any(row.trusted for row in journal.entries())
+    assert invoke(str(path)).count("clock not set") == 5
+    assert invoke(str(path), "--visit", "v1", "--pictures", str(tmp_path / "out")).count("clock not set") == 5
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        invoke(str(path), "--export", str(tmp_path / name))
+
+
 def test_one_line() -> None:
     """Printable text is left alone, the rest is spelt out."""
     assert one_line("준호's [x] \\n") == "준호's [x] \\n" and one_line("a\nb\x1b\u202e\udcff") == "a\\x0ab\\x1b\\u202e\\udcff"

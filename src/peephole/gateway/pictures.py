@@ -23,6 +23,7 @@ from peephole.base.errors import JournalError
 from peephole.base.records import Decision, Prediction
 from peephole.gateway.journal import Journal, Kept, Picture, Record, Remark
 from peephole.gateway.policy import CLOCK_IS_SET, Ended
+from peephole.gateway.rows import is_date
 from peephole.gateway.sensors import Capture
 
 __all__ = ["Album", "PictureKeeper", "digest_of", "jpeg"]
@@ -114,7 +115,7 @@ class Album:
         """Delete what is too old, or too much; a picture taken by a clock that was never set has no age, only a size."""
         files = self._look()
         self._shrink(files)
-        if not wall >= CLOCK_IS_SET:
+        if not is_date(wall):
             return
         for path, size in tuple(files):
             taken = int(path.name[11:21])
