@@ -54,6 +54,8 @@ username = "front-door"
 password = {file = "broker.secret"}
 [journal]
 path = "journal.db"
+[events]
+target = "mqtt://home/front-door/events"
 """
 VALUES = tomllib.loads(WHOLE)
 
@@ -186,6 +188,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("broker.password.file", "", "broker.password.file"),
     ("sensor.quality", 1, "sensor.quality"),
     ("journal", "journal.db", "journal"),
+    ("events", 5, "events"),
+    ("events.target", "mqtt://home/+/x", "not a topic"),
+    ("events.target", "log://x", "not known"),
+    ("events.target", ..., "events.target"),
     ("journal.path", "", "journal.path"),
     ("journal.path", 3, "journal.path"),
     ("journal.pictures", {"days": 14}, "pictures is not supported yet"),
@@ -226,6 +232,7 @@ def test_every_key_was_tried() -> None:
         "action.open.puls",
         "broker.usernam",
         "journal.pth",
+        "events.taget",
         "gaet",
         "sensor.quality.min_ligth",
     ],

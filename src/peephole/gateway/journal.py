@@ -156,6 +156,16 @@ class Journal:
             raise self._trouble("read", error) from error
         return tuple(reversed(list(self._read(rows))))
 
+    def after(self, number: int, most: int) -> tuple[Entry, ...]:
+        """Return at most `most` rows that follow row `number`, oldest first; raises JournalError as `entries` does."""
+        ask = "SELECT number, kind, time, wall, boot, trusted, body FROM entry WHERE number > ? ORDER BY number LIMIT ?"
+        try:
+            with self._lock:
+                rows = self._database.execute(ask, (number, most)).fetchall()
+        except sqlite3.Error as error:
+            raise self._trouble("read", error) from error
+        return tuple(self._read(rows))
+
     def _read(self, rows: list[tuple[Any, ...]]) -> Iterator[Entry]:
         for number, kind, time, wall, boot, trusted, body in rows:
             try:

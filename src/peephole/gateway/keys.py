@@ -73,6 +73,13 @@ def _target(value: str) -> str:
     return value
 
 
+def _topic(value: str) -> str:
+    address = Address.parse(value, ("mqtt",))
+    address.take()
+    require_topic(address.place)
+    return value
+
+
 def _broker_url(value: str) -> str:
     address = Address.parse(value, ("mqtt",), ("mqtts", "ws", "wss"))
     host, _, port = address.place.rpartition(":") if ":" in address.place else (address.place, "", "1883")
@@ -190,6 +197,12 @@ class Journal(Section):
     head: Later = None
 
 
+class Events(Section):
+    """Where every row of the journal is told to, as it is written; what the broker misses is told later, in order."""
+
+    target: Annotated[StrictStr, AfterValidator(_told(_topic))]
+
+
 class DoorSettings(Section):
     """The whole of DOOR.toml."""
 
@@ -200,6 +213,7 @@ class DoorSettings(Section):
     action: dict[Name, Action]
     broker: Broker | None = None
     journal: Journal = Journal()
+    events: Events | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -226,6 +240,8 @@ class DoorSettings(Section):
                 yield f'[action.{name}] must have safe = "off": on a fault the door stays shut'
             if action.target.startswith("mqtt:") and self.broker is None:
                 yield f"[action.{name}] goes over MQTT, but there is no [broker] with its url"
+        if self.events is not None and self.broker is None:
+            yield "[events] goes over MQTT, but there is no [broker] with its url"
 
 
 def opens(action: str) -> bool:

@@ -18,6 +18,7 @@ from peephole.base.errors import ActuatorError, JournalError, PeepholeError, Pho
 from peephole.base.evidence import measure
 from peephole.base.records import Decision, Evidence, Frame, Prediction, Verdict
 from peephole.gateway.arming import Armed
+from peephole.gateway.beats import Beats
 from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
 from peephole.gateway.journal import Journal, Record, Remark
@@ -110,9 +111,10 @@ class Watch:
         journal: Journal,
         clock: Clock,
         witnesses: Sequence[Witness] = (),
+        beats: Beats | None = None,
         tell: Callable[[Record], None] | None,
     ) -> None:
-        self._witnesses = list(witnesses)
+        self._witnesses, self._beats = list(witnesses), beats or Beats(clock)
         self._door, self._predict, self._armed, self._sensor = door, predict, armed, sensor
         self._board, self._journal, self._clock, self._tell = board, journal, clock, tell
         self._policy: Policy = door.policy()
@@ -138,7 +140,7 @@ class Watch:
             self._make_safe()
             self._remark("start", self._door.settings.gate.model, "; ".join((self._armed.sentence, *self._unended(), *self._notes)), must=True)
             if not self._sensor.recorded:
-                self._board.watch(self._clock, self._controller_fault)
+                self._board.watch(self._clock, self._controller_fault, self._beats.of("the release of pulses"))
             for item in self._sensor.captures(stop):
                 self._take(item)
                 self._witnessed(lambda witness: witness.passed(self._time, self._wall))
