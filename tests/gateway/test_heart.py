@@ -100,7 +100,13 @@ def test_it_is_petted_four_times_in_its_time(manager: tuple[socket.socket, dict[
 
 @pytest.mark.parametrize(
     "environment",
-    [{}, {"NOTIFY_SOCKET": "nowhere"}, {"NOTIFY_SOCKET": "/nobody/listens"}, {"NOTIFY_SOCKET": "/x" * 200, "WATCHDOG_USEC": "-1"}, {"WATCHDOG_USEC": "9" * 30}],
+    [
+        {},
+        {"NOTIFY_SOCKET": "nowhere"},
+        {"NOTIFY_SOCKET": "/nobody/listens"},
+        {"NOTIFY_SOCKET": "/x" * 200, "WATCHDOG_USEC": "-1"},
+        {"WATCHDOG_USEC": "9" * 30},
+    ],
 )
 def test_without_a_manager_nothing_happens(environment: dict[str, str]) -> None:
     """No socket, a wrong one, one that nobody reads: the gate goes on."""
@@ -114,15 +120,13 @@ def test_a_whole_gate_says_ready_pets_and_stops(
     make_door: Callable[..., Door],
     tmp_path: Path,
     paint: Callable[[Path, str], Path],
-    model: ColourPredictor,
     manager: tuple[socket.socket, dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """READY with the first finished turn, WATCHDOG while it watches, silence while the model hangs, STOPPING at the end."""
     line, environment = manager
+    model = ColourPredictor({"ana": (200, 30, 30), "junho": (30, 30, 200)})
     environment["WATCHDOG_USEC"] = "200000"
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr("peephole.gateway.heart.Notifier.__init__.__defaults__", (environment,))
     (tmp_path / "frames").mkdir()
     door, stop, hang = make_door("folder://frames?poll=0.02"), threading.Event(), threading.Event()

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,8 @@ class Cutter:
         self.cuts += 1
         lines, self._lines = self._lines, []
         for line in lines:
-            try:
+            with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
     def close(self) -> None:
         """Serve no more."""
@@ -113,11 +112,11 @@ def until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
     return holds()
 
 
-def told_through_cuts(kind: type[Outbox], journal: Journal, port: int, folder: Path, rows: int, cuts: int, patience: float) -> list[str]:
+def told_through_cuts(kind: type[Outbox], journal: Journal, port: int, folder: Path, *, rows: int, cuts: int, patience: float) -> list[str]:
     """Write rows while the line is cut again and again; return the ids as a reader who does not lose any got them."""
     cutter = Cutter(port)
     reader = Reader(port)
-    assert until(lambda: reader._client.is_connected())
+    assert until(reader._client.is_connected)
     time.sleep(0.2)  # until it has subscribed
     messenger = Messenger(BrokerPlace("127.0.0.1", cutter.port), "front-door-events", timeout=1.0, status=False)
     box = kind(journal, messenger, TOPIC, Mark(folder / f"{kind.__name__}.told", "front-door", TOPIC))
@@ -154,12 +153,12 @@ def test_nothing_is_lost_and_nothing_counts_twice(journal: Journal, mosquitto: A
     monkeypatch.setattr("peephole.gateway.outbox.WAIT", 0.05)
     monkeypatch.setattr("peephole.gateway.mqtt.REST", 0.05)
     rows, cuts = (10_000, 50) if LONG else (1_000, 10)
-    ids = told_through_cuts(Outbox, journal, mosquitto.port, tmp_path, rows, cuts, 15 + rows / 200)
+    ids = told_through_cuts(Outbox, journal, mosquitto.port, tmp_path, rows=rows, cuts=cuts, patience=15 + rows / 200)
     once = list(dict.fromkeys(ids))
     assert len(once) == rows
     assert once == sorted(once, key=lambda name: int(name.rpartition("/")[2]))
     assert len(ids) - rows <= cuts  # at most the one row per cut whose acknowledgement was lost
-    lost = told_through_cuts(Forgetful, journal, mosquitto.port, tmp_path, 300, 5, 2.0)
+    lost = told_through_cuts(Forgetful, journal, mosquitto.port, tmp_path, rows=300, cuts=5, patience=2.0)
     assert len(set(lost)) < 300
 
 
@@ -183,7 +182,7 @@ def test_a_second_run_goes_on_where_the_first_one_ended(journal: Journal, mosqui
     """The mark outlives the process; a mark of another topic or a broken one begins anew, with nothing old."""
     journal.write(decision(0), 0.0, 1.8e9)
     reader = Reader(mosquitto.port)
-    assert until(lambda: reader._client.is_connected())
+    assert until(reader._client.is_connected)
     time.sleep(0.2)
     box = outbox(journal, mosquitto.port, tmp_path)  # what stood there before is old news
     box.heard(decision(1), journal.write(decision(1), 0.0, 1.8e9), 0.0, 1.8e9)

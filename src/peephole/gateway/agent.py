@@ -52,8 +52,8 @@ def run(
     source = sensor or open_sensor(door.settings.sensor.source, door.folder, clock)
     book = journal or Journal(door.journal, door.settings.gate.name)
     board = switchboard or open_switchboard(door)
-    beats = Beats(clock)
-    present = [*witnesses, *_bystanders(door, book, beats, clock, recorded=source.recorded)]
+    beats = Beats(SystemClock())  # threads hang in real time, whatever clock the door is told
+    present = [*witnesses, *_bystanders(door, book, beats, recorded=source.recorded)]
     watch = Watch(door, predict, armed, sensor=source, board=board, journal=book, clock=clock, witnesses=present, beats=beats, tell=tell)
     try:
         return watch.run(stop)
@@ -65,7 +65,7 @@ def run(
             book.close()
 
 
-def _bystanders(door: Door, journal: Journal, beats: Beats, clock: Clock, recorded: bool) -> list[Witness]:
+def _bystanders(door: Door, journal: Journal, beats: Beats, recorded: bool) -> list[Witness]:
     """Return the witnesses that a door has by itself; a recording is told to nobody."""
     found: list[Witness] = []
     if recorded:
@@ -75,4 +75,4 @@ def _bystanders(door: Door, journal: Journal, beats: Beats, clock: Clock, record
         messenger = Messenger(broker_place(door), f"{door.settings.gate.name}-events", status=False)
         mark = Mark(door.journal.with_name(f"{door.journal.name}.told"), door.settings.gate.name, topic)
         found.append(Outbox(journal, messenger, topic, mark, beats.of("the outbox", OUTAGE)))
-    return [*found, Heart(beats, Notifier(), clock)]
+    return [*found, Heart(beats, Notifier(), SystemClock())]

@@ -110,5 +110,7 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
             yield f"No rule does '{name}'."
     if card and card.unknown.false_accept != decide.false_accept and door.opening:
         yield f"The model's threshold was chosen for {percent(card.unknown.false_accept)}; this door asks for {percent(decide.false_accept)}."
+    if settings.events is not None:
+        yield f"Every row of the journal is told to {settings.events.target}, in order, and later where the broker was away."
     spoof = f" Photos or screens held up to the camera: {card.spoof}." if card else ""
     yield f"Everything is written to {settings.journal.path} before anything moves.{spoof}"
