@@ -14,7 +14,8 @@ from peephole.gateway.heart import Heart, Notifier
 from peephole.gateway.journal import Journal, Record
 from peephole.gateway.mqtt import Messenger
 from peephole.gateway.outbox import Mark, Outbox
-from peephole.gateway.sensors import Sensor, open_sensor
+from peephole.gateway.sensors import Sensor
+from peephole.gateway.sources import open_source
 from peephole.gateway.switchboard import Switchboard, broker_place, open_switchboard
 from peephole.gateway.watch import Outcome, Predict, Summary, Watch, Witness
 
@@ -49,7 +50,7 @@ def run(
     decide = door.settings.decide
     armed = arm(card.evidence, decide.false_accept, door.settings.gate.low_risk, door.opening)
     clock, stop = clock or SystemClock(), stop or threading.Event()
-    source = sensor or open_sensor(door.settings.sensor.source, door.folder, clock)
+    source = sensor or open_source(door, clock)
     book = journal or Journal(door.journal, door.settings.gate.name)
     board = switchboard or open_switchboard(door)
     beats = Beats(SystemClock())  # threads hang in real time, whatever clock the door is told
