@@ -26,7 +26,8 @@ low_risk = true
 [sensor]
 source = "folder://frames?once=1"
 region = "card"
-quality = {min_light = 0.1, min_sharpness = 0.2}
+motion = false
+quality = {min_light = 0.1, min_sharpness = 0.2, max_overexposed = 0.5, max_subjects = 1, min_subject = 0.01}
 [decide]
 agree = 3
 within = "2 s"
@@ -56,6 +57,8 @@ password = {file = "broker.secret"}
 path = "journal.db"
 pictures = {days = 14, megabytes = 500}
 head = "mqtt://home/front-door/journal-head"
+[events]
+target = "mqtt://home/front-door/events"
 """
 VALUES = tomllib.loads(WHOLE)
 
@@ -111,20 +114,29 @@ WRONG: list[tuple[str, Any, str]] = [
     ("sensor", ..., "sensor is missing"),
     ("sensor.source", "photos", "is not an address"),
     ("sensor.source", "foldr://photos", "did you mean 'folder'"),
-    ("sensor.source", "camera://0", "camera:// is not supported yet"),
+    ("sensor.source", "camera://0?colour=1", "does not know the option"),
+    ("sensor.source", "http://ana:s3cret@camera/x", "does not belong into the address"),
+    ("sensor.source", "http:///x", "names no camera"),
+    ("sensor.source", "mqtt://door/+", "not a topic"),
+    ("sensor.motion", "yes", "sensor.motion"),
     ("sensor.source", "csv://rows.csv", "csv:// is not supported yet"),
     ("sensor.source", "folder://a\x00b", "control character"),
     ("sensor.source", "folder://a%00b", "control character"),
     ("sensor.source", 5, "sensor.source"),
-    ("sensor.region", [0, 0, 0.5, 0.5], "not supported yet"),
-    ("sensor.region", "face", "not supported yet"),
+    ("sensor.region", [0, 0, 0.5, 1.5], "inside the frame"),
+    ("sensor.region", [0, 0, 0.5], "a rectangle"),
+    ("sensor.region", [0, 0, True, 0.5], "a rectangle"),
+    ("sensor.region", [0, 0, float("nan"), 0.5], "inside the frame"),
+    ("sensor.region", "face", "a rectangle"),
     ("sensor.quality.min_light", 1.5, "sensor.quality.min_light"),
     ("sensor.quality.min_light", "0.1", "sensor.quality.min_light"),
     ("sensor.quality.min_light", float("nan"), "sensor.quality.min_light"),
     ("sensor.quality.min_light", True, "sensor.quality.min_light"),
     ("sensor.quality.min_sharpness", -1, "sensor.quality.min_sharpness"),
     ("sensor.quality.min_sharpness", float("inf"), "sensor.quality.min_sharpness"),
-    ("sensor.quality.max_subjects", 1, "max_subjects is not supported yet"),
+    ("sensor.quality.max_subjects", 0, "sensor.quality.max_subjects"),
+    ("sensor.quality.max_overexposed", 1.5, "sensor.quality.max_overexposed"),
+    ("sensor.quality.min_subject", "far", "sensor.quality.min_subject"),
     ("decide", ..., "decide is missing"),
     ("decide.agree", 0, "decide.agree"),
     ("decide.agree", 101, "decide.agree"),
@@ -188,6 +200,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("broker.password.file", "", "broker.password.file"),
     ("sensor.quality", 1, "sensor.quality"),
     ("journal", "journal.db", "journal"),
+    ("events", 5, "events"),
+    ("events.target", "mqtt://home/+/x", "not a topic"),
+    ("events.target", "log://x", "not known"),
+    ("events.target", ..., "events.target"),
     ("journal.path", "", "journal.path"),
     ("journal.path", 3, "journal.path"),
     ("journal.pictures", {"days": 14}, "journal.pictures.megabytes is missing"),
@@ -244,6 +260,7 @@ def test_every_key_was_tried() -> None:
         "journal.pth",
         "journal.haed",
         "journal.pictures.dyas",
+        "events.taget",
         "gaet",
         "sensor.quality.min_ligth",
     ],
@@ -288,6 +305,7 @@ def test_a_head_over_mqtt_needs_a_broker() -> None:
     """As an action does; a file needs none."""
     values = changed("broker", ...)
     values["action"]["call"]["target"] = "log://"
+    del values["events"]
     with pytest.raises(SettingsError, match="head goes over MQTT, but there is no"):
         check(DoorSettings, values, "DOOR.toml")
     values["journal"]["head"] = "file:///mnt/elsewhere/front.head"

@@ -68,7 +68,8 @@ class Prediction:
     `familiarity` is the mean cosine similarity to the k nearest known examples of the best label, -1..1;
     `margin` is that minus the same figure for the next best label. A prediction is accepted when
     familiarity >= threshold and the margin is at least the card's; NaN is never accepted. `note` is what the region had to
-    say of the picture ("2 faces: the largest one is judged ..."), or nothing.
+    say of the picture ("2 faces: the largest one is judged ..."), or nothing; `subjects` how many it found, and `share` how much
+    of the frame the judged one fills, 0..1.
     """
 
     label: str | None
@@ -80,6 +81,8 @@ class Prediction:
     accepted: bool
     threshold: float
     note: str = ""
+    subjects: int = 1
+    share: float = 1.0
 
     @property
     def best(self) -> str:
@@ -118,10 +121,14 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Quality:
-    """Figures of a frame before it is judged: mean `light` 0..1, `sharpness` (variance of the Laplacian of 0..1 grey)."""
+    """Figures of a frame before it is judged.
+
+    Mean `light` 0..1, `sharpness` (variance of the Laplacian of 0..1 grey), `overexposed` (share of the frame, 0..1, that is white).
+    """
 
     light: float
     sharpness: float
+    overexposed: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,11 +23,14 @@ class Place:
     """Where the judged part of a picture lies: `box` (left, top, right, bottom) in whole pixels; `note` is what a person should know of it.
 
     `mask` bool (h, w) is what moved, over the whole picture at the resolution of the search; None for the other kinds.
+    `subjects` is how many were found, the judged one among them; `share` how much of the picture the judged one fills, 0..1, without the margin.
     """
 
     box: tuple[int, int, int, int]
     note: str = ""
     mask: np.ndarray | None = None
+    subjects: int = 1
+    share: float = 1.0
 
 
 def place(image: Image.Image, region: Region, background: Background | None = None) -> Place:
@@ -80,7 +83,8 @@ def _motion(image: Image.Image, region: Region, background: Background | None) -
     found = moved(small(image, scene), scene, region.motion)
     if found.box is None:
         raise PhotoError(found.problem, "see that the camera stands as it did in training, or train with another --region")
-    return Place(within(found.box, image.size, region.margin), _several(found.others, "thing that moved", "things that moved"), found.mask)
+    note, share = _several(found.others, "thing that moved", "things that moved"), found.box[2] * found.box[3]
+    return Place(within(found.box, image.size, region.margin), note, found.mask, found.others + 1, share)
 
 
 def _face(image: Image.Image, region: Region) -> Place:
@@ -91,7 +95,7 @@ def _face(image: Image.Image, region: Region) -> Place:
         raise PhotoError(NO_FACE, "the whole face must be seen from the front; or train with another --region")
     left, top, width, height = faces[0]
     part = (left / image.width, top / image.height, width / image.width, height / image.height)
-    return Place(within(part, image.size, region.margin), _several(len(faces) - 1, "face", "faces"))
+    return Place(within(part, image.size, region.margin), _several(len(faces) - 1, "face", "faces"), None, len(faces), part[2] * part[3])
 
 
 def _several(others: int, one: str, many: str) -> str:

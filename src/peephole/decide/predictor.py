@@ -83,7 +83,8 @@ class Predictor:
             return []
         parts = [self._placed(one) for one in photo]
         answers = judge(self.engine.run(np.stack([pixels for pixels, _ in parts])), self.card)
-        return [replace(answer, note=where.note) if where.note else answer for answer, (_, where) in zip(answers, parts, strict=True)]
+        found = zip(answers, parts, strict=True)
+        return [replace(answer, note=where.note, subjects=where.subjects, share=where.share) for answer, (_, where) in found]
 
     def follow(self, frame: np.ndarray) -> Prediction:
         """Answer for the next frame of the camera, uint8 (H, W, C).

@@ -48,10 +48,13 @@ class Actuator(Protocol):
 
 
 class LogActuator:
-    """Writes each command as one line of JSON, to a file (log://door.log) or to the program's log (log://)."""
+    """Writes each command as one line of JSON, to a file (log://door.log) or to the program's log (log://).
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._path = path
+    A file that has grown beyond `most` bytes becomes door.log.1, in place of the one before it: a gate that runs for months fills no disk.
+    """
+
+    def __init__(self, path: Path | None = None, most: int = 10_000_000) -> None:
+        self._path, self._most = path, most
 
     def send(self, command: Command) -> None:
         """Append the line."""
@@ -60,6 +63,8 @@ class LogActuator:
             LOG.info("%s", line)
             return
         try:
+            if self._path.is_file() and self._path.stat().st_size > self._most:
+                self._path.replace(self._path.with_name(f"{self._path.name}.1"))
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:

@@ -10,10 +10,18 @@ from urllib.parse import parse_qsl, unquote
 
 from peephole.base.errors import SettingsError, did_you_mean
 
-__all__ = ["SOURCE_OPTIONS", "Address", "require_topic"]
+__all__ = ["SOURCE_OPTIONS", "VIDEO", "Address", "require_topic"]
+
+VIDEO = ("camera", "http", "https")  # what gives pictures all the time, also when nobody is there
 
 # What may follow the ? of each source.
-SOURCE_OPTIONS = {"folder": ("once", "poll"), "replay": ("step", "apart", "start")}
+SOURCE_OPTIONS = {
+    "folder": ("once", "poll"),
+    "replay": ("step", "apart", "start"),
+    "camera": ("width", "height", "fps"),
+    "video": ("fps", "start"),
+    "mqtt": (),
+}
 
 
 @dataclass(frozen=True)

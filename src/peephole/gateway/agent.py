@@ -5,16 +5,24 @@ from collections.abc import Callable, Sequence
 
 from peephole.base.card import Card
 from peephole.data.region import require_ready
+from peephole.gateway.address import Address
 from peephole.gateway.arming import arm
+from peephole.gateway.beats import Beats
 from peephole.gateway.clock import Clock, SystemClock
 from peephole.gateway.door import Door
+from peephole.gateway.heart import Heart, Notifier
 from peephole.gateway.journal import Journal, Record
 from peephole.gateway.keepers import keepers
-from peephole.gateway.sensors import Sensor, open_sensor
-from peephole.gateway.switchboard import Switchboard, open_switchboard
+from peephole.gateway.mqtt import Messenger
+from peephole.gateway.outbox import Mark, Outbox
+from peephole.gateway.sensors import Sensor
+from peephole.gateway.sources import open_source
+from peephole.gateway.switchboard import Switchboard, broker_place, open_switchboard
 from peephole.gateway.watch import Outcome, Predict, Summary, Watch, Witness
 
 __all__ = ["Outcome", "Predict", "Summary", "run"]
+
+OUTAGE = 30.0  # seconds: a broker that does not answer may keep the outbox so long
 
 
 def run(
@@ -43,16 +51,31 @@ def run(
     decide = door.settings.decide
     armed = arm(card.evidence, decide.false_accept, door.settings.gate.low_risk, door.opening)
     clock, stop = clock or SystemClock(), stop or threading.Event()
-    source = sensor or open_sensor(door.settings.sensor.source, door.folder, clock)
+    source = sensor or open_source(door, clock)
     book = journal or Journal(door.journal, door.settings.gate.name, names=card.labels)
     witnesses = (*witnesses, *(keepers(door, book, clock) if journal is None else ()))
     board = switchboard or open_switchboard(door)
-    watch = Watch(door, predict, armed, sensor=source, board=board, journal=book, clock=clock, witnesses=witnesses, tell=tell)
+    beats = Beats(SystemClock())  # threads hang in real time, whatever clock the door is told
+    present = [*witnesses, *_bystanders(door, book, beats, recorded=source.recorded)]
+    watch = Watch(door, predict, armed, sensor=source, board=board, journal=book, clock=clock, witnesses=present, beats=beats, tell=tell)
     try:
         return watch.run(stop)
     finally:
         board.close()
-        for witness in witnesses:
+        for witness in present:
             witness.close()
         if journal is None:
             book.close()
+
+
+def _bystanders(door: Door, journal: Journal, beats: Beats, recorded: bool) -> list[Witness]:
+    """Return the witnesses that a door has by itself; a recording is told to nobody."""
+    found: list[Witness] = []
+    if recorded:
+        return found
+    if door.settings.events is not None:
+        topic = Address.parse(door.settings.events.target, ("mqtt",)).place
+        messenger = Messenger(broker_place(door), f"{door.settings.gate.name}-events", status=False)
+        mark = Mark(door.journal.with_name(f"{door.journal.name}.told"), door.settings.gate.name, topic)
+        found.append(Outbox(journal, messenger, topic, mark, beats.of("the outbox", OUTAGE)))
+    return [*found, Heart(beats, Notifier(), SystemClock())]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from peephole.base.errors import PeepholeError
+from peephole.base.extras import load
 from peephole.gateway.address import Address
 from peephole.gateway.clock import SystemClock
 from peephole.gateway.door import Door
@@ -12,8 +13,9 @@ from peephole.gateway.journal import Journal
 from peephole.gateway.keys import TARGETS
 from peephole.gateway.mqtt import knock
 from peephole.gateway.reasons import plural
-from peephole.gateway.sensors import ReplaySensor, open_sensor
+from peephole.gateway.sensors import ReplaySensor
 from peephole.gateway.sentences import Part, problem
+from peephole.gateway.sources import OPEN, open_source
 from peephole.gateway.switchboard import broker_place
 
 __all__ = ["inspect"]
@@ -32,14 +34,19 @@ def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
 
 def _source(door: Door) -> Part:
     source = door.settings.sensor.source
+    scheme = source.partition(":")[0]
     try:
-        sensor = open_sensor(source, door.folder, SystemClock())
+        sensor = open_source(door, SystemClock())
+        if scheme in ("camera", "video"):
+            load("gateway.opencv:camera")
     except PeepholeError as error:
         return problem("source", error)
     if isinstance(sensor, ReplaySensor):
         visits = plural(len({shot.visit for shot in sensor.shots}), "visit") + " and " if any(shot.visit for shot in sensor.shots) else ""
         dates = "" if sensor.dated else ", without dates"
         return Part("source", "ok", f"{source} holds {visits}{plural(len(sensor.shots), 'picture')}{dates}")
+    if scheme in OPEN and not sensor.recorded:
+        return Part("source", "not tried", f"{source} is well-formed; whether pictures come, gate run will tell")
     return Part("source", "ok", "; ".join((f"{source} can be read", *sensor.notes)))
 
 

@@ -216,6 +216,13 @@ class Journal:
             rows = self._database.execute(ask, (*values, *pieces, -1 if last is None else max(0, last))).fetchall()
         return tuple(reversed(list(self._read(rows, names))))
 
+    def after(self, number: int, most: int) -> tuple[Entry, ...]:
+        """Return at most `most` rows that follow row `number`, oldest first; raises JournalError as `entries` does."""
+        names = self.names()
+        with self._lock, self._troubled("read"):
+            rows = self._database.execute(f"SELECT {COLUMNS} FROM entry WHERE number > ? ORDER BY number LIMIT ?", (number, most)).fetchall()
+        return tuple(self._read(rows, names))
+
     def _pieces(self, text: str, names: dict[str, str]) -> list[str]:
         """Return what a row's JSON holds when it mentions `text`."""
         tokens = [f"{OPEN}{token}" for token, name in names.items() if name == text]

@@ -17,8 +17,8 @@ from peephole.gateway.policy import UNKNOWN
 
 __all__ = ["HARMLESS", "LATER_SOURCES", "LATER_TARGETS", "SOURCES", "TARGETS", "Action", "DoorSettings", "Journal", "opens"]
 
-SOURCES = ("folder", "replay")
-LATER_SOURCES = ("camera", "video", "http", "https", "mqtt", "csv")
+SOURCES = ("camera", "folder", "http", "https", "mqtt", "replay", "video")
+LATER_SOURCES = ("csv",)
 TARGETS = ("log", "mqtt", "record")
 LATER_TARGETS = ("gpio", "http", "https")
 # Every other action counts as an opening: a name that nobody thought of must not let a stranger in.
@@ -44,9 +44,15 @@ def _later(value: Any, info: ValidationInfo) -> Any:
 
 
 def _region(value: Any) -> Any:
-    if value != "card":
-        raise ValueError('a region at the door is not supported yet; write region = "card": the region the model was trained on')
-    return value
+    if value == "card":
+        return value
+    numbers = isinstance(value, list | tuple) and all(isinstance(part, int | float) and not isinstance(part, bool) for part in value)
+    if not numbers or len(value) != 4:
+        raise ValueError('is "card", or a rectangle [left, top, width, height] in fractions of the frame, such as [0.25, 0, 0.5, 1]')
+    left, top, width, height = (float(part) for part in value)
+    if not (0 <= left < 1 and 0 <= top < 1 and 0 < width <= 1 - left + 1e-9 and 0 < height <= 1 - top + 1e-9):
+        raise ValueError("a rectangle [left, top, width, height] lies inside the frame, each a fraction 0..1")
+    return left, top, width, height
 
 
 def _factor(value: Any) -> Any:
@@ -57,7 +63,15 @@ def _factor(value: Any) -> Any:
 
 def _source(value: str) -> str:
     address = Address.parse(value, SOURCES, LATER_SOURCES)
+    if address.scheme in ("http", "https"):  # what follows the ? may be the camera's own
+        if "@" in address.place.partition("/")[0]:
+            raise SettingsError("a password does not belong into the address", "write name:password into a file and ?login=FILE")
+        if not address.place or address.place.startswith(("/", ":")):
+            raise SettingsError(f"'{value[:60]}' names no camera", "write http://192.168.1.20/snapshot.jpg")
+        return value
     address.take(*SOURCE_OPTIONS[address.scheme])
+    if address.scheme == "mqtt":
+        require_topic(address.place)
     return value
 
 
@@ -80,6 +94,13 @@ def _head(value: str) -> str:
         require_topic(address.place)
     elif not address.place or address.place.endswith("/"):
         raise SettingsError(f"'{value[:60]}' names no file", "write file:///mnt/elsewhere/front-door.head")
+    return value
+
+
+def _topic(value: str) -> str:
+    address = Address.parse(value, ("mqtt",))
+    address.take()
+    require_topic(address.place)
     return value
 
 
@@ -129,14 +150,20 @@ class Limits(Section):
 
     min_light: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.0
     min_sharpness: Number = 0.0
-    max_subjects: Later = None
+    max_overexposed: Annotated[float, Strict(), Field(ge=0, le=1)] = 1.0
+    max_subjects: Annotated[StrictInt, Field(ge=1, le=100)] | None = None
+    min_subject: Annotated[float, Strict(), Field(ge=0, le=1)] = 0.0
 
 
 class Sensor(Section):
-    """Where frames come from, as an address."""
+    """Where frames come from, as an address; `region` is the part that is looked at, before the card's own region is found in it.
+
+    `motion` true: the model sleeps while nothing moves; None: where pictures come all the time (camera, http, https).
+    """
 
     source: Annotated[StrictStr, AfterValidator(_told(_source))]
-    region: Annotated[Literal["card"], BeforeValidator(_region)] = "card"
+    region: Annotated[Literal["card"] | tuple[float, float, float, float], BeforeValidator(_region)] = "card"
+    motion: StrictBool | None = None
     quality: Limits = Limits()
 
 
@@ -207,6 +234,12 @@ class Journal(Section):
     head: Annotated[StrictStr, AfterValidator(_told(_head))] | None = None
 
 
+class Events(Section):
+    """Where every row of the journal is told to, as it is written; what the broker misses is told later, in order."""
+
+    target: Annotated[StrictStr, AfterValidator(_told(_topic))]
+
+
 class DoorSettings(Section):
     """The whole of DOOR.toml."""
 
@@ -217,6 +250,7 @@ class DoorSettings(Section):
     action: dict[Name, Action]
     broker: Broker | None = None
     journal: Journal = Journal()
+    events: Events | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -245,6 +279,10 @@ class DoorSettings(Section):
                 yield f"[action.{name}] goes over MQTT, but there is no [broker] with its url"
         if self.broker is None and (self.journal.head or "").startswith("mqtt:"):
             yield "[journal] head goes over MQTT, but there is no [broker] with its url"
+        if self.sensor.source.startswith("mqtt:") and self.broker is None:
+            yield "sensor.source comes over MQTT, but there is no [broker] with its url"
+        if self.events is not None and self.broker is None:
+            yield "[events] goes over MQTT, but there is no [broker] with its url"
 
 
 def opens(action: str) -> bool:

@@ -45,10 +45,13 @@ class Messenger:
     sent again after the next connect, when nobody stands at the door any more.
     """
 
-    def __init__(self, place: BrokerPlace, name: str, timeout: float = 2.0) -> None:
-        """`name` becomes part of the client id and of the status topic peephole/NAME/status; `timeout` in seconds."""
+    def __init__(self, place: BrokerPlace, name: str, timeout: float = 2.0, *, status: bool = True) -> None:
+        """`name` becomes part of the client id and of the status topic peephole/NAME/status; `timeout` in seconds.
+
+        With `status` False this connection says nothing about the gate itself, because another one does.
+        """
         self.place = place
-        self.status = require_topic(f"peephole/{name}/status")
+        self.status = require_topic(f"peephole/{name}/status") if status else None
         self._name = name
         self._timeout = timeout
         self._lock = threading.Lock()
@@ -69,7 +72,7 @@ class Messenger:
     def close(self) -> None:
         """Say goodbye, so that the last will is not read; never raises."""
         with self._lock:
-            if self._client is not None and self._client.is_connected():
+            if self.status and self._client is not None and self._client.is_connected():
                 with suppress(ActuatorError):  # the last will says the same
                     self._send(self._client, self.status, "offline", retain=True)
             self._drop()
@@ -92,10 +95,12 @@ class Messenger:
     def _greet(self) -> paho.Client:
         """Open a connection and say `online`; on failure the half-open client is left in `_client` for `_drop`."""
         client = _client(self._name)
-        client.will_set(self.status, "offline", qos=1, retain=True)
+        if self.status:
+            client.will_set(self.status, "offline", qos=1, retain=True)
         self._client = client
         _connect(client, self.place, self._timeout)
-        self._send(client, self.status, "online", retain=True)
+        if self.status:
+            self._send(client, self.status, "online", retain=True)
         return client
 
     @property

@@ -2,28 +2,30 @@
 
 import numpy as np
 
-from peephole.base.records import Quality
+from peephole.base.records import Prediction, Quality
 
-__all__ = ["measure"]
+__all__ = ["measure", "poor", "unfit"]
 
 LONGEST = 320
+WHITE = 250 / 255  # grey from which on a sensor saw nothing but light
 WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601 luma, as Pillow's mode L
 
 
 def measure(pixels: np.ndarray) -> Quality:
-    """Return light and sharpness of uint8 pixels (H, W, C), C = 1, 3 or 4.
+    """Return the quality of uint8 pixels (H, W, C), C = 1, 3 or 4.
 
-    Light is the mean grey, 0..1. Sharpness is the variance of the Laplacian (Pech-Pacheco et al. 2000) of 0..1 grey,
-    after averaging whole blocks so that no side is longer than 639 pixels: a bigger sensor is not a sharper one.
+    Light is the mean grey, 0..1; overexposed is the share of it at 250 of 255 or above. Sharpness is the variance of the
+    Laplacian (Pech-Pacheco et al. 2000) of 0..1 grey. All are taken after averaging whole blocks so that no side is longer than
+    639 pixels: a bigger sensor is not a sharper one.
     """
     grey = _blocks(pixels).astype(np.float32) / 255
     grey = grey[..., 0] if grey.shape[2] == 1 else grey[..., :3] @ WEIGHTS
-    light = float(grey.mean())
+    light, white = float(grey.mean()), float((grey >= WHITE).mean())
     if min(grey.shape) < 3:
-        return Quality(light, 0.0)
+        return Quality(light, 0.0, white)
     centre = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * centre
-    return Quality(light, float(laplacian.var()))
+    return Quality(light, float(laplacian.var()), white)
 
 
 def _blocks(pixels: np.ndarray) -> np.ndarray:
@@ -35,3 +37,23 @@ def _blocks(pixels: np.ndarray) -> np.ndarray:
         return pixels
     cut = pixels[: high // n * n, : wide // n * n]
     return np.asarray(cut.reshape(high // n, n, wide // n, n, channels).mean(axis=(1, 3), dtype=np.float32))
+
+
+def poor(quality: Quality, *, min_light: float, min_sharpness: float, max_overexposed: float) -> str:
+    """Say why a frame is too poor to be judged, or nothing; a figure that is no number is too poor."""
+    if not quality.light >= min_light:
+        return f"too dark: light {quality.light:.2f}, at least {min_light:.2f} is asked"
+    if not quality.overexposed <= max_overexposed:
+        return f"over-exposed: {quality.overexposed:.0%} of the frame is white, at most {max_overexposed:.0%} may be"
+    if not quality.sharpness >= min_sharpness:
+        return f"too blurred: sharpness {quality.sharpness:.3g}, at least {min_sharpness:.3g} is asked"
+    return ""
+
+
+def unfit(prediction: Prediction, *, max_subjects: int | None, min_subject: float) -> str:
+    """Say why a judged frame cannot count, or nothing: more people than may be there, or somebody too far away to be told apart."""
+    if max_subjects is not None and prediction.subjects > max_subjects:
+        return f"{prediction.subjects} at once: at most {max_subjects} may be seen"
+    if not prediction.share >= min_subject:
+        return f"too far: what is judged fills {prediction.share:.1%} of the frame, at least {min_subject:.1%} is asked"
+    return ""

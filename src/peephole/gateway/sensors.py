@@ -22,7 +22,7 @@ from peephole.gateway.quality import measure
 from peephole.gateway.reasons import plural
 from peephole.gateway.recording import Recording, read_recording
 
-__all__ = ["Capture", "FolderSensor", "Idle", "ReplaySensor", "Sensor", "open_sensor", "replay_sensor", "take"]
+__all__ = ["Capture", "FolderSensor", "Idle", "ReplaySensor", "Sensor", "number", "open_sensor", "replay_sensor", "take"]
 
 POLL = 0.1
 LOOKS = 50  # at once=1: how often a file may still be growing before it is refused
@@ -92,7 +92,7 @@ class FolderSensor:
         if once not in (None, "0", "1"):
             raise SensorError(f"once is 0 or 1, not '{once[:20]}'", "write ?once=1 to stop after the pictures that are there")
         self._once = once == "1"
-        self._poll = _number("poll", poll, POLL, 0.01, 10)
+        self._poll = number("poll", poll, POLL, 0.01, 10)
         self._folder = address.path(folder)
         self._clock = clock
         self._taken: dict[str, tuple[int, int]] = {}
@@ -173,7 +173,8 @@ class ReplaySensor:
             yield take(shot.path, shot.name, shot.time, shot.wall, visit=shot.visit, truth=shot.truth)
 
 
-def _number(name: str, text: str | None, default: float, low: float, high: float) -> float:
+def number(name: str, text: str | None, default: float, low: float, high: float, unit: str = "seconds") -> float:  # noqa: PLR0917  # an option is all of these
+    """Read an option that is a number; raises SensorError outside its range."""
     if text is None:
         return default
     try:
@@ -181,7 +182,8 @@ def _number(name: str, text: str | None, default: float, low: float, high: float
     except ValueError:
         value = float("nan")
     if not low <= value <= high:
-        raise SensorError(f"{name} is a number of seconds from {low:g} to {high:g}, not '{text[:20]}'", f"write for example ?{name}={default:g}")
+        what = f"{name} is a number of {unit} from {low:g} to {high:g}, not '{text[:20]}'"
+        raise SensorError(what, f"write for example ?{name}={default or high:g}")
     return value
 
 
@@ -194,8 +196,8 @@ def _replay(address: Address, folder: Path, _: Clock) -> ReplaySensor:
     step, apart, start = address.take(*SOURCE_OPTIONS["replay"])
     recording = read_recording(
         address.path(folder),
-        step=None if step is None else _number("step", step, 0.2, 0.001, 60),
-        apart=None if apart is None else _number("apart", apart, 60.0, 0, 86_400),
+        step=None if step is None else number("step", step, 0.2, 0.001, 60),
+        apart=None if apart is None else number("apart", apart, 60.0, 0, 86_400),
         start=start,
     )
     return ReplaySensor(recording)

@@ -8,6 +8,7 @@ from peephole.base.card import Card, Input
 from peephole.base.errors import InputError, MissingExtra, NotArmed, PeepholeError, SettingsError
 from peephole.base.evidence import percent
 from peephole.data.region import require_ready
+from peephole.gateway.address import VIDEO
 from peephole.gateway.arming import arm
 from peephole.gateway.door import Door
 from peephole.gateway.keys import opens
@@ -94,6 +95,7 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
         f"Somebody is known when {count(decide.agree)} frames in a row within {decide.within:g} s say so; a frame that is dark, broken or says "
         f"anything else starts the count again. A visit ends after {decide.gap:g} s without a frame, or when the recording says so."
     )
+    yield from _looking(door)
     for number, rule in enumerate(settings.rule, 1):
         who = " or ".join("a stranger" if who == UNKNOWN else who for who in rule.who)
         yield f"Rule {number}: {who} may cause '{rule.do}' {'at any time' if not rule.when.spans else rule.when.text}."
@@ -110,6 +112,8 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
             yield f"No rule does '{name}'."
     if card and card.unknown.false_accept != decide.false_accept and door.opening:
         yield f"The model's threshold was chosen for {percent(card.unknown.false_accept)}; this door asks for {percent(decide.false_accept)}."
+    if settings.events is not None:
+        yield f"Every row of the journal is told to {settings.events.target}, in order, and later where the broker was away."
     spoof = f" Photos or screens held up to the camera: {card.spoof}." if card else ""
     yield f"Everything is written to {settings.journal.path} before anything moves.{spoof}"
     yield from _journal(door)
@@ -129,3 +133,23 @@ def _journal(door: Door) -> Iterator[str]:
         yield f"The journal's newest row is made known at {head} at most once a second: rows cut off its end, or written anew, are found."
     else:
         yield "Rows changed or taken out of the middle are found; with no [journal] head, nobody would notice if the latest were cut off."
+
+
+def _looking(door: Door) -> Iterator[str]:
+    """Say which part of the frame is looked at, when the model sleeps, and which frames are never judged."""
+    sensor = door.settings.sensor
+    limits = sensor.quality
+    if sensor.region != "card":
+        left, top, width, height = map(percent, sensor.region)
+        yield f"Only a part of the frame is looked at: {width} by {height} of it, {left} from the left and {top} from the top."
+    if sensor.motion or (sensor.motion is None and sensor.source.startswith(tuple(f"{scheme}:" for scheme in VIDEO))):
+        yield "The model sleeps while nothing moves, and for ten seconds after it did it stays awake."
+    asked = [
+        *([f"darker than {limits.min_light:g}"] if limits.min_light else []),
+        *([f"less sharp than {limits.min_sharpness:g}"] if limits.min_sharpness else []),
+        *([f"more than {percent(limits.max_overexposed)} white"] if limits.max_overexposed < 1 else []),
+        *([f"with more than {limits.max_subjects} in it"] if limits.max_subjects else []),
+        *([f"of somebody who fills less than {percent(limits.min_subject)} of it"] if limits.min_subject else []),
+    ]
+    if asked:
+        yield f"A frame counts for nobody when it is {', '.join(asked)}."

@@ -98,11 +98,12 @@ class Switchboard:
         lines = ((name, line.due, line) for name, line in self.lines.items())
         return tuple((name, due - now) for name, due, line in lines if due is not None and not line.failing and line.since <= now < due)
 
-    def watch(self, clock: Clock, report: Callable[[str], None]) -> None:
-        """End pulses from a thread of their own, on `clock`, until `close`."""
+    def watch(self, clock: Clock, report: Callable[[str], None], moved: Callable[[], None] = lambda: None) -> None:
+        """End pulses from a thread of their own, on `clock`, until `close`; `moved` is called at each of its turns."""
 
         def beat() -> None:
             while not self._stop.wait(BEAT):
+                moved()
                 for problem in self.tick(clock.monotonic(), clock.wall()):
                     report(problem)
 

@@ -16,13 +16,15 @@ import numpy as np
 
 from peephole.base.errors import ActuatorError, JournalError, PeepholeError, PhotoError
 from peephole.base.evidence import measure
-from peephole.base.records import Decision, Evidence, Frame, Prediction, Verdict
+from peephole.base.records import Decision, Evidence, Prediction, Verdict
 from peephole.gateway.arming import Armed
+from peephole.gateway.beats import Beats
 from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
 from peephole.gateway.journal import Journal, Record, Remark
 from peephole.gateway.oneline import one_line
 from peephole.gateway.policy import UNKNOWN, Ended, Glance, Policy, Reaction, State, finish, step, tick
+from peephole.gateway.quality import poor, unfit
 from peephole.gateway.sensors import Capture, Idle, Sensor
 from peephole.gateway.switchboard import Switchboard
 
@@ -111,9 +113,10 @@ class Watch:
         journal: Journal,
         clock: Clock,
         witnesses: Sequence[Witness] = (),
+        beats: Beats | None = None,
         tell: Callable[[Record], None] | None,
     ) -> None:
-        self._witnesses = list(witnesses)
+        self._witnesses, self._beats = list(witnesses), beats or Beats(clock)
         self._door, self._predict, self._armed, self._sensor = door, predict, armed, sensor
         self._board, self._journal, self._clock, self._tell = board, journal, clock, tell
         self._policy: Policy = door.policy()
@@ -139,7 +142,7 @@ class Watch:
             self._make_safe()
             self._remark("start", self._door.settings.gate.model, "; ".join((self._armed.sentence, *self._unended(), *self._notes)), must=True)
             if not self._sensor.recorded:
-                self._board.watch(self._clock, self._controller_fault)
+                self._board.watch(self._clock, self._controller_fault, self._beats.of("the release of pulses"))
             for item in self._sensor.captures(stop):
                 self._take(item)
                 self._witnessed(lambda witness: witness.passed(self._time, self._wall))
@@ -195,7 +198,8 @@ class Watch:
         """Return what keeps a frame from being judged, or the model's answer."""
         if item.frame is None:
             return item.problem or "there is no picture", None
-        problem = poor(item.frame, self._door.settings.sensor.quality.min_light, self._door.settings.sensor.quality.min_sharpness)
+        limits = self._door.settings.sensor.quality
+        problem = poor(item.frame.quality, min_light=limits.min_light, min_sharpness=limits.min_sharpness, max_overexposed=limits.max_overexposed)
         if problem:
             return problem, None
         try:
@@ -208,7 +212,7 @@ class Watch:
             return f"the model failed: {_plain(error)}", None
         if not self._sensor.recorded and self._clock.monotonic() - item.time > STALE:
             return f"it was {self._clock.monotonic() - item.time:.1f} s old when it was judged", prediction
-        return "", prediction
+        return unfit(prediction, max_subjects=limits.max_subjects, min_subject=limits.min_subject), prediction
 
     def _happen(self, reaction: Reaction, truth: str | None = None) -> None:
         """Carry out what the policy says, in order; `truth` belongs to the visit that is going on afterwards."""
@@ -322,15 +326,6 @@ class Watch:
             tuple(self._outcomes),
             self._notes,
         )
-
-
-def poor(frame: Frame, min_light: float, min_sharpness: float) -> str:
-    """Say why a frame is too poor to be judged, or nothing; a figure that is no number is too poor."""
-    if not frame.quality.light >= min_light:
-        return f"too dark: light {frame.quality.light:.2f}, at least {min_light:.2f} is asked"
-    if not frame.quality.sharpness >= min_sharpness:
-        return f"too blurred: sharpness {frame.quality.sharpness:.3g}, at least {min_sharpness:.3g} is asked"
-    return ""
 
 
 def _plain(error: BaseException) -> str:
