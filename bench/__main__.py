@@ -8,7 +8,26 @@ import traceback
 from rich.console import Console
 from rich.table import Table
 
-from bench import augment, batch1, budget, cats_dogs, claims, doubt, drawings, faces, few, footprint, mnist, near, report, scale, speed, wallpaper, xo
+from bench import (
+    augment,
+    batch1,
+    budget,
+    cats_dogs,
+    claims,
+    doubt,
+    drawings,
+    faces,
+    few,
+    footprint,
+    gate,
+    mnist,
+    near,
+    report,
+    scale,
+    speed,
+    wallpaper,
+    xo,
+)
 from bench.photos import DATA
 from bench.quiet import Others
 from bench.report import Row
@@ -17,6 +36,7 @@ from bench.report import Row
 SCRIPTS = {
     "footprint": footprint.run,
     "batch1": batch1.run,
+    "gate": gate.run,
     "augment": augment.run,
     "speed": speed.run,
     "scale": scale.run,
