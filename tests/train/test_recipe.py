@@ -99,17 +99,16 @@ def test_a_team_is_asked_for_and_never_of_pretrained_networks():
     assert unused(team, Options(members=4)) is None
 
 
-def test_glances_are_asked_for_and_never_of_photos_of_things():
-    """One look unless asked; strokes takes them where it is trained on; with frozen features or maps the user is told."""
+def test_glances_are_asked_for_and_never_of_pretrained_networks():
+    """One look unless asked; it does not choose the network; where it changes nothing, or takes the maps' place, the user is told."""
     asked = Options(glances=True)
-    assert not derive(DIGITS, Options()).glances
-    assert (
-        derive(DIGITS, asked).glances and "asked at five places" in derive(DIGITS, asked).sentence() and unused(derive(DIGITS, asked), asked) is None
-    )
-    assert derive(DRAWINGS, replace(asked, network="strokes", fit="finetune")).glances
-    for facts, idle in ((DRAWINGS, replace(asked, network="strokes", fit="frozen")), (PHOTOS, replace(asked, fit="finetune"))):
+    assert not derive(DIGITS, Options()).glances and derive(DIGITS, asked).glances
+    assert "asked at five places" in derive(DIGITS, asked).sentence() and unused(derive(DIGITS, asked), asked) is None
+    for facts, fit in ((DRAWINGS, "frozen"), (DRAWINGS, "finetune"), (PHOTOS, "finetune")):
+        idle = replace(asked, fit=fit)
         recipe = derive(facts, idle)
-        assert not recipe.glances and "does not have glances" in unused(recipe, idle)
+        assert recipe.network == derive(facts, Options(fit=fit)).network and not recipe.glances
+        assert "does not have glances" in unused(recipe, idle)
     both = replace(asked, embedding="maps")
     assert derive(DIGITS, both).embedding == "hidden" and "maps before a hidden layer" in unused(derive(DIGITS, both), both)
 

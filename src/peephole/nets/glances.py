@@ -1,8 +1,8 @@
 """Glances: a network that looks at one photo several times, as it lies and moved a little to each side, and answers with the mean.
 
-Max pooling makes an answer depend on which pixel a stroke begins at; from few examples a network does not learn to look past that, and the
-mean of several places does (test-time augmentation; Krizhevsky et al. 2012 took five crops). What is learned stays one network: the
-glances share its weights, and the file holds them once.
+What a convolution and a pooling say depends on where between the pixels a thing lies, and a network that learned from few examples may say it
+less surely at some places than at others (Krizhevsky et al. 2012 averaged five crops and their mirror images for the same reason). The
+glances share their weights, and the file holds them once.
 """
 
 import copy

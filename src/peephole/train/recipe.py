@@ -80,7 +80,7 @@ class Options:
     `network`: auto, plain, vgg, inception, resnet, strokes, lite0 or lite2; `plain` are the numbers of plain, `deep` those of vgg, inception and
     resnet; `fit`: auto, frozen or finetune (strokes, lite0, lite2); `features`, of frozen lite0 and lite2: auto, whole, whitened or places
     (nets/lite.py). `members` (not of strokes, lite0 and lite2): how many networks of one drawing learn side by side and answer together.
-    `glances` (not of frozen features, lite0 and lite2): the answer is the mean of five looks at a photo, four of them moved a little.
+    `glances` (not of strokes, lite0 and lite2 either): the answer is the mean of five looks at a photo, four of them moved a little.
     `embedding`: auto, hidden or maps: what plain and vgg compare with the known examples, their hidden layer or the maps before it. `augment`
     replaces the derived augmentation, `vary` changes only the strengths it names.
     """
@@ -310,7 +310,7 @@ def derive(facts: Facts, options: Options) -> Recipe:
         plain=options.plain,
         deep=deep,
         members=(options.members or 1) if fit == "train" else 1,
-        glances=options.glances and fit != "frozen" and network not in LITES,
+        glances=options.glances and fit == "train",
         embedding=_embedding(options, network),
         augment=_augment(facts, options, network, fit),
         features=options.features if fit == "frozen" and network in LITES else "whole",  # type: ignore[arg-type]  # the word was checked
