@@ -60,6 +60,7 @@ def test_a_team_and_its_maps_are_told_in_korean():
     """Several networks that answer together; known examples that are compared by their maps."""
     facts = Facts(60, 3, 20, 28, 28, colour=False, drawing=True)
     assert "4개를 나란히" in korean("recipe", derive(facts, Options(network="plain", steps=300, members=4)).sentence())
+    assert "다섯 자리" in korean("recipe", derive(facts, Options(network="plain", steps=300, members=4, glances=True)).sentence())
     assert "특징 맵으로 비교" in korean("recipe", derive(facts, Options(network="plain", steps=300, embedding="maps")).sentence())
 
 

@@ -1,6 +1,7 @@
 """vgg, inception, resnet as files: the same answers, readable names, costs by hand, and a report of every layer."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,21 @@ def test_a_team_from_drawings_to_a_report(tmp_path):
     assert next(layer for layer in found if layer.name == "team_concat").shape == (12,)
     page = render(explain(load(built.path), next((photos / "X").iterdir())))
     assert all(f">{name}<" in page for name in wanted)
+
+
+def test_glances_from_drawings_to_a_report(tmp_path):
+    """Five ways side by side that are added up: the file answers as the network (else `build` raises), and holds the weights once."""
+    photos, small = folder(tmp_path / "photos", 20), Plain((4,), hidden=50)
+    how = Options(network="plain", steps=4, threads=1, size=(16, 16), plain=small)
+    once = build(photos, tmp_path / "once.onnx", how)
+    built = build(photos, tmp_path / "glances.onnx", replace(how, glances=True))
+    assert built.path.stat().st_size < 1.25 * once.path.stat().st_size, "the weights of five looks are the same"
+    found = {layer.name: layer for layer in built.model.card.layers}
+    assert found["glances_sum"].shape == (50,) and {f"glances_{way}_conv1" for way in ("still", "left", "right", "up", "down")} < set(found)
+    assert "asked at five places of the photo" in built.model.card.training.sentence
+    page = render(explain(load(built.path), next((photos / "X").iterdir())))
+    assert all(f">{name}<" in page for name in found if not name.startswith("normalise"))
+    assert "5 ways lead side by side" in page
 
 
 def test_known_examples_compared_by_their_maps(tmp_path):

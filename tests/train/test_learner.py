@@ -9,6 +9,7 @@ from toys import PLAN, recipe
 
 from drawings import photo_set
 from peephole.base.watch import Watcher
+from peephole.nets.blocks import fold_batch_norm
 from peephole.train.augment import Augment
 from peephole.train.forms import last_layer
 from peephole.train.learner import Frozen, Scratch, learner_for
@@ -70,6 +71,16 @@ def test_a_team_is_one_network_in_the_end():
     assert fitted.network.embedding_of == "team" and not fitted.network.training
     logits, embedding = learner.learn(EVERYTHING, PHOTOS.labels, 1.0).answers(EVERYTHING[:4])
     assert logits.shape == (4, len(PHOTOS.names)) and embedding.shape[1] == 3 * PLAN.hidden
+
+
+def test_glances_change_the_answer_and_not_what_is_learned():
+    """The weights are those of the recipe without; the file's network and what is held out in turn answer as five looks do."""
+    one, five = (Scratch(PHOTOS, drawn(steps=30, glances=glances), EVERYTHING) for glances in (False, True))
+    plain, glances = (learner.finish(EVERYTHING, np.empty(0, np.int64), None, None).network for learner in (one, five))
+    torch.testing.assert_close(glances.body.glances.still.conv1.weight, fold_batch_norm(plain).body.conv1.weight)
+    wanted = answers_of(glances, PHOTOS.images, EVERYTHING)[0]
+    assert np.abs(wanted - answers_of(plain, PHOTOS.images, EVERYTHING)[0]).max() > 0.001
+    np.testing.assert_allclose(five.learn(EVERYTHING, PHOTOS.labels, 1.0).answers(EVERYTHING)[0], wanted, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -110,6 +110,20 @@ def test_a_team_is_asked_for_and_never_of_pretrained_networks():
     assert unused(team, Options(members=4)) is None
 
 
+def test_glances_are_asked_for_and_never_of_pretrained_networks():
+    """One look unless asked; it does not choose the network; where it changes nothing, or takes the maps' place, the user is told."""
+    asked = Options(glances=True)
+    assert not derive(DIGITS, Options()).glances and derive(DIGITS, asked).glances
+    assert "asked at five places" in derive(DIGITS, asked).sentence() and unused(derive(DIGITS, asked), asked) is None
+    for facts, fit in ((DRAWINGS, "frozen"), (DRAWINGS, "finetune"), (PHOTOS, "finetune")):
+        idle = replace(asked, fit=fit)
+        recipe = derive(facts, idle)
+        assert recipe.network == derive(facts, Options(fit=fit)).network and not recipe.glances
+        assert "does not have glances" in unused(recipe, idle)
+    both = replace(asked, embedding="maps")
+    assert derive(DIGITS, both).embedding == "hidden" and "maps before a hidden layer" in unused(derive(DIGITS, both), both)
+
+
 def test_the_maps_can_be_the_embedding_where_a_hidden_layer_follows_them():
     """Asked for, of one plain or vgg; elsewhere the user is told."""
     asked = Options(embedding="maps")

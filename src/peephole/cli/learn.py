@@ -103,6 +103,9 @@ def train(
     weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay.")] = None,
     batch: Annotated[int | None, typer.Option(help="Examples per step.")] = None,
     members: Annotated[int | None, typer.Option(help="Networks trained from nothing side by side that answer together (1).")] = None,
+    glances: Annotated[
+        bool, typer.Option("--glances", help="Answer with the mean of five looks at a photo, four moved by a pixel in 28: five times the work.")
+    ] = False,
     embedding: Annotated[
         str, typer.Option(help="What plain and vgg compare with the known examples: hidden (told from others of their kind), maps (of any), auto.")
     ] = "auto",

@@ -108,7 +108,7 @@ def _readable(name: str) -> str:
     parts = [p for p in name.strip("/").split("/") if p not in ("network", "body")]
     *scope, op = parts
     if len(scope) >= 1 and scope[0] not in ("normalise", "familiarity") and not re.search(r"_\d+$", op):
-        return "_".join([*scope, op.lower()] if op in ("Add", "Concat") else scope)
+        return "_".join([*scope, op.lower()] if op in ("Add", "Concat", "Sum") else scope)
     return "_".join([*scope, op]).lower()
 
 

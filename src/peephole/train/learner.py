@@ -17,6 +17,7 @@ from peephole.base.watch import Watcher
 from peephole.data.dataset import PhotoSet
 from peephole.decide.familiarity import centre_of
 from peephole.nets.blocks import Network, Shape
+from peephole.nets.glances import glancing
 from peephole.nets.lite import FORMS, LITES, MEAN, STD, Form, both, lite
 from peephole.nets.networks import draw
 from peephole.nets.team import Team, joined
@@ -125,6 +126,11 @@ class Scratch:
                 member.embedding_of = "flatten"
         return Team(members) if len(members) > 1 else members[0]
 
+    def _answering(self, trained: Network) -> Network:
+        """Return what answers for a trained network: a team as one, and with as many glances as the recipe takes."""
+        one = joined(trained)
+        return glancing(one, Shape(self.recipe.channels, self.recipe.height, self.recipe.width)) if self.recipe.glances else one
+
     def _begun(self, indices: np.ndarray, labels: np.ndarray, seed: int) -> Network:
         """Return a network for the labels (N,) of some photos: with practised weights, each label's last weights point to the mean of its photos.
 
@@ -167,7 +173,7 @@ class Scratch:
         steps = max(LEAST_STEPS // 2, round(self.recipe.steps * share))
         recipe = replace(self.recipe, steps=steps, seed=self.recipe.seed if seed is None else seed)
         network = self._begun(indices, labels, recipe.seed)
-        return _Answering(joined(fit(network, self._examples(indices, labels), recipe).network), self.photos.images)
+        return _Answering(self._answering(fit(network, self._examples(indices, labels), recipe).network), self.photos.images)
 
     def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
         """Train the network to export."""
@@ -176,7 +182,7 @@ class Scratch:
         network = self._begun(indices, labels, self.recipe.seed)
         fitted = fit(network, self._examples(indices, labels), self.recipe, looked, watch=watch, kept=kept)
         self.recipe = fitted.recipe
-        return replace(fitted, network=joined(fitted.network))
+        return replace(fitted, network=self._answering(fitted.network))
 
 
 @dataclass(frozen=True, eq=False)

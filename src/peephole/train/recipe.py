@@ -38,6 +38,7 @@ KINDS: tuple[tuple[str, type, str, str], ...] = (
     ("threads", Integral, "a whole number", "threads=2"),
     ("batch", Integral, "a whole number", "batch=64"),
     ("members", Integral, "a whole number", "members=4"),
+    ("glances", bool, "True or False", "glances=True"),
     ("learning_rate", Real, "a number", "learning_rate=0.003"),
     ("label_smoothing", Real, "a number", "label_smoothing=0.1"),
     ("weight_decay", Real, "a number", "weight_decay=0.01"),
@@ -79,6 +80,7 @@ class Options:
     `network`: auto, plain, vgg, inception, resnet, strokes, lite0 or lite2; `plain` are the numbers of plain, `deep` those of vgg, inception and
     resnet; `fit`: auto, frozen or finetune (strokes, lite0, lite2); `features`, of frozen lite0 and lite2: auto, whole, whitened or places
     (nets/lite.py). `members` (not of strokes, lite0 and lite2): how many networks of one drawing learn side by side and answer together.
+    `glances` (not of strokes, lite0 and lite2 either): the answer is the mean of five looks at a photo, four of them moved a little.
     `embedding`: auto, hidden or maps: what plain and vgg compare with the known examples, their hidden layer or the maps before it. `augment`
     replaces the derived augmentation, `vary` changes only the strengths it names.
     """
@@ -93,6 +95,7 @@ class Options:
     threads: int = 0
     batch: int | None = None
     members: int | None = None
+    glances: bool = False
     embedding: str = "auto"
     learning_rate: float | None = None
     label_smoothing: float | None = None
@@ -174,6 +177,7 @@ class Recipe:
     plain: Plain = field(default_factory=Plain)
     deep: Settled | None = None
     members: int = 1
+    glances: bool = False
     embedding: Embedding = "hidden"
     augment: Augment = field(default_factory=Augment)
 
@@ -192,6 +196,7 @@ class Recipe:
         fitting = f"as many steps of {self.batch} as fit into {self.seconds:.{int(self.seconds < 10)}f} s"
         steps = f"{self.steps} steps of {self.batch}" if self.steps else fitting
         what += ", known examples compared by their maps" * (self.embedding == "maps")
+        what += ", asked at five places of the photo" * self.glances
         how = f"{steps}, learning rate {self.learning_rate:g}" if self.fit != "frozen" else "no step through the network"
         return f"{what}, at {self.height}x{self.width}x{self.channels}, {how}, varied by {self.augment.sentence()}; seed {self.seed}"
 
@@ -285,7 +290,8 @@ def _fit(facts: Facts, options: Options, network: str) -> Fit:
 
 def _embedding(options: Options, network: str) -> Embedding:
     """By itself the hidden layer: it tells strangers of the same kind apart (other digits), the maps those of another (docs/log.md)."""
-    return "maps" if options.embedding == "maps" and network in HIDDEN and (options.members or 1) == 1 else "hidden"
+    able = network in HIDDEN and (options.members or 1) == 1 and not options.glances
+    return "maps" if options.embedding == "maps" and able else "hidden"
 
 
 def _rate(network: str, fit: Fit, deep: Settled | None) -> float:
@@ -318,6 +324,7 @@ def derive(facts: Facts, options: Options) -> Recipe:
         plain=options.plain,
         deep=deep,
         members=(options.members or 1) if fit == "train" else 1,
+        glances=options.glances and fit == "train",
         embedding=_embedding(options, network),
         augment=_augment(facts, options, network, fit),
         features=options.features if fit == "frozen" and network in LITES else "whole",  # type: ignore[arg-type]  # the word was checked
@@ -337,5 +344,6 @@ def unused(recipe: Recipe, options: Options) -> str | None:
     idle = sorted(name.replace("_", "-") for name in (typed | deep) - has)
     idle += ["maps before a hidden layer"] if options.embedding == "maps" and recipe.embedding != "maps" else []
     idle += ["members"] if (options.members or 1) > recipe.members else []
+    idle += ["glances"] if options.glances and not recipe.glances else []
     who = f"a team of {recipe.members} times {recipe.network}" if recipe.members > 1 else recipe.network
     return f"{who} does not have {', '.join(idle)}: what was given changes nothing (--network names another)" if idle else None
