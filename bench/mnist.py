@@ -22,6 +22,8 @@ from peephole.train.recipe import Options
 
 SEEDS = (1, 2, 3)
 LAB_11 = Plain(filters=(32, 64, 128), kernel=3, pool=2, hidden=625)
+# The same file but for its weights and five places that it looks at: batch norm is folded away (docs/log.md, all of MNIST).
+BEST = Options(network="plain", plain=replace(LAB_11, norm="batch"), batch=256, learning_rate=5e-3, glances=True, seconds=60)
 # A quarter of lab-11's multiplications: in 4 s it meets every training photo about once. `build` gives 85 % of the seconds to the network.
 SHORT = Options(network="plain", plain=Plain(filters=(16, 32, 64), hidden=256, norm="batch"), seconds=4.6, learning_rate=1e-2)
 
@@ -51,15 +53,17 @@ def trained(root: Path, seed: int, options: Options) -> tuple[float, float, floa
 def run(quick: bool) -> list[Row]:
     seeds = SEEDS[: 1 if quick else None]
     full = Options(network="plain", plain=LAB_11, seconds=2 if quick else 60)
-    short = replace(SHORT, seconds=1) if quick else SHORT
+    best, short = (replace(options, seconds=2) if quick else options for options in (BEST, SHORT))
     with TemporaryDirectory() as temporary:
         root = Path(temporary) / "mnist"
         unpack(root, 60 if quick else 100_000)
         accuracy, training, whole = zip(*(trained(root, seed, full) for seed in seeds), strict=True)
+        accuracy_best, training_best, _ = zip(*(trained(root, seed, best) for seed in seeds), strict=True)
         accuracy_short, training_short, _ = zip(*(trained(root, seed, short) for seed in seeds), strict=True)
     return [
         Row("MNIST, lab-11, all training photos: accuracy on the test photos", accuracy, "%", "seeds", "mean", least=99.4),
-        Row("MNIST, one network, all training photos: accuracy on the test photos (lab-11 as above)", accuracy, "%", "seeds", "mean", least=99.6),
+        Row("MNIST, one network, batch norm, five glances: accuracy on the test photos", accuracy_best, "%", "seeds", "mean", least=99.6),
+        Row("MNIST, one network, batch norm, five glances: training, the slowest seed", training_best, "s", "seeds", "worst", most=60),
         Row("MNIST, lab-11: training the network, the slowest seed", training, "s", "seeds", "worst", most=60),
         Row("MNIST, lab-11: from 70,000 files to the model file, reading, judging and exporting included", whole, "s", "seeds", "mean"),
         Row("MNIST, a small network, 4 s: accuracy on the test photos", accuracy_short, "%", "seeds", "mean", least=99.0),
