@@ -84,7 +84,7 @@ def test_every_byte_counts(model, keys):
 
 def test_a_broken_signature_is_refused(model, keys):
     """Absent, empty, too long, a folder, a pipe, noise: a sentence each, and nobody waits for a pipe."""
-    private, public = keys
+    _, public = keys
     with pytest.raises(NotSigned, match=r"has no signature door\.onnx\.sig") as caught:
         signature_of(model)
     assert "peephole sign door.onnx" in caught.value.hint
@@ -105,7 +105,7 @@ def test_a_broken_signature_is_refused(model, keys):
         signature_of(model)
 
 
-def test_two_signatures_while_a_model_is_exchanged(model, keys, tmp_path):
+def test_two_signatures_while_a_model_is_exchanged(model, keys):
     """A file of two signatures fits the old file and the new one, and returns the one that fits."""
     private, public = keys
     old = (sign(model, private)).read_bytes()

@@ -54,6 +54,9 @@ username = "front-door"
 password = {file = "broker.secret"}
 [journal]
 path = "journal.db"
+[models]
+key = "door.pub"
+shadow = "new.onnx"
 """
 VALUES = tomllib.loads(WHOLE)
 
@@ -190,6 +193,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("journal.path", 3, "journal.path"),
     ("journal.pictures", {"days": 14}, "pictures is not supported yet"),
     ("journal.head", "mqtt://home/head", "head is not supported yet"),
+    ("models", "new.onnx", "models"),
+    ("models.key", "", "models.key"),
+    ("models.key", True, "models.key"),
+    ("models.shadow", "", "models.shadow"),
+    ("models.shadow", ["new.onnx"], "models.shadow"),
 ]
 
 
@@ -226,6 +234,8 @@ def test_every_key_was_tried() -> None:
         "action.open.puls",
         "broker.usernam",
         "journal.pth",
+        "models.shadwo",
+        "models.kye",
         "gaet",
         "sensor.quality.min_ligth",
     ],

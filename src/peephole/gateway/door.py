@@ -1,7 +1,7 @@
 """A door: the settings of a DOOR.toml with the folder that they start from, and what follows from them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from peephole.base.errors import SettingsError, did_you_mean
@@ -30,6 +30,22 @@ class Door:
     def model(self) -> Path:
         """The model file."""
         return self.folder / self.settings.gate.model
+
+    @property
+    def key(self) -> Path | None:
+        """The public key that every model file must be signed by, where there is one."""
+        return None if self.settings.models.key is None else self.folder / self.settings.models.key
+
+    @property
+    def shadow(self) -> Path | None:
+        """The model file that looks on, where there is one."""
+        return None if self.settings.models.shadow is None else self.folder / self.settings.models.shadow
+
+    def with_model(self, model: Path) -> "Door":
+        """Return the same door with another model file and no shadow."""
+        settings = self.settings
+        gate, models = settings.gate.model_copy(update={"model": str(model)}), settings.models.model_copy(update={"shadow": None})
+        return replace(self, settings=settings.model_copy(update={"gate": gate, "models": models}))
 
     @property
     def journal(self) -> Path:

@@ -3,12 +3,14 @@
 A peer of the real predictor: tests, examples and users call it in the same way.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from peephole.base.card import Card, Input, Parity, Resize, Training, Unknown
 from peephole.base.errors import InputError
+from peephole.base.modelfile import ModelFile
 from peephole.base.records import Evidence, Neighbour, Prediction
 
 __all__ = ["ColourPredictor", "card_for"]
@@ -27,6 +29,7 @@ class ColourPredictor:
         self._left = breaks_after
         self.card = card_for(self._colours, evidence)
         self.labels = self.card.labels
+        self.model = ModelFile("colour", self.card, hashlib.sha256(repr(self._colours).encode()).hexdigest(), b"")
 
     def predict(self, pixels: np.ndarray) -> Prediction:
         """Answer for uint8 pixels (H, W, C); raises InputError once it is to break."""
@@ -51,6 +54,10 @@ class ColourPredictor:
             accepted=accepted,
             threshold=THRESHOLD,
         )
+
+    def answers(self, inputs: np.ndarray) -> list[Prediction]:
+        """Answer for several pictures, uint8 (N, H, W, C)."""
+        return [self.predict(pixels) for pixels in inputs]
 
     def follow(self, frame: np.ndarray) -> Prediction:
         """Answer for the next frame as `predict` does: it knows no scene that could change."""

@@ -10,7 +10,7 @@ from peephole.base.evidence import percent
 from peephole.data.region import require_ready
 from peephole.gateway.arming import arm
 from peephole.gateway.door import Door
-from peephole.gateway.keys import opens
+from peephole.gateway.keys import Models, opens
 from peephole.gateway.policy import UNKNOWN
 from peephole.gateway.reasons import count
 
@@ -86,6 +86,13 @@ def _region(given: Input) -> str:
     return f"{given.region.how} ({found[given.region.how]}, made {wide}x{high} pixels, {FITS[given.resize.fit]})"
 
 
+def _models(models: Models) -> Iterator[str]:
+    if models.key:
+        yield f"Only model files that {models.key} signed are run."
+    if models.shadow:
+        yield f"A shadow, {models.shadow}, is shown the same frames; the journal says where it would have acted otherwise, and it moves nothing."
+
+
 def _sentences(door: Door, card: Card | None) -> Iterator[str]:
     settings, decide = door.settings, door.settings.decide
     knows = f", which knows {', '.join(card.labels)}" if card else ""
@@ -110,5 +117,6 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
             yield f"No rule does '{name}'."
     if card and card.unknown.false_accept != decide.false_accept and door.opening:
         yield f"The model's threshold was chosen for {percent(card.unknown.false_accept)}; this door asks for {percent(decide.false_accept)}."
+    yield from _models(settings.models)
     spoof = f" Photos or screens held up to the camera: {card.spoof}." if card else ""
     yield f"Everything is written to {settings.journal.path} before anything moves.{spoof}"
