@@ -27,13 +27,14 @@ def run(
     clock: Clock | None = None,
     stop: threading.Event | None = None,
     witnesses: Sequence[Witness] = (),
+    notes: Sequence[str] = (),
     tell: Callable[[Record], None] | None = None,
 ) -> Summary:
     """Run the gate until its sensor ends or `stop` is set, and return what it did.
 
     A recording that ends lets an opening finish its pulse; `stop` and faults end it at once, and the journal says so.
     `predict` takes uint8 pixels (H, W, C); `card` is its model's. Parts that are not given are opened as the settings say, and
-    closed again. `witnesses` look on;
+    closed again. `witnesses` look on; `notes` are written down at the start;
     `tell` hears each decision, visit and remark. Raises NotArmed, SettingsError, MissingExtra, SensorError or JournalError before
     anything opens; whatever is raised later, every controller was put into its safe state first.
     """
@@ -45,7 +46,7 @@ def run(
     source = sensor or open_sensor(door.settings.sensor.source, door.folder, clock)
     book = journal or Journal(door.journal, door.settings.gate.name)
     board = switchboard or open_switchboard(door)
-    watch = Watch(door, predict, armed, sensor=source, board=board, journal=book, clock=clock, witnesses=witnesses, tell=tell)
+    watch = Watch(door, predict, armed, sensor=source, board=board, journal=book, clock=clock, witnesses=witnesses, notes=notes, tell=tell)
     try:
         return watch.run(stop)
     finally:

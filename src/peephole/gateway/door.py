@@ -41,11 +41,10 @@ class Door:
         """The model file that looks on, where there is one."""
         return None if self.settings.models.shadow is None else self.folder / self.settings.models.shadow
 
-    def with_model(self, model: Path) -> "Door":
-        """Return the same door with another model file and no shadow."""
-        settings = self.settings
-        gate, models = settings.gate.model_copy(update={"model": str(model)}), settings.models.model_copy(update={"shadow": None})
-        return replace(self, settings=settings.model_copy(update={"gate": gate, "models": models}))
+    def with_model(self, name: str) -> "Door":
+        """Return the same door with another model file, named as DOOR.toml would name it."""
+        gate = self.settings.gate.model_copy(update={"model": name})
+        return replace(self, settings=self.settings.model_copy(update={"gate": gate}))
 
     @property
     def journal(self) -> Path:

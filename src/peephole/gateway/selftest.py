@@ -24,7 +24,7 @@ from peephole.gateway.reasons import plural
 if TYPE_CHECKING:
     from peephole.base.signature import Signer
 
-__all__ = ["Fit", "examine", "signer_of"]
+__all__ = ["Fit", "answers", "examine", "signer_of"]
 
 PROBES = 4  # a Pi needs a tenth of a second for each with the largest network
 SAME = 1e-4  # how far the answers for one picture alone and among others may lie apart
@@ -70,7 +70,7 @@ def examine(door: Door, path: Path) -> Fit:
     passed.append(("labels", "it knows everybody whom the rules name"))
     require_ready(found.card.input.region)
     passed.append(("region", f"{found.card.input.region.how}: what it needs is here"))
-    passed.append(("answers", _answers(path, found, door)))
+    passed.append(("answers", answers(path, found, door)))
     settings = door.settings
     armed = arm(found.card.evidence, settings.decide.false_accept, settings.gate.low_risk, door.opening)
     passed.append(("arming", armed.sentence))
@@ -90,8 +90,8 @@ def _signature(path: Path, found: Predictor, signer: "Signer | None") -> bytes:
     return fits
 
 
-def _answers(path: Path, found: Predictor, door: Door) -> str:
-    """Ask about pictures that need no photo, and say what came of it."""
+def answers(path: Path, found: Predictor, door: Door) -> str:
+    """Ask a model about pictures that need no photo, and say what came of it; raises ModelFileError when an answer may not be trusted."""
     pictures = probes(found.card.input.shape[1:], PROBES)
     together = found.answers(pictures)
     alone = [answer for picture in pictures for answer in found.answers(picture[None])]

@@ -10,8 +10,10 @@ from pathlib import Path
 from peephole.base.disk import DISK, Disk
 from peephole.base.errors import InputError, ModelFileError, OutputError, PeepholeError
 from peephole.base.files import write_atomic
+from peephole.gateway.complaint import Complaint
 from peephole.gateway.door import Door
 from peephole.gateway.selftest import Fit, examine
+from peephole.gateway.watch import Witness
 
 __all__ = ["Chosen", "Pair", "Swapped", "choose", "exchange", "last_good", "promote", "rollback", "undone"]
 
@@ -42,6 +44,16 @@ class Chosen:
     door: Door
     fit: Fit
     complaint: ModelFileError | None
+
+    @property
+    def complaints(self) -> tuple[Witness, ...]:
+        """Who says so in the journal, as a fault, as soon as the watch has begun."""
+        return () if self.complaint is None else (Complaint("model", self.complaint),)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the journal's start says of the model: which bytes they are, and who signed them."""
+        return (f"the model is {self.fit.named}", *(what for name, what in self.fit.passed if name == "signature"))
 
 
 def last_good(model: Path) -> Path:
@@ -130,7 +142,11 @@ def choose(door: Door) -> Chosen:
     except PeepholeError as error:
         raise type(wrong)(f"{wrong.what}; nor is the last good model fit: {error.what}", wrong.hint) from error
     told = f"{wrong.what}; so the last good model, {fit.named}, runs in its place"
-    return Chosen(door.with_model(kept), fit, ModelFileError(told, f"peephole gate rollback, or promote a model that is fit; {wrong.hint}"))
+    return Chosen(
+        door.with_model(str(Path(door.settings.gate.model).with_name(kept.name))),
+        fit,
+        ModelFileError(told, f"peephole gate rollback, or promote a model that is fit; {wrong.hint}"),
+    )
 
 
 def _read(path: Path, disk: Disk) -> bytes:

@@ -110,6 +110,7 @@ class Watch:
         journal: Journal,
         clock: Clock,
         witnesses: Sequence[Witness] = (),
+        notes: Sequence[str] = (),
         tell: Callable[[Record], None] | None,
     ) -> None:
         self._witnesses = list(witnesses)
@@ -129,7 +130,7 @@ class Watch:
             f"the recording has no dates, so the hours of {' and '.join(hours)} never hold in it; "
             "say when a folder's began: ?start=2026-11-02T08:00, or gate replay --start"
         )
-        self._notes = (*sensor.notes, *([undated] if hours and not sensor.dated else []))
+        self._notes = (*notes, *sensor.notes, *([undated] if hours and not sensor.dated else []))
 
     def run(self, stop: threading.Event) -> Summary:
         """Safe, watch, safe."""
