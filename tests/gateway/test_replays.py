@@ -19,9 +19,10 @@ from peephole.base.modelwrite import write
 from peephole.base.records import Decision
 from peephole.cli.gate import app
 from peephole.decide.predictor import load
+from peephole.gateway.differences import Acts, acts_of, difference_of
 from peephole.gateway.door import Door
 from peephole.gateway.fakes import ColourPredictor
-from peephole.gateway.replays import Acts, Night, acts_of, compare, difference_of, rehearse, with_rate, with_threshold
+from peephole.gateway.replays import Night, compare, rehearse, with_rate, with_threshold
 from peephole.gateway.sensors import replay_sensor
 
 LIVE = {"ana": (200, 30, 30), "junho": (30, 30, 200)}

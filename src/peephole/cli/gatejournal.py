@@ -21,7 +21,7 @@ __all__ = ["journal"]
 def journal(
     journal: Annotated[Path, typer.Argument(metavar="JOURNAL", help="A journal such as journal.db, or the DOOR.toml that names it.")],
     last: Annotated[int, typer.Option(min=1, help="How many of the latest rows.")] = 20,
-    kind: Annotated[str | None, typer.Option(help="start, decision, visit, frame, fault or stop.")] = None,
+    kind: Annotated[str | None, typer.Option(help="start, decision, visit, frame, fault, shadow or stop.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the latest rows of the journal, oldest first."""

@@ -10,6 +10,7 @@ from peephole.gateway.clock import Clock, SystemClock
 from peephole.gateway.door import Door
 from peephole.gateway.journal import Journal, Record
 from peephole.gateway.sensors import Sensor, open_sensor
+from peephole.gateway.shadow import shadows
 from peephole.gateway.switchboard import Switchboard, open_switchboard
 from peephole.gateway.watch import Outcome, Predict, Summary, Watch, Witness
 
@@ -46,6 +47,7 @@ def run(
     source = sensor or open_sensor(door.settings.sensor.source, door.folder, clock)
     book = journal or Journal(door.journal, door.settings.gate.name)
     board = switchboard or open_switchboard(door)
+    witnesses = (*witnesses, *(shadows(door, book) if journal is None else ()))
     watch = Watch(door, predict, armed, sensor=source, board=board, journal=book, clock=clock, witnesses=witnesses, notes=notes, tell=tell)
     try:
         return watch.run(stop)

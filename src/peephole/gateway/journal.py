@@ -18,7 +18,7 @@ from peephole.gateway.policy import CLOCK_IS_SET, Ended
 
 __all__ = ["KINDS", "Entry", "Journal", "Record", "Remark"]
 
-KINDS = ("start", "decision", "visit", "frame", "fault", "stop")
+KINDS = ("start", "decision", "visit", "frame", "fault", "shadow", "stop")
 FORMAT = "1"
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 SCHEMA = """
@@ -38,9 +38,9 @@ CREATE INDEX IF NOT EXISTS entry_kind ON entry (kind, number);
 
 @dataclass(frozen=True)
 class Remark:
-    """What is told beside decisions and visits: a start, a stop, a frame that was refused, a fault."""
+    """What is told beside decisions and visits: a start, a stop, a frame that was refused, a fault, what a shadow would have done."""
 
-    kind: Literal["start", "frame", "fault", "stop"]
+    kind: Literal["start", "frame", "fault", "shadow", "stop"]
     subject: str
     text: str
 

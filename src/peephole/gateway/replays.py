@@ -1,7 +1,6 @@
 """Recorded visits through two models or two settings: which door actions would have been others, and why; nothing moves."""
 
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,29 +8,15 @@ from peephole.base.errors import NotArmed, SettingsError
 from peephole.base.records import Decision
 from peephole.decide.predictor import Predictor
 from peephole.gateway.agent import Summary, run
+from peephole.gateway.differences import Acts, Difference, acts_of, difference_of
 from peephole.gateway.door import Door
 from peephole.gateway.journal import Journal, Record
-from peephole.gateway.keys import opens
 from peephole.gateway.policy import Ended
 from peephole.gateway.reasons import plural
 from peephole.gateway.sensors import Sensor
 from peephole.gateway.switchboard import rehearsal
 
-__all__ = ["Acts", "Comparison", "Difference", "Night", "acts_of", "compare", "difference_of", "rehearse", "with_rate", "with_threshold"]
-
-
-@dataclass(frozen=True)
-class Acts:
-    """What a visit made the door do: `done` are (action, label) in order, label None for a stranger; `reason` is that of its last decision."""
-
-    visit: str
-    done: tuple[tuple[str, str | None], ...]
-    reason: str
-
-    @property
-    def said(self) -> str:
-        """The actions in words; nothing is: shut."""
-        return ", ".join(f"{action} ({label or 'a stranger'})" for action, label in self.done) or "shut"
+__all__ = ["Comparison", "Night", "compare", "rehearse", "with_rate", "with_threshold"]
 
 
 @dataclass(frozen=True)
@@ -49,18 +34,6 @@ class Night:
             return (self.not_armed,)
         faults = (plural(self.summary.faults, "fault"),) if self.summary.faults else ()
         return (*self.summary.notes, self.summary.armed.sentence, *faults)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A visit that would go otherwise; `opened` for whom it would open and does not now, `shut` for whom it would no longer."""
-
-    visit: str
-    then: str
-    now: str
-    why: str
-    opened: bool
-    shut: bool
 
 
 @dataclass(frozen=True)
@@ -98,13 +71,6 @@ class _Scribe:
         elif isinstance(record, Ended):
             self.visits.append(acts_of(record.visit.id, self.decisions))
             self.decisions = []
-
-
-def acts_of(visit: str, decisions: Iterable[Decision]) -> Acts:
-    """Return what the decisions of a visit made the door do."""
-    decisions = list(decisions)
-    done = tuple((decision.action, decision.label) for decision in decisions if decision.action is not None)
-    return Acts(visit, done, decisions[-1].reason if decisions else "")
 
 
 def with_threshold(predictor: Predictor, threshold: float) -> Predictor:
@@ -154,18 +120,3 @@ def compare(named: tuple[str, str], nights: tuple[Night, Night]) -> Comparison:
 def _idle(other: Night, idle: Night) -> tuple[Acts, ...]:
     """Return the visits of one rehearsal with nothing done."""
     return tuple(Acts(acts.visit, (), idle.not_armed) for acts in other.visits) if idle.summary is None else ()
-
-
-def difference_of(then: Acts, now: Acts) -> Difference | None:
-    """Return how a visit would go otherwise, or None when it would go the same way."""
-    was, would = set(then.done), set(now.done)
-    if was == would:
-        return None
-    return Difference(
-        then.visit,
-        then.said,
-        now.said,
-        now.reason,
-        any(opens(action) for action, _ in would - was),
-        any(opens(action) for action, _ in was - would),
-    )
