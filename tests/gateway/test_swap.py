@@ -19,6 +19,7 @@ from peephole.base.modelwrite import write
 from peephole.base.signature import beside, keygen, public_key, require_signed, sign
 from peephole.gateway.door import Door, load_door
 from peephole.gateway.faultydisk import FaultyDisk, PowerCut
+from peephole.gateway.modelcheck import inspect_models
 from peephole.gateway.swap import Pair, choose, exchange, last_good, promote, rollback, undone
 
 DOOR = """
@@ -198,6 +199,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from peephole.base.disk import SystemDisk
+from peephole.gateway.modelcheck import inspect_models
 from peephole.gateway.swap import Pair, exchange
 
 class Killing(SystemDisk):
@@ -395,3 +397,23 @@ def test_without_a_key_no_signature_is_needed(live: Path, make_model: Callable[.
     assert choose(free).complaint is None
     with pytest.raises(NotSigned):
         choose(door)
+
+
+def checked(door: Door) -> dict[str, tuple[str, str]]:
+    """Return what `gate check` says of the model files: {part: (state, text)}."""
+    return {part.name: (part.state, part.text) for part in inspect_models(door)}
+
+
+def test_check_tells_of_the_files_beside_the_model(live: Path, make_model: Callable[..., Path], door: Door) -> None:
+    """The signature, the last good model and the shadow: each in order, or a problem with its reason."""
+    door = Door(door.path, door.settings.model_copy(update={"models": door.settings.models.model_copy(update={"shadow": "shadow.onnx"})}))
+    assert checked(door)["shadow"] == ("problem", f"there is no model file {door.folder / 'shadow.onnx'} (beside it: door.onnx)")
+    make_model("shadow.onnx", 0.7)
+    promote(door, make_model("new.onnx", 0.8))
+    assert {name: state for name, (state, _) in checked(door).items()} == {"signature": "ok", "last good": "ok", "shadow": "ok"}
+    assert "looks on" in checked(door)["shadow"][1] and "would run if the live model were lost" in checked(door)["last good"][1]
+    beside(live).unlink()
+    last_good(live).write_bytes(b"")
+    assert [state for state, _ in checked(door).values()] == ["problem", "problem", "ok"]
+    (door.folder / "door.pub").unlink()
+    assert "there is no key" in checked(door)["signature"][1]

@@ -38,6 +38,7 @@ app.command("evaluate")(look.evaluate)
 app.command("explain")(look.explain)
 app.command("keygen")(sign.keygen)
 app.command("sign")(sign.sign)
+app.command("verify")(sign.verify)
 app.add_typer(gate.app, name="gate")
 
 

@@ -24,7 +24,7 @@ from peephole.gateway.reasons import plural
 if TYPE_CHECKING:
     from peephole.base.signature import Signer
 
-__all__ = ["Fit", "answers", "examine", "signer_of"]
+__all__ = ["Fit", "answers", "examine", "require_signature", "signer_of"]
 
 PROBES = 4  # a Pi needs a tenth of a second for each with the largest network
 SAME = 1e-4  # how far the answers for one picture alone and among others may lie apart
@@ -63,7 +63,8 @@ def examine(door: Door, path: Path) -> Fit:
     signer = signer_of(door)
     found = predictors.load(path)
     passed = [("opens", f"{path} knows {', '.join(found.labels[:12])}{', ...' if len(found.labels) > 12 else ''}; threshold {_line(found.card)}")]
-    signature = _signature(path, found, signer)
+    # Without a key nothing that stands beside the file is trusted, or looked at.
+    signature = b"" if signer is None else require_signature(path, found.model.data, signer)
     if signer is not None:
         passed.append(("signature", f"signed by {signer.name} ({signer.fingerprint})"))
     door.require_labels(found.labels)
@@ -81,12 +82,10 @@ def _line(card: Card) -> str:
     return f"{card.unknown.threshold:.3f}"
 
 
-def _signature(path: Path, found: Predictor, signer: "Signer | None") -> bytes:
-    """Return the signature that fits, which there must be when a key is given; without a key whatever stands beside the file is not trusted."""
-    if signer is None:
-        return b""
+def require_signature(path: Path, data: bytes, signer: "Signer") -> bytes:
+    """Return the signature beside a model file that fits its bytes `data`; raises NotSigned."""
     beside: bytes = extras.load("base.signature:signature_of")(path)
-    fits: bytes = extras.load("base.signature:require_signed")(path.name, found.model.data, beside, signer)
+    fits: bytes = extras.load("base.signature:require_signed")(path.name, data, beside, signer)
     return fits
 
 
