@@ -88,7 +88,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """What a checked file holds: its border, its metadata texts as (key, UTF-8 bytes), steps and weights, and what was counted."""
+    """What a checked file holds: its border, its metadata texts as (key, UTF-8 bytes), steps and weights, what was counted, its `version`."""
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -97,6 +97,7 @@ class Graph:
     weights: Mapping[str, Weight]
     initialisers: int
     elements: int
+    version: int = 0
 
 
 def check(data: bytes) -> Graph:
@@ -116,9 +117,11 @@ class _Walk:
     def model(self, view: memoryview) -> Graph:
         """Check the outermost message and return what it holds; raises HostileModelFile."""
         graph: memoryview | None = None
-        opsets, metadata = {}, []
+        opsets, metadata, marked = {}, [], 0
         for field, value in fields(view, MODEL, self.meter):
-            if field == 7:
+            if field == 5:
+                marked = number(value, 2**64, "model version")
+            elif field == 7:
                 graph = _view(value)
             elif field == 8:
                 domain, version = self._opset(_view(value))
@@ -133,7 +136,7 @@ class _Walk:
         if opset not in OPSETS:
             raise HostileModelFile(f"uses ONNX operator set {opset}; {OPSETS.start} to {OPSETS.stop - 1} are supported")
         inputs, outputs = self._graph(graph)
-        return Graph(inputs, outputs, tuple(metadata), tuple(self.steps), self.weights, self.initialisers, self.elements)
+        return Graph(inputs, outputs, tuple(metadata), tuple(self.steps), self.weights, self.initialisers, self.elements, marked)
 
     def _opset(self, view: memoryview) -> tuple[str, int]:
         found = dict(fields(view, OPSET, self.meter))

@@ -4,7 +4,6 @@ Knows nothing of ONNX Runtime. Sizes are checked before anything is allocated, a
 are the bytes that run: nobody reads the file a second time.
 """
 
-import hashlib
 import json
 import math
 import os
@@ -21,6 +20,7 @@ from peephole.base.card import CARD_VERSION, Card
 from peephole.base.errors import HostileModelFile, MissingInput, ModelFileError, NewerModelFile, did_you_mean
 from peephole.base.evidence import holds
 from peephole.base.graph import FLOAT32, UINT8, Graph, Port, check
+from peephole.base.seal import SEAL_KEY, SEALED, digest
 from peephole.base.work import measure
 
 __all__ = ["CARD_KEY", "MAX_BYTES", "ModelFile", "read", "read_bytes"]
@@ -94,9 +94,18 @@ def read_bytes(data: bytes, name: str) -> ModelFile:
         card = _card(graph)
         _agree(card, graph)
         measure(graph, {str(card.input.name): card.input.shape})
+        sha256 = _unbroken(graph, data)
     except ModelFileError as error:
         raise type(error)(f"{name} {error.what}", error.hint or HOSTILE_HINT) from error
-    return ModelFile(name, card, hashlib.sha256(data).hexdigest(), data)
+    return ModelFile(name, card, sha256, data)
+
+
+def _unbroken(graph: Graph, data: bytes) -> str:
+    """Return the sha256 of all bytes; raises when a file that has a seal is not what was sealed. Files from before there were seals have none."""
+    sha256, fits = digest(data)
+    if not fits and (graph.version == SEALED or any(key == SEAL_KEY for key, _ in graph.metadata)):
+        raise HostileModelFile("was changed after it was made: its seal does not fit", "copy it again from where it came from, and check the disk")
+    return sha256
 
 
 def _looks_like(data: bytes, suffix: str) -> tuple[str, str] | None:
