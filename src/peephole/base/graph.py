@@ -5,6 +5,7 @@ a gateway 12 MB and 0.1 s, and loading a file with it twice the file's size.
 """
 
 import math
+import mmap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -100,7 +101,7 @@ class Graph:
     version: int = 0
 
 
-def check(data: bytes) -> Graph:
+def check(data: bytes | mmap.mmap) -> Graph:
     """Return the facts of an ONNX file; raises HostileModelFile whose message is a phrase without the file's name."""
     return _Walk().model(memoryview(data))
 

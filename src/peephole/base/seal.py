@@ -4,6 +4,7 @@ It finds accidents. Whoever changes a file on purpose can seal it anew; against 
 """
 
 import hashlib
+import mmap
 
 __all__ = ["SEALED", "SEAL_KEY", "digest", "seal"]
 
@@ -28,7 +29,7 @@ def seal(body: bytes) -> bytes:
     return body + _entry(hashlib.sha256(body).hexdigest())
 
 
-def digest(data: bytes) -> tuple[str, bool]:
+def digest(data: bytes | mmap.mmap) -> tuple[str, bool]:
     """Return the sha256 of a whole file, in hex, and whether its last bytes are the seal of those before; one pass and no copy."""
     view = memoryview(data)
     body = max(0, len(data) - SIZE)
