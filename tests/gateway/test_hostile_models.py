@@ -55,7 +55,8 @@ def strict(path):
     examine(door, path)
 
 def lenient(path):  # planted bug: a gate that leaves the looking to ONNX Runtime
-    onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    if not path.is_fifo():
+        onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
 
 def data_now():
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmData"))
@@ -222,7 +223,7 @@ def shuffled(folder: Path, data: bytes, count: int, dice: random.Random) -> None
 
 def verdicts(folder: Path, how: str = "strict") -> dict[str, str]:
     """Run every file of a folder through the gate's self-test in a process that may take 64 MB more, and return what became of each kind."""
-    done = subprocess.run([sys.executable, "-c", CHILD, str(folder), how], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", CHILD, str(folder), how], capture_output=True, text=True, check=True, timeout=60)
     return dict(line.split(" ", 1) for line in done.stdout.splitlines())
 
 
