@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from peephole.base.signature import beside, keygen, public_key, require_signed, 
 from peephole.gateway.door import Door, load_door
 from peephole.gateway.faultydisk import FaultyDisk, PowerCut
 from peephole.gateway.modelcheck import inspect_models
-from peephole.gateway.swap import Pair, choose, exchange, last_good, promote, rollback, undone
+from peephole.gateway.swap import Files, choose, exchange, last_good, promote, rollback, undone
 
 DOOR = """
 [gate]
@@ -69,8 +70,9 @@ def live(door: Door, make_model: Callable[..., Path]) -> Path:
     return make_model("door.onnx")
 
 
-def pair(model: Path) -> Pair:
-    return Pair(model.read_bytes(), beside(model).read_bytes())
+def pair(model: Path) -> Files:
+    people = model.with_suffix(".gallery")
+    return Files(model.read_bytes(), beside(model).read_bytes(), people.read_bytes() if people.exists() else b"")
 
 
 def without_fsync(path: Path, data: bytes, disk: Disk) -> None:
@@ -97,7 +99,7 @@ def in_place(path: Path, data: bytes, disk: Disk) -> None:
     disk.sync(path.parent)
 
 
-def model_first(live: Path, new: Pair, keep_at: Path, keep: Pair | None, *, disk: Disk) -> None:
+def model_first(live: Path, new: Files, keep_at: Path, keep: Files | None, *, disk: Disk) -> None:
     """Planted bug: the model is exchanged, and only then its signature."""
     for path, what in ((keep_at, keep), (live, new)):
         if what is not None:
@@ -119,7 +121,7 @@ class Cuts:
     ends: frozenset[str]
 
 
-def cut_everywhere(swap: Callable[..., None], live: Path, new: Pair, signed: Callable[[bytes, bytes], bool]) -> Cuts:
+def cut_everywhere(swap: Callable[..., None], live: Path, new: Files, signed: Callable[[bytes, bytes], bool]) -> Cuts:
     """Cut the power after each step and look at every folder that may be found then."""
     old, before = pair(live), {path: path.read_bytes() for path in (live, beside(live))}
     found = wrong = 0
@@ -164,6 +166,28 @@ def test_a_power_cut_at_every_step(live: Path, make_model: Callable[..., Path], 
     assert cuts.steps == 30 and cuts.found > 60
 
 
+def test_the_people_go_with_their_model(live: Path, make_model: Callable[..., Path], door: Door) -> None:
+    """A gallery stands beside the model it was made with, or none does: at every cut, after a promotion and after a rollback."""
+    people, new = live.with_suffix(".gallery"), make_model("new.onnx", 0.8)
+    people.write_bytes(b"old people")
+    new.with_suffix(".gallery").write_bytes(b"new people")
+    old, files = pair(live), {path: path.read_bytes() for path in (live, beside(live), people)}
+    seen = set()
+    for cut in range(100):
+        disk = FaultyDisk(files, cut=cut)
+        with suppress(PowerCut):
+            exchange(live, pair(new), last_good(live), old, disk=disk)
+        seen |= {("old" if folder[live] == old.data else "new", folder.get(people)) for folder in disk.after_cut()}
+    assert seen == {("old", b"old people"), ("old", None), ("new", None), ("new", b"new people")}
+    promote(door, new)
+    assert (people.read_bytes(), last_good(live).with_suffix(".gallery").read_bytes()) == (b"new people", b"old people")
+    rollback(door)
+    assert (people.read_bytes(), undone(live).with_suffix(".gallery").read_bytes()) == (b"old people", b"new people")
+    make_model("third.onnx", 0.7)
+    promote(door, door.folder / "third.onnx")
+    assert not people.exists() and last_good(live).with_suffix(".gallery").read_bytes() == b"old people"
+
+
 TWINS = {
     "no fsync of the file": with_write(without_fsync),
     "no fsync of the folder": with_write(without_folder),
@@ -200,7 +224,7 @@ import os, signal, sys
 from pathlib import Path
 from peephole.base.disk import SystemDisk
 from peephole.gateway.modelcheck import inspect_models
-from peephole.gateway.swap import Pair, exchange
+from peephole.gateway.swap import Files, exchange
 
 class Killing(SystemDisk):
     left = int(sys.argv[2])
@@ -223,7 +247,7 @@ class Killing(SystemDisk):
 
 root = Path(sys.argv[1])
 def pair(name):
-    return Pair((root / name).read_bytes(), (root / f"{name}.sig").read_bytes())
+    return Files((root / name).read_bytes(), (root / f"{name}.sig").read_bytes())
 first = Killing.left
 for number in range(first, 100):
     folder = root / f"cut{number}"

@@ -21,11 +21,11 @@ def probes(shape: tuple[int, int, int], count: int) -> np.ndarray:
     for number in range(count):
         tint, turn = random.uniform(0.3, 1, channels), random.uniform(0, np.pi)
         if number % 2:
-            grain = 2 ** (1 + number // 2 % 4)
+            grain = min(2 ** (1 + number // 2 % 4), max(1, min(height, width) // 2))
             rough = random.uniform(0, 1, (-(-height // grain), -(-width // grain), channels))
             picture = rough.repeat(grain, 0).repeat(grain, 1)[:height, :width]
         else:
             slope = np.cos(turn) * across + np.sin(turn) * down
-            picture = (0.5 + 0.5 * np.sin(2 * np.pi * (number // 2) * slope) if number else np.abs(slope)) * tint
+            picture = (0.5 + 0.5 * np.sin(2 * np.pi * (1 + number // 2 % 4) * slope) if number else np.abs(slope)) * tint
         made.append(np.clip(picture * 255, 0, 255).astype(np.uint8))
     return np.stack(made)

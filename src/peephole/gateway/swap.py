@@ -15,18 +15,19 @@ from peephole.gateway.door import Door
 from peephole.gateway.selftest import Fit, examine
 from peephole.gateway.watch import Witness
 
-__all__ = ["Chosen", "Pair", "Swapped", "choose", "exchange", "last_good", "promote", "rollback", "undone"]
+__all__ = ["Chosen", "Files", "Swapped", "choose", "exchange", "last_good", "promote", "rollback", "undone"]
 
 SIGNATURE = 64  # bytes
 Write = Callable[[Path, bytes, Disk], object]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The bytes of a model file and of its signature, b"" where there is none."""
+class Files:
+    """The bytes of a model file, of its signature and of the gallery of people who were enrolled with it; b"" where there is none."""
 
     data: bytes
     signature: bytes = b""
+    gallery: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ def undone(model: Path) -> Path:
     return model.with_name(f"{model.stem}.undone{model.suffix}")
 
 
-def exchange(live: Path, new: Pair, keep_at: Path, keep: Pair | None, *, disk: Disk = DISK, write: Write = write_atomic) -> None:
+def exchange(live: Path, new: Files, keep_at: Path, keep: Files | None, *, disk: Disk = DISK, write: Write = write_atomic) -> None:
     """Keep what is to be kept, then put the new model in the live one's place; raises OutputError.
 
     Whenever the power goes, `live` is the old model or the new one, whole, with a signature that fits it; once this returns, the new one.
@@ -78,19 +79,31 @@ def exchange(live: Path, new: Pair, keep_at: Path, keep: Pair | None, *, disk: D
         raise OutputError(f"{live} did not keep what was written to it", "check the disk; the gate runs the last good model meanwhile")
 
 
-def _place(path: Path, new: Pair, disk: Disk, write: Write) -> None:
-    """Write a signature file that fits the new bytes and the old ones, then the model, then the new signature alone."""
+def _place(path: Path, new: Files, disk: Disk, write: Write) -> None:
+    """Write a signature file that fits the new bytes and the old ones, then the model, then the new signature alone.
+
+    The gallery goes before the model goes and comes after it came: people of one model mean nothing to another, and to know fewer is safe.
+    """
+    sig, gallery = _sig(path), _gallery(path)
     if new.signature:
-        write(_sig(path), new.signature + _read(_sig(path), disk)[:SIGNATURE], disk)
+        write(sig, new.signature + _read(sig, disk)[:SIGNATURE], disk)
+    if _read(gallery, disk) not in (b"", new.gallery):
+        _remove(gallery, disk)
     write(path, new.data, disk)
+    if new.gallery:
+        write(gallery, new.gallery, disk)
     if new.signature:
-        write(_sig(path), new.signature, disk)
-    elif _read(_sig(path), disk):
-        _remove(_sig(path), disk)  # it belonged to the model that is gone
+        write(sig, new.signature, disk)
+    elif _read(sig, disk):
+        _remove(sig, disk)  # it belonged to the model that is gone
 
 
 def _sig(path: Path) -> Path:
     return path.with_name(f"{path.name}.sig")
+
+
+def _gallery(path: Path) -> Path:
+    return path.with_suffix(".gallery")
 
 
 def promote(door: Door, candidate: Path, disk: Disk = DISK) -> Swapped:
@@ -107,7 +120,7 @@ def promote(door: Door, candidate: Path, disk: Disk = DISK) -> Swapped:
         if live.predictor.model.data == fit.predictor.model.data:
             raise InputError(f"{candidate} is the live model already ({fit.named})", "nothing was changed; promote another one")
         kept = f"{live.named} is kept as {last_good(door.model).name}"
-    exchange(door.model, _pair(fit), last_good(door.model), _pair(live) if live else None, disk=disk)
+    exchange(door.model, _files(fit, disk), last_good(door.model), _files(live, disk) if live else None, disk=disk)
     return Swapped(examine(door, door.model), kept)
 
 
@@ -117,16 +130,16 @@ def rollback(door: Door, disk: Disk = DISK) -> Swapped:
     if not kept_at.exists():
         raise InputError(f"there is no last good model {kept_at}", "one is kept by: peephole gate promote DOOR.toml NEW.onnx")
     fit = examine(door, kept_at)
-    bad = Pair(_read(door.model, disk), _read(_sig(door.model), disk)[:SIGNATURE])
+    bad = Files(_read(door.model, disk), _read(_sig(door.model), disk)[:SIGNATURE], _read(_gallery(door.model), disk))
     if bad.data == fit.predictor.model.data:
         raise InputError(f"{door.model} is the last good model already ({fit.named})", "nothing was changed")
-    exchange(door.model, _pair(fit), undone(door.model), bad if bad.data else None, disk=disk)
+    exchange(door.model, _files(fit, disk), undone(door.model), bad if bad.data else None, disk=disk)
     kept = f"the model before it is kept as {undone(door.model).name}" if bad.data else "there was no model before it"
     return Swapped(examine(door, door.model), kept)
 
 
-def _pair(fit: Fit) -> Pair:
-    return Pair(fit.predictor.model.data, fit.signature)
+def _files(fit: Fit, disk: Disk) -> Files:
+    return Files(fit.predictor.model.data, fit.signature, _read(_gallery(fit.path), disk))
 
 
 def choose(door: Door) -> Chosen:
