@@ -218,7 +218,8 @@ def shuffled(folder: Path, data: bytes, count: int, dice: random.Random) -> None
         a, b, c = sorted(dice.randrange(1, len(data)) for _ in range(3))
         noise = dice.randbytes(b - a)
         ways = (data[:a] + data[b:], data[:b] + data[a:], data[:a] + data[b:c] + data[a:b] + data[c:], data[:a] + noise + data[b:])
-        (folder / f"{number}.onnx").write_bytes(dice.choice(ways))
+        made = dice.choice(ways)
+        (folder / f"{number}.onnx").write_bytes(made if made != data else data[:-1])  # a piece of nothing that is moved changes nothing
 
 
 def verdicts(folder: Path, how: str = "strict") -> dict[str, str]:
