@@ -1,6 +1,7 @@
 """The self-test: what a model must be able to do before a door runs it, and each way to fail it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,30 +9,39 @@ import numpy as np
 import pytest
 
 import peephole.decide.predictor
+from peephole.base.engine import Outputs
 from peephole.base.errors import HostileModelFile, InputError, ModelFileError, PhotoError
 from peephole.base.records import Prediction
 from peephole.decide.probes import plain, probes
 from peephole.gateway.door import Door, load_door
-from peephole.gateway.fakes import ColourPredictor
+from peephole.gateway.fakes import ColourEngine, ColourPredictor
 from peephole.gateway.selftest import examine
 
 COLOURS = {"ana": (200, 30, 30), "junho": (30, 30, 200)}
 
 
-class Sociable(ColourPredictor):
-    """A model whose answers hang on what else is asked at the same time."""
+class Sociable(ColourEngine):
+    """An engine whose answers hang on what else is asked at the same time."""
 
-    def answers(self, inputs: np.ndarray) -> list[Prediction]:
-        """Answer for the mean of all."""
-        return super().answers((inputs * 0.5 + inputs.mean(0) * 0.5).astype(np.uint8))
+    def run(self, images: np.ndarray) -> Outputs:
+        """Answer for what is half the mean of all."""
+        images = images[None] if images.ndim == 3 else images
+        return super().run((images * 0.5 + images.mean(0) * 0.5).astype(np.uint8))
 
 
-class Mute(ColourPredictor):
-    """A model whose familiarity is no number."""
+class Mute(ColourEngine):
+    """An engine whose familiarity is no number."""
 
-    def answers(self, inputs: np.ndarray) -> list[Prediction]:
+    def run(self, images: np.ndarray) -> Outputs:
         """Answer NaN."""
-        return [Prediction(None, 1.0, float("nan"), 0.0, (("ana", 1.0),), (), False, 0.8) for _ in inputs]
+        found = super().run(images)
+        return replace(found, familiarity=found.familiarity * np.nan)
+
+
+def with_engine(kind: type[ColourEngine]) -> ColourPredictor:
+    model = ColourPredictor(COLOURS)
+    model.engine = kind(COLOURS.values())
+    return model
 
 
 class Facing(ColourPredictor):
@@ -60,13 +70,13 @@ def test_a_fit_model_passes(make_door: Callable[..., Door], monkeypatch: pytest.
 def test_answers_that_hang_on_others_are_found(make_door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch) -> None:
     """A person alone at the door must get the answer that they got among many on the bench."""
     with pytest.raises(ModelFileError, match="alone than among others"):
-        examined(make_door(), Sociable(COLOURS), monkeypatch)
+        examined(make_door(), with_engine(Sociable), monkeypatch)
 
 
 def test_answers_that_are_no_numbers_are_found(make_door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch) -> None:
     """NaN on a built-in picture is reason enough."""
     with pytest.raises(HostileModelFile, match="not a number"):
-        examined(make_door(), Mute(COLOURS), monkeypatch)
+        examined(make_door(), with_engine(Mute), monkeypatch)
 
 
 @pytest.mark.parametrize(("name", "colour"), [("black", 0), ("grey", 127), ("white", 255)])

@@ -19,7 +19,7 @@ from peephole.base.files import write_atomic
 from peephole.base.modelwrite import write
 from peephole.base.signature import beside, keygen, public_key, require_signed, sign
 from peephole.gateway.door import Door, load_door
-from peephole.gateway.faultydisk import FaultyDisk, PowerCut
+from peephole.gateway.forgetfuldisk import ForgetfulDisk, PowerCut
 from peephole.gateway.modelcheck import inspect_models
 from peephole.gateway.swap import Files, choose, exchange, last_good, promote, rollback, undone
 
@@ -77,7 +77,7 @@ def pair(model: Path) -> Files:
 
 def without_fsync(path: Path, data: bytes, disk: Disk) -> None:
     """Planted bug: the new file is renamed before it is on the platter."""
-    assert isinstance(disk, FaultyDisk)
+    assert isinstance(disk, ForgetfulDisk)
     draft = path.with_name(f".{path.name}.x")
     disk.create(draft, data, sync=False)
     disk.rename(draft, path)
@@ -86,12 +86,12 @@ def without_fsync(path: Path, data: bytes, disk: Disk) -> None:
 
 def without_folder(path: Path, data: bytes, disk: Disk) -> None:
     """Planted bug: nobody sees the folder onto the platter."""
-    disk.rename(disk.draft(path, data), path)
+    disk.rename(disk.draft(path, data, 0o644), path)
 
 
 def in_place(path: Path, data: bytes, disk: Disk) -> None:
     """Planted bug: the old file is written over where it stands."""
-    assert isinstance(disk, FaultyDisk)
+    assert isinstance(disk, ForgetfulDisk)
     if path in disk.files:
         disk.overwrite(path, data)
     else:
@@ -127,7 +127,7 @@ def cut_everywhere(swap: Callable[..., None], live: Path, new: Files, signed: Ca
     found = wrong = 0
     ends: set[str] = set()
     for cut in range(10_000):
-        disk = FaultyDisk(before, cut=cut)
+        disk = ForgetfulDisk(before, cut=cut)
         try:
             swap(live, new, last_good(live), old, disk=disk)
             done = True
@@ -174,7 +174,7 @@ def test_the_people_go_with_their_model(live: Path, make_model: Callable[..., Pa
     old, files = pair(live), {path: path.read_bytes() for path in (live, beside(live), people)}
     seen = set()
     for cut in range(100):
-        disk = FaultyDisk(files, cut=cut)
+        disk = ForgetfulDisk(files, cut=cut)
         with suppress(PowerCut):
             exchange(live, pair(new), last_good(live), old, disk=disk)
         seen |= {("old" if folder[live] == old.data else "new", folder.get(people)) for folder in disk.after_cut()}
@@ -208,7 +208,7 @@ def test_a_disk_that_fails_at_every_step(error: int, live: Path, make_model: Cal
     old, new = pair(live), pair(make_model("new.onnx", 0.8))
     failed = 0
     for fails in range(31):
-        disk = FaultyDisk({live: old.data, beside(live): old.signature}, fails=fails, error=error)
+        disk = ForgetfulDisk({live: old.data, beside(live): old.signature}, fails=fails, error=error)
         try:
             exchange(live, new, last_good(live), old, disk=disk)
         except OutputError as told:
@@ -232,12 +232,12 @@ class Killing(SystemDisk):
         self.left -= 1
         if self.left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
-    def draft(self, path, data):
+    def draft(self, path, data, mode):
         self._step()
-        made = super().draft(path, data[: len(data) // 2])
+        made = super().draft(path, data[: len(data) // 2], mode)
         self._step()
         made.unlink()
-        made = super().draft(path, data)
+        made = super().draft(path, data, mode)
         self._step()
         return made
     def rename(self, draft, path):
@@ -399,7 +399,7 @@ def test_rolling_back_to_a_spoilt_model_is_refused(live: Path, make_model: Calla
 def test_a_disk_that_lies_is_found_out(live: Path, make_model: Callable[..., Path]) -> None:
     """What cannot be read back as it was written is told, not taken for done."""
 
-    class Lying(FaultyDisk):
+    class Lying(ForgetfulDisk):
         def rename(self, draft: Path, path: Path) -> None:
             """Lose the new model, and say nothing."""
             if path == live:

@@ -15,8 +15,8 @@ class Disk(Protocol):
         """Return the bytes of a file."""
         ...
 
-    def draft(self, path: Path, data: bytes) -> Path:
-        """Write `data` to a new file beside `path`, see it onto the disk itself, and return its path."""
+    def draft(self, path: Path, data: bytes, mode: int) -> Path:
+        """Write `data` to a new file beside `path` with the permissions `mode`, see it onto the disk itself, and return its path."""
         ...
 
     def rename(self, draft: Path, path: Path) -> None:
@@ -39,7 +39,7 @@ class SystemDisk:
         """Return the bytes of a file."""
         return path.read_bytes()
 
-    def draft(self, path: Path, data: bytes) -> Path:
+    def draft(self, path: Path, data: bytes, mode: int) -> Path:
         """Write a new file beside `path` that only its name tells apart; nothing is left of one that fails."""
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
@@ -48,7 +48,7 @@ class SystemDisk:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).chmod(0o644)
+            Path(name).chmod(mode)
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise

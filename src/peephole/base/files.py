@@ -8,12 +8,12 @@ from peephole.base.errors import OutputError
 __all__ = ["write_atomic"]
 
 
-def write_atomic(path: Path | str, data: bytes | str, disk: Disk = DISK) -> Path:
-    """Write `data` beside `path`, fsync it, rename it over `path` and fsync the folder; raises OutputError."""
+def write_atomic(path: Path | str, data: bytes | str, disk: Disk = DISK, *, mode: int = 0o644) -> Path:
+    """Write `data` beside `path` with the permissions `mode`, fsync it, rename it over `path` and fsync the folder; raises OutputError."""
     path = Path(path)
     draft: Path | None = None
     try:
-        draft = disk.draft(path, data.encode() if isinstance(data, str) else data)
+        draft = disk.draft(path, data.encode() if isinstance(data, str) else data, mode)
         disk.rename(draft, path)
         draft = None
         disk.sync(path.parent)

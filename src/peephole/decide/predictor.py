@@ -82,12 +82,8 @@ class Predictor:
         if not photo:
             return []
         parts = [self._placed(one) for one in photo]
-        answers = self.answers(np.stack([pixels for pixels, _ in parts]))
+        answers = judge(self.engine.run(np.stack([pixels for pixels, _ in parts])), self.card)
         return [replace(answer, note=where.note) if where.note else answer for answer, (_, where) in zip(answers, parts, strict=True)]
-
-    def answers(self, inputs: np.ndarray) -> list[Prediction]:
-        """Answer for what is prepared already: uint8 (N, H, W, C) as the card's input says."""
-        return judge(self.engine.run(inputs), self.card)
 
     def follow(self, frame: np.ndarray) -> Prediction:
         """Answer for the next frame of the camera, uint8 (H, W, C).

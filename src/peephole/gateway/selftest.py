@@ -14,6 +14,7 @@ from peephole.base.errors import HostileModelFile, ModelFileError, PhotoError
 from peephole.base.records import Prediction
 from peephole.data.region import require_ready
 from peephole.decide import predictor as predictors
+from peephole.decide.judge import judge
 from peephole.decide.predictor import Predictor
 from peephole.decide.probes import plain, probes
 from peephole.gateway.arming import Armed, arm
@@ -92,8 +93,8 @@ def require_signature(path: Path, data: bytes, signer: "Signer") -> bytes:
 def answers(path: Path, found: Predictor, door: Door) -> str:
     """Ask a model about pictures that need no photo, and say what came of it; raises ModelFileError when an answer may not be trusted."""
     pictures = probes(found.card.input.shape[1:], PROBES)
-    together = found.answers(pictures)
-    alone = [answer for picture in pictures for answer in found.answers(picture[None])]
+    together = judge(found.engine.run(pictures), found.card)
+    alone = [judge(found.engine.run(picture), found.card)[0] for picture in pictures]
     _require_sound(path, together)
     if any(_apart(one, other) > SAME or one.label != other.label for one, other in zip(alone, together, strict=True)):
         raise ModelFileError(f"{path.name} answers otherwise for a picture alone than among others", "train or export it again")

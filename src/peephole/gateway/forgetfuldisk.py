@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, combinations, product
 from pathlib import Path
 
-__all__ = ["FaultyDisk", "PowerCut"]
+__all__ = ["ForgetfulDisk", "PowerCut"]
 
 ALL_WAYS = 8  # unsynced names up to which every combination is tried; beyond, every prefix and every single loss
 
@@ -18,7 +18,7 @@ class PowerCut(BaseException):
     """The power is gone: no program catches this."""
 
 
-class FaultyDisk:
+class ForgetfulDisk:
     """Counts steps; after `cut` of them the power goes, after `fails` of them every write fails with `error` (None: neither)."""
 
     def __init__(self, files: Mapping[Path, bytes], *, cut: int | None = None, fails: int | None = None, error: int = errno.EIO) -> None:
@@ -73,7 +73,7 @@ class FaultyDisk:
         self._step()
         self._synced[number] = True
 
-    def draft(self, path: Path, data: bytes) -> Path:
+    def draft(self, path: Path, data: bytes, mode: int) -> Path:
         """Write a new file beside `path` and sync it; one that fails is taken away."""
         made = path.with_name(f".{path.name}.{len(self._contents)}")
         try:
