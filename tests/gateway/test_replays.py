@@ -188,7 +188,8 @@ def test_promote_and_roll_back_as_verbs(files: Path) -> None:
     code, told = gate("promote", files, lax, "--replay", night)
     assert code == 3 and "1 opening would be new" in told and live.read_bytes() == before
     code, told = gate("promote", files, lax)
-    assert code == 0 and "live: door.onnx" in told and "kept as door.last.onnx" in told and live.read_bytes() == lax.read_bytes()
+    assert code == 0 and "the way back is: peephole gate rollback" in told
+    assert "live: door.onnx" in told and "kept as door.last.onnx" in told and live.read_bytes() == lax.read_bytes()
     code, told = gate("rollback", files, "--json")
     assert code == 0 and json.loads(told)["live"].endswith("door.onnx") and live.read_bytes() == before
     code, told = gate("promote", files, files.parent / "door.undone.onnx", "--json")

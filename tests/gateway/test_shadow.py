@@ -266,12 +266,14 @@ def test_a_fit_shadow_is_opened_by_its_settings(shadowed: Door, monkeypatch: pyt
 
 
 def test_an_error_of_the_door_leaves_no_thread(door: Door) -> None:
-    """Closing twice and closing at once are fine."""
+    """Closing twice and closing at once are fine; what it found stands after the stop, and is not older."""
     with Journal(None, "front-door") as book:
         looks = Shadow("new.onnx", ColourPredictor(LIVE).follow, door, book)
+        looks.heard(Remark("stop", "door.onnx", "it was told to stop"), 7, 99.0, 1.8e9)
         looks.close()
         looks.close()
         assert not looks._thread.is_alive()
+        assert [(row.time, row.wall) for row in book.entries("shadow")] == [(99.0, 1.8e9)]
 
 
 def test_a_visit_that_ends_while_it_is_far_behind(door: Door) -> None:

@@ -37,7 +37,7 @@ def promote(
             show(found, as_json)
         if found.opened:
             raise typer.Exit(PROBLEM)
-    _told(swap(door, model), settings, as_json)
+    _told(swap(door, model), as_json, f"; the way back is: peephole gate rollback {settings}")
 
 
 def rollback(settings: Settings, as_json: AsJson = False) -> None:
@@ -45,10 +45,10 @@ def rollback(settings: Settings, as_json: AsJson = False) -> None:
     from peephole.gateway.door import load_door
     from peephole.gateway.swap import rollback as swap
 
-    _told(swap(load_door(settings)), settings, as_json)
+    _told(swap(load_door(settings)), as_json)
 
 
-def _told(done: "Swapped", settings: Path, as_json: bool) -> None:
+def _told(done: "Swapped", as_json: bool, back: str = "") -> None:
     if as_json:
         live = done.live
         told = {"live": str(live.path), "sha256": live.predictor.model.sha256, "passed": dict(live.passed), "kept": done.kept}
@@ -57,4 +57,4 @@ def _told(done: "Swapped", settings: Path, as_json: bool) -> None:
     for name, what in done.live.passed:
         say(f"[green]ok[/]  {escape(name):9}  {escape(what)}")
     say(f"[green]live[/]: {escape(done.live.named)}; {escape(done.kept)}")
-    say(f"a gate that runs keeps the model it began with: start it again; the way back is: peephole gate rollback {escape(str(settings))}")
+    say(escape(f"a gate that runs keeps the model it began with: start it again{back}"))

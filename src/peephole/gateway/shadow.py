@@ -53,8 +53,6 @@ class _Over:
     visit: str
     decisions: tuple[Decision, ...]
     lost: int
-    time: float
-    wall: float
 
 
 class Shadow:
@@ -112,12 +110,13 @@ class Shadow:
 
     def heard(self, record: Record, number: int, time: float, wall: float) -> None:
         """Remember what the door decided; at the end of a visit the shadow ends it too."""
+        self._now = (time, wall)
         if isinstance(record, Decision):
             self._live.append(record)
         elif isinstance(record, Ended):
             with self._room:
                 decided = tuple(decision for decision in self._live if decision.visit == record.visit.id)
-                over = _Over(record.visit.id, decided, self._lost.pop(record.visit.id, 0), time, wall)
+                over = _Over(record.visit.id, decided, self._lost.pop(record.visit.id, 0))
                 self._live = []
                 if self._overs >= VISITS:
                     self.skipped += 1
@@ -213,9 +212,8 @@ class Shadow:
         if found is not None:
             self.differing += 1
             self.opened += found.opened
-            self._journal.write(
-                Remark("shadow", over.visit, f"the door: {found.then}; {self._named}: {found.now}; {found.why}"[:2000]), over.time, over.wall
-            )
+            told = f"the door: {found.then}; {self._named}: {found.now}; {found.why}"
+            self._journal.write(Remark("shadow", over.visit, told[:2000]), *self._now)
 
     def _report(self) -> None:
         """Write down how the shadow compared, once, at the end."""
