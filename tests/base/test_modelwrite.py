@@ -8,6 +8,7 @@ from onnx import numpy_helper
 from peephole.base.errors import HostileModelFile, ModelFileError, OutputError
 from peephole.base.modelfile import CARD_KEY, read
 from peephole.base.modelwrite import write
+from peephole.base.seal import SEAL_KEY, SEALED
 
 
 def test_what_is_written_is_read(tmp_path, tiny_graph, tiny_card):
@@ -30,7 +31,9 @@ def test_any_onnx_reader_finds_the_card(tmp_path, tiny_graph, tiny_card):
     write(tmp_path / "a.onnx", graph, tiny_card)
     model = onnx.load(tmp_path / "a.onnx")
     onnx.checker.check_model(model, full_check=True)
-    assert [(entry.key, entry.value[:1]) for entry in model.metadata_props] == [("author", "김"), (CARD_KEY, "{")]
+    assert [(entry.key, entry.value[:1]) for entry in model.metadata_props[:-1]] == [("author", "김"), (CARD_KEY, "{")]
+    assert model.metadata_props[-1].key == SEAL_KEY
+    assert model.model_version == SEALED and len(model.metadata_props[-1].value) == 64
 
 
 def test_labels_in_any_script(tmp_path, tiny_graph, tiny_card):

@@ -322,14 +322,15 @@ def test_too_many_too_far_too_bright() -> None:
     from dataclasses import replace
 
     from peephole.base.records import Quality
+    from peephole.gateway.keys import Limits
     from peephole.gateway.quality import measure, poor, unfit
 
     white = np.full((40, 40, 3), 255, np.uint8)
     white[:10] = 90
     assert measure(white).overexposed == pytest.approx(0.75)
-    limits = {"min_light": 0.1, "min_sharpness": 0.0, "max_overexposed": 0.5}
-    assert "75% of the frame is white" in poor(measure(white), **limits)
-    assert "too dark" in poor(Quality(float("nan"), 1.0), **limits) and poor(Quality(0.5, 1.0), **limits) == ""
+    limits = Limits(min_light=0.1, max_overexposed=0.5)
+    assert "75% of the frame is white" in poor(measure(white), limits)
+    assert "too dark" in poor(Quality(float("nan"), 1.0), limits) and poor(Quality(0.5, 1.0), limits) == ""
     seen = replace(ColourPredictor({"ana": RED}).predict(white), subjects=2, share=0.004)
-    assert "2 at once" in unfit(seen, max_subjects=1, min_subject=0.0)
-    assert "too far" in unfit(seen, max_subjects=None, min_subject=0.01) and unfit(seen, max_subjects=2, min_subject=0.0) == ""
+    assert "2 at once" in unfit(seen, Limits(max_subjects=1))
+    assert "too far" in unfit(seen, Limits(min_subject=0.01)) and unfit(seen, Limits(max_subjects=2)) == ""

@@ -59,6 +59,9 @@ pictures = {days = 14, megabytes = 500}
 head = "mqtt://home/front-door/journal-head"
 [events]
 target = "mqtt://home/front-door/events"
+[models]
+key = "door.pub"
+shadow = "new.onnx"
 """
 VALUES = tomllib.loads(WHOLE)
 
@@ -222,6 +225,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("journal.head", "file:///mnt/", "names no file"),
     ("journal.head", "file://x?retain=1", "does not know the option 'retain'"),
     ("journal.head", 3, "journal.head"),
+    ("models", "new.onnx", "models"),
+    ("models.key", "", "models.key"),
+    ("models.key", True, "models.key"),
+    ("models.shadow", "", "models.shadow"),
+    ("models.shadow", ["new.onnx"], "models.shadow"),
 ]
 
 
@@ -261,6 +269,8 @@ def test_every_key_was_tried() -> None:
         "journal.haed",
         "journal.pictures.dyas",
         "events.taget",
+        "models.shadwo",
+        "models.kye",
         "gaet",
         "sensor.quality.min_ligth",
     ],

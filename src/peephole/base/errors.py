@@ -8,7 +8,8 @@
     │   └── SettingsError                         a setting is unknown or out of range
     ├── ModelFileError      (ValueError)          a model file is refused
     │   ├── HostileModelFile                      over a cap, external data, NaN, not ONNX
-    │   └── NewerModelFile                        written by a later version
+    │   ├── NewerModelFile                        written by a later version
+    │   └── NotSigned                             no signature of the key that was asked for
     ├── EvidenceError       (ValueError)          a rate without its n, unit or role
     ├── MissingExtra        (ImportError)         an optional part is not installed
     ├── TrainingError       (RuntimeError)        training cannot go on
@@ -43,6 +44,7 @@ __all__ = [
     "NewerModelFile",
     "NotANumber",
     "NotArmed",
+    "NotSigned",
     "OutputError",
     "ParityError",
     "PeepholeError",
@@ -103,6 +105,10 @@ class HostileModelFile(ModelFileError):
 
 class NewerModelFile(ModelFileError):
     """A model file was written by a later version of Peephole."""
+
+
+class NotSigned(ModelFileError):
+    """A model file has no signature that the key in question made over these very bytes."""
 
 
 class EvidenceError(PeepholeError, ValueError):

@@ -1,35 +1,24 @@
 """Writing a file so that a power cut leaves the old one or the new one, never half of one."""
 
-import os
-import tempfile
 from pathlib import Path
 
+from peephole.base.disk import DISK, Disk
 from peephole.base.errors import OutputError
 
 __all__ = ["write_atomic"]
 
 
-def write_atomic(path: Path | str, data: bytes | str) -> Path:
-    """Write `data` beside `path`, fsync it, rename it over `path` and fsync the folder; raises OutputError."""
+def write_atomic(path: Path | str, data: bytes | str, disk: Disk = DISK, *, mode: int = 0o644) -> Path:
+    """Write `data` beside `path` with the permissions `mode`, fsync it, rename it over `path` and fsync the folder; raises OutputError."""
     path = Path(path)
-    payload = data.encode() if isinstance(data, str) else data
-    temporary = ""
+    draft: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        draft = disk.draft(path, data.encode() if isinstance(data, str) else data, mode)
+        disk.rename(draft, path)
+        draft = None
+        disk.sync(path.parent)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+        if draft is not None:
+            disk.remove(draft)
         raise OutputError(f"{path} cannot be written: {error.strerror or error}", "choose another place with -o PATH") from error
     return path

@@ -5,6 +5,7 @@ a gateway 12 MB and 0.1 s, and loading a file with it twice the file's size.
 """
 
 import math
+import mmap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """What a checked file holds: its border, its metadata texts as (key, UTF-8 bytes), steps and weights, and what was counted."""
+    """What a checked file holds: its border, its metadata texts as (key, UTF-8 bytes), steps and weights, what was counted, its `version`."""
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -97,9 +98,10 @@ class Graph:
     weights: Mapping[str, Weight]
     initialisers: int
     elements: int
+    version: int = 0
 
 
-def check(data: bytes) -> Graph:
+def check(data: bytes | mmap.mmap) -> Graph:
     """Return the facts of an ONNX file; raises HostileModelFile whose message is a phrase without the file's name."""
     return _Walk().model(memoryview(data))
 
@@ -116,9 +118,11 @@ class _Walk:
     def model(self, view: memoryview) -> Graph:
         """Check the outermost message and return what it holds; raises HostileModelFile."""
         graph: memoryview | None = None
-        opsets, metadata = {}, []
+        opsets, metadata, marked = {}, [], 0
         for field, value in fields(view, MODEL, self.meter):
-            if field == 7:
+            if field == 5:
+                marked = number(value, 2**64, "model version")
+            elif field == 7:
                 graph = _view(value)
             elif field == 8:
                 domain, version = self._opset(_view(value))
@@ -133,7 +137,7 @@ class _Walk:
         if opset not in OPSETS:
             raise HostileModelFile(f"uses ONNX operator set {opset}; {OPSETS.start} to {OPSETS.stop - 1} are supported")
         inputs, outputs = self._graph(graph)
-        return Graph(inputs, outputs, tuple(metadata), tuple(self.steps), self.weights, self.initialisers, self.elements)
+        return Graph(inputs, outputs, tuple(metadata), tuple(self.steps), self.weights, self.initialisers, self.elements, marked)
 
     def _opset(self, view: memoryview) -> tuple[str, int]:
         found = dict(fields(view, OPSET, self.meter))

@@ -4,9 +4,9 @@ Knows nothing of ONNX Runtime. Sizes are checked before anything is allocated, a
 are the bytes that run: nobody reads the file a second time.
 """
 
-import hashlib
 import json
 import math
+import mmap
 import os
 import re
 import stat
@@ -21,12 +21,14 @@ from peephole.base.card import CARD_VERSION, Card
 from peephole.base.errors import HostileModelFile, MissingInput, ModelFileError, NewerModelFile, did_you_mean
 from peephole.base.evidence import holds
 from peephole.base.graph import FLOAT32, UINT8, Graph, Port, check
+from peephole.base.seal import SEAL_KEY, SEALED, digest
 from peephole.base.work import measure
 
 __all__ = ["CARD_KEY", "MAX_BYTES", "ModelFile", "read", "read_bytes"]
 
 CARD_KEY = "peephole.card"
 MAX_BYTES = 200 * 10**6
+SCREENED = 32 * 2**20  # bytes above which a file is looked through on the disk before it is read into memory
 MAX_CARD_PARTS = 250_000
 MAX_EVIDENCE = 20
 HOSTILE_HINT = "use the file as it came out of peephole train, or train again"
@@ -85,6 +87,11 @@ def read(path: Path | str) -> ModelFile:
 
 def read_bytes(data: bytes, name: str) -> ModelFile:
     """Check the bytes of a model file that is called `name`; raises as `read` does."""
+    return ModelFile(name, *_checked(data, name), data)
+
+
+def _checked(data: bytes | mmap.mmap, name: str) -> tuple[Card, str]:
+    """Return the card and the sha256 of the bytes, or raise."""
     if len(data) > MAX_BYTES:
         _too_big(name, len(data))
     if looks := _looks_like(data, Path(name).suffix.lower()):
@@ -94,12 +101,21 @@ def read_bytes(data: bytes, name: str) -> ModelFile:
         card = _card(graph)
         _agree(card, graph)
         measure(graph, {str(card.input.name): card.input.shape})
+        sha256 = _unbroken(graph, data)
     except ModelFileError as error:
         raise type(error)(f"{name} {error.what}", error.hint or HOSTILE_HINT) from error
-    return ModelFile(name, card, hashlib.sha256(data).hexdigest(), data)
+    return card, sha256
 
 
-def _looks_like(data: bytes, suffix: str) -> tuple[str, str] | None:
+def _unbroken(graph: Graph, data: bytes | mmap.mmap) -> str:
+    """Return the sha256 of all bytes; raises when a file that has a seal is not what was sealed. Files from before there were seals have none."""
+    sha256, fits = digest(data)
+    if not fits and (graph.version == SEALED or any(key == SEAL_KEY for key, _ in graph.metadata)):
+        raise HostileModelFile("was changed after it was made: its seal does not fit", "copy it again from where it came from, and check the disk")
+    return sha256
+
+
+def _looks_like(data: bytes | mmap.mmap, suffix: str) -> tuple[str, str] | None:
     """Say what a file is that begins as no ONNX file does, and what to do; None when it may be one."""
     head = data[:512]
     kind = next((what for begins, what in PICTURES if head.startswith(begins)), "")
@@ -127,6 +143,9 @@ def _whole(handle: int, path: Path) -> bytes:
     if facts.st_size > MAX_BYTES:
         _too_big(str(path), facts.st_size)
     os.set_blocking(handle, True)
+    if facts.st_size > SCREENED:
+        # What is refused is refused without taking its size in memory. The bytes that run are read, and checked, below: a mapped file may change.
+        _checked(mmap.mmap(handle, 0, access=mmap.ACCESS_READ), path.name)
     parts, left = [], facts.st_size
     while left and (part := os.read(handle, left)):
         parts.append(part)

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from peephole.cli import gatejournal, gatemodels, gateunit
+from peephole.cli import gatejournal, gatemodels, gateswap, gateunit
 from peephole.cli.gateshow import COLOURS, PROBLEM, AsJson, Settings, report, say, stop_on_signals
 
 if TYPE_CHECKING:
     from peephole.base.card import Card
+    from peephole.gateway.door import Door
     from peephole.gateway.journal import Record
     from peephole.gateway.sentences import Part
 
@@ -27,6 +27,8 @@ app = typer.Typer(no_args_is_help=True, help="The gate: sensors in, decisions, c
 STATES = {"ok": "green", "problem": "red", "not tried": "yellow"}
 
 app.command("replay")(gatemodels.replay)
+app.command("promote")(gateswap.promote)
+app.command("rollback")(gateswap.rollback)
 app.command("journal")(gatejournal.journal)
 app.command("unit")(gateunit.unit)
 
@@ -34,17 +36,19 @@ app.command("unit")(gateunit.unit)
 @app.command()
 def run(settings: Settings, as_json: AsJson = False) -> None:
     """Watch the door until Ctrl-C, or until its recording ends and what it opened is shut again."""
-    from peephole.decide.predictor import load
     from peephole.gateway.agent import run as watch
     from peephole.gateway.door import load_door
+    from peephole.gateway.swap import choose
 
-    door = load_door(settings)
-    predictor = load(door.model)
+    chosen = choose(load_door(settings))
+    door, predictor = chosen.door, chosen.fit.predictor
     stop = stop_on_signals()
     if not as_json:
         say(f"[bold]{escape(door.settings.gate.name)}[/] looks at {escape(door.settings.sensor.source)}; Ctrl-C stops it")
     with _log_shown(faults=as_json):
-        summary = watch(door, predictor.follow, predictor.card, stop=stop, tell=None if as_json else _tell)
+        summary = watch(
+            door, predictor.follow, predictor.card, stop=stop, witnesses=chosen.complaints, notes=chosen.notes, tell=None if as_json else _tell
+        )
     report(summary, as_json)
 
 
@@ -64,7 +68,7 @@ def check(
     from peephole.gateway.sentences import check as look
 
     door = load_door(settings)
-    model, card = _model(door.model)
+    model, card = _model(door)
     found = look(door, card)
     parts = (model, *found.parts, *inspect(door, broker))
     problems = [part for part in parts if part.state == "problem"]
@@ -88,24 +92,21 @@ def check(
         raise typer.Exit(PROBLEM)
 
 
-def _model(path: Path) -> "tuple[Part, Card | None]":
-    """Open the model file, ask it about an empty picture, and return what became of that and its card."""
-    import numpy as np
-
-    from peephole.base.errors import PeepholeError, PhotoError
+def _model(door: "Door") -> "tuple[Part, Card | None]":
+    """Open the model file, ask it about built-in pictures, and return what became of that and its card."""
+    from peephole.base.errors import PeepholeError
     from peephole.decide.predictor import load
+    from peephole.gateway.selftest import answers
     from peephole.gateway.sentences import Part, problem
 
     try:
-        predictor = load(path)
-        try:
-            predictor.predict(np.full((32, 32, 3), 127, np.uint8))
-        except PhotoError:  # a region that looks for a subject finds none in an empty picture
-            predictor.engine.run(np.full(predictor.engine.shape, 127, np.uint8))
+        predictor = load(door.model)
+        answered = answers(door.model, predictor, door)
     except PeepholeError as error:
         return problem("model", error), None
     card = predictor.card
-    return Part("model", "ok", f"{path} opens and answers; it knows {', '.join(card.labels)}; threshold {card.unknown.threshold:.3f}"), card
+    told = f"{door.model} opens; it knows {', '.join(card.labels)}; threshold {card.unknown.threshold:.3f}; {answered}"
+    return Part("model", "ok", told), card
 
 
 @contextmanager

@@ -25,7 +25,7 @@ LAST = 20
 def journal(
     journal: Annotated[Path, typer.Argument(metavar="JOURNAL", help="A journal such as journal.db, or the DOOR.toml that names it.")],
     last: Annotated[int | None, typer.Option(min=1, help="How many of the latest rows: 20, or all with --export.")] = None,
-    kind: Annotated[str | None, typer.Option(help="start, decision, visit, frame, fault, stop, pictures or erased.")] = None,
+    kind: Annotated[str | None, typer.Option(help="start, decision, visit, frame, fault, shadow, stop, pictures or erased.")] = None,
     label: Annotated[str | None, typer.Option(help="Only decisions, visits and pictures of this label; unknown: of strangers.")] = None,
     visit: Annotated[str | None, typer.Option(help="Only rows of this visit.")] = None,
     day: Annotated[str | None, typer.Option(help="Only rows of this day, such as 2026-11-02.")] = None,

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from peephole.base.errors import OutputError, PeepholeError
-from peephole.cli import augment, budget, doubt, gate, learn, look
+from peephole.cli import augment, budget, doubt, gate, learn, look, sign
 from peephole.cli.show import errors, print_error
 
 __all__ = ["app", "main"]
@@ -36,6 +36,9 @@ app.command("doubt")(doubt.doubt)
 app.command("predict")(look.predict)
 app.command("evaluate")(look.evaluate)
 app.command("explain")(look.explain)
+app.command("keygen")(sign.keygen)
+app.command("sign")(sign.sign)
+app.command("verify")(sign.verify)
 app.add_typer(gate.app, name="gate")
 
 

@@ -15,24 +15,27 @@ NEAREST = 5
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Return exp(z / T) / sum over the last axis, in float64; the largest is taken away first, so nothing overflows."""
     scaled = np.asarray(logits, np.float64) / temperature
-    powers = np.exp(scaled - scaled.max(-1, keepdims=True))
-    return np.asarray(powers / powers.sum(-1, keepdims=True))
+    with np.errstate(invalid="ignore"):  # infinity - infinity is NaN, and whoever judges refuses that
+        powers = np.exp(scaled - scaled.max(-1, keepdims=True))
+        return np.asarray(powers / powers.sum(-1, keepdims=True))
 
 
 def accepts(logits: np.ndarray, familiar: np.ndarray, threshold: float, least_margin: float) -> np.ndarray:
-    """Return bool (N,): the best label by logits (N, L) is familiar enough (N, L) and leads by enough; NaN is never accepted."""
+    """Return bool (N,): the best label by logits (N, L) is familiar enough (N, L) and leads by enough; NaN and infinity are never accepted."""
     best = logits.argmax(1)
     own = np.take_along_axis(familiar, best[:, None], 1)[:, 0]
-    lead = margin(familiar, best)
-    return np.asarray(np.isfinite(logits).all(1) & (own >= threshold) & (lead >= least_margin))
+    with np.errstate(invalid="ignore"):
+        lead = margin(familiar, best)
+    return np.asarray(np.isfinite(logits).all(1) & np.isfinite(familiar).all(1) & (own >= threshold) & (lead >= least_margin))
 
 
 def judge(outputs: Outputs, card: Card) -> list[Prediction]:
     """Turn answers for N inputs into N predictions."""
     probabilities = softmax(outputs.logits, card.temperature)
-    taken = accepts(outputs.logits, outputs.familiarity, card.unknown.threshold, card.unknown.margin)
+    taken = accepts(outputs.logits, outputs.familiarity, card.unknown.threshold, card.unknown.margin) & np.isfinite(outputs.similarity).all(1)
     best = outputs.logits.argmax(1)
-    leads = margin(outputs.familiarity, best)
+    with np.errstate(invalid="ignore"):
+        leads = margin(outputs.familiarity, best)
     return [
         _one(
             card,

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from peephole.base.card import Card
 from peephole.data.region import require_ready
@@ -16,6 +17,7 @@ from peephole.gateway.keepers import keepers
 from peephole.gateway.mqtt import Messenger
 from peephole.gateway.outbox import Mark, Outbox
 from peephole.gateway.sensors import Sensor
+from peephole.gateway.shadow import shadows
 from peephole.gateway.sources import open_source
 from peephole.gateway.switchboard import Switchboard, broker_place, open_switchboard
 from peephole.gateway.watch import Outcome, Predict, Summary, Watch, Witness
@@ -36,13 +38,14 @@ def run(
     clock: Clock | None = None,
     stop: threading.Event | None = None,
     witnesses: Sequence[Witness] = (),
+    notes: Sequence[str] = (),
     tell: Callable[[Record], None] | None = None,
 ) -> Summary:
     """Run the gate until its sensor ends or `stop` is set, and return what it did.
 
     A recording that ends lets an opening finish its pulse; `stop` and faults end it at once, and the journal says so.
     `predict` takes uint8 pixels (H, W, C); `card` is its model's. Parts that are not given are opened as the settings say, and
-    closed again. `witnesses` look on;
+    closed again. `witnesses` look on; `notes` are written down at the start;
     `tell` hears each decision, visit and remark. Raises NotArmed, SettingsError, MissingExtra, SensorError or JournalError before
     anything opens; whatever is raised later, every controller was put into its safe state first.
     """
@@ -53,11 +56,12 @@ def run(
     clock, stop = clock or SystemClock(), stop or threading.Event()
     source = sensor or open_source(door, clock)
     book = journal or Journal(door.journal, door.settings.gate.name, names=card.labels)
-    witnesses = (*witnesses, *(keepers(door, book, clock) if journal is None else ()))
+    witnesses = (*witnesses, *((*keepers(door, book, clock), *shadows(door, book)) if journal is None else ()))
     board = switchboard or open_switchboard(door)
     beats = Beats(SystemClock())  # threads hang in real time, whatever clock the door is told
     present = [*witnesses, *_bystanders(door, book, beats, recorded=source.recorded)]
-    watch = Watch(door, predict, armed, sensor=source, board=board, journal=book, clock=clock, witnesses=present, beats=beats, tell=tell)
+    parts: dict[str, Any] = {"sensor": source, "board": board, "journal": book, "clock": clock, "witnesses": present, "beats": beats}
+    watch = Watch(door, predict, armed, **parts, notes=notes, tell=tell)
     try:
         return watch.run(stop)
     finally:

@@ -1,7 +1,7 @@
 """A door: the settings of a DOOR.toml with the folder that they start from, and what follows from them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from peephole.base.errors import SettingsError, did_you_mean
@@ -30,6 +30,21 @@ class Door:
     def model(self) -> Path:
         """The model file."""
         return self.folder / self.settings.gate.model
+
+    @property
+    def key(self) -> Path | None:
+        """The public key that every model file must be signed by, where there is one."""
+        return None if self.settings.models.key is None else self.folder / self.settings.models.key
+
+    @property
+    def shadow(self) -> Path | None:
+        """The model file that looks on, where there is one."""
+        return None if self.settings.models.shadow is None else self.folder / self.settings.models.shadow
+
+    def with_model(self, name: str) -> "Door":
+        """Return the same door with another model file, named as DOOR.toml would name it."""
+        gate = self.settings.gate.model_copy(update={"model": name})
+        return replace(self, settings=self.settings.model_copy(update={"gate": gate}))
 
     @property
     def journal(self) -> Path:

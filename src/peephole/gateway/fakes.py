@@ -3,17 +3,34 @@
 A peer of the real predictor: tests, examples and users call it in the same way.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from peephole.base.card import Card, Input, Parity, Resize, Training, Unknown
+from peephole.base.engine import Outputs
 from peephole.base.errors import InputError
+from peephole.base.modelfile import ModelFile
 from peephole.base.records import Evidence, Neighbour, Prediction
 
-__all__ = ["ColourPredictor", "card_for"]
+__all__ = ["ColourEngine", "ColourPredictor", "card_for"]
 
 THRESHOLD = 0.8
+
+
+class ColourEngine:
+    """Says how near the mean of each picture is to each colour; a peer of the real engine."""
+
+    def __init__(self, colours: Iterable[tuple[int, int, int]]) -> None:
+        self._colours = np.array(list(colours), np.float64)
+
+    def run(self, images: np.ndarray) -> Outputs:
+        """Answer for uint8 images (N, H, W, C) or one image (H, W, C); grey is as much red as green and blue."""
+        images = images[None] if images.ndim == 3 else images
+        seen = np.stack([np.broadcast_to(image[..., :3].reshape(-1, min(3, image.shape[2])).mean(axis=0), 3) for image in images])
+        near = 1 - np.abs(seen[:, None] - self._colours).max(-1) / 255
+        return Outputs(near * 10, seen, near, np.empty((len(images), 0)))
 
 
 class ColourPredictor:
@@ -25,8 +42,10 @@ class ColourPredictor:
     def __init__(self, colours: Mapping[str, tuple[int, int, int]], *, evidence: Iterable[Evidence] = (), breaks_after: int | None = None) -> None:
         self._colours = dict(sorted(colours.items()))
         self._left = breaks_after
+        self.engine = ColourEngine(self._colours.values())
         self.card = card_for(self._colours, evidence)
         self.labels = self.card.labels
+        self.model = ModelFile("colour", self.card, hashlib.sha256(repr(self._colours).encode()).hexdigest(), b"")
 
     def predict(self, pixels: np.ndarray) -> Prediction:
         """Answer for uint8 pixels (H, W, C); raises InputError once it is to break."""
@@ -34,8 +53,7 @@ class ColourPredictor:
             self._left -= 1
             if self._left < 0:
                 raise InputError("the colour model was told to break", "set breaks_after = None")
-        seen = np.broadcast_to(pixels[..., :3].reshape(-1, min(3, pixels.shape[2])).mean(axis=0), 3)
-        near = {label: 1 - float(np.abs(seen - colour).max()) / 255 for label, colour in self._colours.items()}
+        near = dict(zip(self._colours, map(float, self.engine.run(pixels).familiarity[0]), strict=True))
         ranking = sorted(near.items(), key=lambda item: -item[1])
         best, familiarity = ranking[0]
         margin = familiarity - (ranking[1][1] if len(ranking) > 1 else 0.0)

@@ -11,6 +11,7 @@ from peephole.gateway.clock import SystemClock
 from peephole.gateway.door import Door
 from peephole.gateway.journal import Journal
 from peephole.gateway.keys import TARGETS
+from peephole.gateway.modelcheck import inspect_models
 from peephole.gateway.mqtt import knock
 from peephole.gateway.reasons import plural
 from peephole.gateway.sensors import ReplaySensor
@@ -22,7 +23,8 @@ __all__ = ["inspect"]
 
 
 def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
-    """Yield the source, the journal, each action's target and the broker, which is only spoken to when `broker` is True."""
+    """Yield what stands beside the model, the source, the journal, each action's target and the broker, only spoken to when `broker` is True."""
+    yield from inspect_models(door)
     yield _source(door)
     yield _journal(door)
     yield from _beside(door)

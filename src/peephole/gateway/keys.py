@@ -15,7 +15,7 @@ from peephole.gateway.address import SOURCE_OPTIONS, Address, require_topic
 from peephole.gateway.hours import ALWAYS, Hours, parse_hours, seconds
 from peephole.gateway.policy import UNKNOWN
 
-__all__ = ["HARMLESS", "LATER_SOURCES", "LATER_TARGETS", "SOURCES", "TARGETS", "Action", "DoorSettings", "Journal", "opens"]
+__all__ = ["HARMLESS", "LATER_SOURCES", "LATER_TARGETS", "SOURCES", "TARGETS", "Action", "DoorSettings", "Journal", "Models", "opens"]
 
 SOURCES = ("camera", "folder", "http", "https", "mqtt", "replay", "video")
 LATER_SOURCES = ("csv",)
@@ -240,6 +240,13 @@ class Events(Section):
     target: Annotated[StrictStr, AfterValidator(_told(_topic))]
 
 
+class Models(Section):
+    """Which model files may run: with a public `key` only signed ones; `shadow` is one that looks on and never acts."""
+
+    key: Annotated[StrictStr, Field(min_length=1)] | None = None
+    shadow: Annotated[StrictStr, Field(min_length=1)] | None = None
+
+
 class DoorSettings(Section):
     """The whole of DOOR.toml."""
 
@@ -251,6 +258,7 @@ class DoorSettings(Section):
     broker: Broker | None = None
     journal: Journal = Journal()
     events: Events | None = None
+    models: Models = Models()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

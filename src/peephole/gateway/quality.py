@@ -3,6 +3,7 @@
 import numpy as np
 
 from peephole.base.records import Prediction, Quality
+from peephole.gateway.keys import Limits
 
 __all__ = ["measure", "poor", "unfit"]
 
@@ -39,21 +40,21 @@ def _blocks(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(cut.reshape(high // n, n, wide // n, n, channels).mean(axis=(1, 3), dtype=np.float32))
 
 
-def poor(quality: Quality, *, min_light: float, min_sharpness: float, max_overexposed: float) -> str:
+def poor(quality: Quality, limits: Limits) -> str:
     """Say why a frame is too poor to be judged, or nothing; a figure that is no number is too poor."""
-    if not quality.light >= min_light:
-        return f"too dark: light {quality.light:.2f}, at least {min_light:.2f} is asked"
-    if not quality.overexposed <= max_overexposed:
-        return f"over-exposed: {quality.overexposed:.0%} of the frame is white, at most {max_overexposed:.0%} may be"
-    if not quality.sharpness >= min_sharpness:
-        return f"too blurred: sharpness {quality.sharpness:.3g}, at least {min_sharpness:.3g} is asked"
+    if not quality.light >= limits.min_light:
+        return f"too dark: light {quality.light:.2f}, at least {limits.min_light:.2f} is asked"
+    if not quality.overexposed <= limits.max_overexposed:
+        return f"over-exposed: {quality.overexposed:.0%} of the frame is white, at most {limits.max_overexposed:.0%} may be"
+    if not quality.sharpness >= limits.min_sharpness:
+        return f"too blurred: sharpness {quality.sharpness:.3g}, at least {limits.min_sharpness:.3g} is asked"
     return ""
 
 
-def unfit(prediction: Prediction, *, max_subjects: int | None, min_subject: float) -> str:
+def unfit(prediction: Prediction, limits: Limits) -> str:
     """Say why a judged frame cannot count, or nothing: more people than may be there, or somebody too far away to be told apart."""
-    if max_subjects is not None and prediction.subjects > max_subjects:
-        return f"{prediction.subjects} at once: at most {max_subjects} may be seen"
-    if not prediction.share >= min_subject:
-        return f"too far: what is judged fills {prediction.share:.1%} of the frame, at least {min_subject:.1%} is asked"
+    if limits.max_subjects is not None and prediction.subjects > limits.max_subjects:
+        return f"{prediction.subjects} at once: at most {limits.max_subjects} may be seen"
+    if not prediction.share >= limits.min_subject:
+        return f"too far: what is judged fills {prediction.share:.1%} of the frame, at least {limits.min_subject:.1%} is asked"
     return ""

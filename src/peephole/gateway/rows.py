@@ -12,14 +12,14 @@ from peephole.gateway.policy import CLOCK_IS_SET, Ended
 __all__ = ["KINDS", "Entry", "Erased", "Kept", "Picture", "Record", "Remark", "as_number", "is_date", "kind_of", "read_record", "write_record"]
 
 LAST = 253_402_300_800.0  # 10000-01-01
-KINDS = ("start", "decision", "visit", "frame", "fault", "stop", "pictures", "erased")
+KINDS = ("start", "decision", "visit", "frame", "fault", "shadow", "stop", "pictures", "erased")
 
 
 @dataclass(frozen=True)
 class Remark:
-    """What is told beside decisions and visits: a start, a stop, a frame that was refused, a fault."""
+    """What is told beside decisions and visits: a start, a stop, a frame that was refused, a fault, what a shadow would have done."""
 
-    kind: Literal["start", "frame", "fault", "stop"]
+    kind: Literal["start", "frame", "fault", "shadow", "stop"]
     subject: str
     text: str
 

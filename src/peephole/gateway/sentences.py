@@ -11,7 +11,7 @@ from peephole.data.region import require_ready
 from peephole.gateway.address import VIDEO
 from peephole.gateway.arming import arm
 from peephole.gateway.door import Door
-from peephole.gateway.keys import opens
+from peephole.gateway.keys import Models, opens
 from peephole.gateway.policy import UNKNOWN
 from peephole.gateway.reasons import count
 
@@ -87,6 +87,13 @@ def _region(given: Input) -> str:
     return f"{given.region.how} ({found[given.region.how]}, made {wide}x{high} pixels, {FITS[given.resize.fit]})"
 
 
+def _models(models: Models) -> Iterator[str]:
+    if models.key:
+        yield f"Only model files that {models.key} signed are run."
+    if models.shadow:
+        yield f"A shadow, {models.shadow}, is shown the same frames; the journal says where it would have acted otherwise, and it moves nothing."
+
+
 def _sentences(door: Door, card: Card | None) -> Iterator[str]:
     settings, decide = door.settings, door.settings.decide
     knows = f", which knows {', '.join(card.labels)}" if card else ""
@@ -114,6 +121,7 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
         yield f"The model's threshold was chosen for {percent(card.unknown.false_accept)}; this door asks for {percent(decide.false_accept)}."
     if settings.events is not None:
         yield f"Every row of the journal is told to {settings.events.target}, in order, and later where the broker was away."
+    yield from _models(settings.models)
     spoof = f" Photos or screens held up to the camera: {card.spoof}." if card else ""
     yield f"Everything is written to {settings.journal.path} before anything moves.{spoof}"
     yield from _journal(door)

@@ -114,6 +114,7 @@ class Watch:
         clock: Clock,
         witnesses: Sequence[Witness] = (),
         beats: Beats | None = None,
+        notes: Sequence[str] = (),
         tell: Callable[[Record], None] | None,
     ) -> None:
         self._witnesses, self._beats = list(witnesses), beats or Beats(clock)
@@ -133,7 +134,7 @@ class Watch:
             f"the recording has no dates, so the hours of {' and '.join(hours)} never hold in it; "
             "say when a folder's began: ?start=2026-11-02T08:00, or gate replay --start"
         )
-        self._notes = (*sensor.notes, *([undated] if hours and not sensor.dated else []))
+        self._notes = (*notes, *sensor.notes, *([undated] if hours and not sensor.dated else []))
 
     def run(self, stop: threading.Event) -> Summary:
         """Safe, watch, safe."""
@@ -199,7 +200,7 @@ class Watch:
         if item.frame is None:
             return item.problem or "there is no picture", None
         limits = self._door.settings.sensor.quality
-        problem = poor(item.frame.quality, min_light=limits.min_light, min_sharpness=limits.min_sharpness, max_overexposed=limits.max_overexposed)
+        problem = poor(item.frame.quality, limits)
         if problem:
             return problem, None
         try:
@@ -212,7 +213,7 @@ class Watch:
             return f"the model failed: {_plain(error)}", None
         if not self._sensor.recorded and self._clock.monotonic() - item.time > STALE:
             return f"it was {self._clock.monotonic() - item.time:.1f} s old when it was judged", prediction
-        return unfit(prediction, max_subjects=limits.max_subjects, min_subject=limits.min_subject), prediction
+        return unfit(prediction, limits), prediction
 
     def _happen(self, reaction: Reaction, truth: str | None = None) -> None:
         """Carry out what the policy says, in order; `truth` belongs to the visit that is going on afterwards."""
