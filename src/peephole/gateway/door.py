@@ -37,6 +37,12 @@ class Door:
         return self.folder / self.settings.journal.path
 
     @property
+    def gallery(self) -> Path:
+        """The people who were enrolled here, beside the model file unless the settings say otherwise."""
+        path = self.settings.gallery.path
+        return self.folder / path if path else self.model.with_suffix(".gallery")
+
+    @property
     def opening(self) -> bool:
         """Whether any rule can open anything."""
         return any(opens(rule.do) for rule in self.settings.rule)
@@ -62,7 +68,7 @@ class Door:
                     raise SettingsError(
                         f"rule {number} names '{who[:60]}', but the model knows {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}"
                         f"{did_you_mean(who, known) or _near(who, known)}",
-                        "correct the name, or train a model with photos of them",
+                        "correct the name, enrol them (peephole gate enrol DOOR.toml NAME PHOTOS), or train a model with photos of them",
                     )
 
 

@@ -190,6 +190,12 @@ class Journal(Section):
     head: Later = None
 
 
+class Gallery(Section):
+    """Where the people who were enrolled at the gate stand; without a path, beside the model file, with the ending .gallery."""
+
+    path: Annotated[StrictStr, Field(min_length=1)] | None = None
+
+
 class DoorSettings(Section):
     """The whole of DOOR.toml."""
 
@@ -200,6 +206,7 @@ class DoorSettings(Section):
     action: dict[Name, Action]
     broker: Broker | None = None
     journal: Journal = Journal()
+    gallery: Gallery = Gallery()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
