@@ -54,6 +54,8 @@ username = "front-door"
 password = {file = "broker.secret"}
 [journal]
 path = "journal.db"
+pictures = {days = 14, megabytes = 500}
+head = "mqtt://home/front-door/journal-head"
 """
 VALUES = tomllib.loads(WHOLE)
 
@@ -188,8 +190,22 @@ WRONG: list[tuple[str, Any, str]] = [
     ("journal", "journal.db", "journal"),
     ("journal.path", "", "journal.path"),
     ("journal.path", 3, "journal.path"),
-    ("journal.pictures", {"days": 14}, "pictures is not supported yet"),
-    ("journal.head", "mqtt://home/head", "head is not supported yet"),
+    ("journal.pictures", {"days": 14}, "journal.pictures.megabytes is missing"),
+    ("journal.pictures", 14, "journal.pictures"),
+    ("journal.pictures.days", 0, "journal.pictures.days"),
+    ("journal.pictures.days", "14", "journal.pictures.days"),
+    ("journal.pictures.days", float("inf"), "journal.pictures.days"),
+    ("journal.pictures.megabytes", 0.5, "journal.pictures.megabytes"),
+    ("journal.pictures.megabytes", 1e9, "journal.pictures.megabytes"),
+    ("journal.pictures.megabytes", True, "journal.pictures.megabytes"),
+    ("journal.head", "https://elsewhere/head", "is not known"),
+    ("journal.head", "head.json", "is not an address"),
+    ("journal.head", "mqtt://home/#", "is not a topic"),
+    ("journal.head", "mqtt://", "is not a topic"),
+    ("journal.head", "file://", "names no file"),
+    ("journal.head", "file:///mnt/", "names no file"),
+    ("journal.head", "file://x?retain=1", "does not know the option 'retain'"),
+    ("journal.head", 3, "journal.head"),
 ]
 
 
@@ -226,6 +242,8 @@ def test_every_key_was_tried() -> None:
         "action.open.puls",
         "broker.usernam",
         "journal.pth",
+        "journal.haed",
+        "journal.pictures.dyas",
         "gaet",
         "sensor.quality.min_ligth",
     ],
@@ -264,6 +282,16 @@ def test_low_risk_is_only_needed_to_open() -> None:
     values = changed("rule", [{"who": ["unknown"], "do": "call"}])
     values["gate"]["low_risk"] = False
     assert not Door(Path("DOOR.toml"), check(DoorSettings, values, "DOOR.toml")).opening
+
+
+def test_a_head_over_mqtt_needs_a_broker() -> None:
+    """As an action does; a file needs none."""
+    values = changed("broker", ...)
+    values["action"]["call"]["target"] = "log://"
+    with pytest.raises(SettingsError, match="head goes over MQTT, but there is no"):
+        check(DoorSettings, values, "DOOR.toml")
+    values["journal"]["head"] = "file:///mnt/elsewhere/front.head"
+    check(DoorSettings, values, "DOOR.toml")
 
 
 def test_labels_that_the_model_lacks() -> None:

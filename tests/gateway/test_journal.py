@@ -6,7 +6,8 @@ import os
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -166,10 +167,20 @@ def honest(path: Path, acknowledge: Connection) -> None:
             acknowledge.send(journal.write(DECISION, 0, 0))
 
 
-def hasty(path: Path, acknowledge: Connection) -> None:
+class Hasty(Journal):
     """The planted bug: many rows in one transaction, acknowledged before it is committed."""
-    with Journal(path, "front") as journal:
-        journal._database.execute("BEGIN")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        if not self._database.in_transaction:
+            self._database.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def hasty(path: Path, acknowledge: Connection) -> None:
+    """Write rows and tell their numbers before they are on disk."""
+    Journal(path, "front").close()
+    with Hasty(path, "front") as journal:
         while True:
             acknowledge.send(journal.write(DECISION, 0, 0))
 

@@ -9,6 +9,7 @@ from peephole.gateway.arming import arm
 from peephole.gateway.clock import Clock, SystemClock
 from peephole.gateway.door import Door
 from peephole.gateway.journal import Journal, Record
+from peephole.gateway.keepers import keepers
 from peephole.gateway.sensors import Sensor, open_sensor
 from peephole.gateway.switchboard import Switchboard, open_switchboard
 from peephole.gateway.watch import Outcome, Predict, Summary, Watch, Witness
@@ -43,7 +44,8 @@ def run(
     armed = arm(card.evidence, decide.false_accept, door.settings.gate.low_risk, door.opening)
     clock, stop = clock or SystemClock(), stop or threading.Event()
     source = sensor or open_sensor(door.settings.sensor.source, door.folder, clock)
-    book = journal or Journal(door.journal, door.settings.gate.name)
+    book = journal or Journal(door.journal, door.settings.gate.name, names=card.labels)
+    witnesses = (*witnesses, *(keepers(door, book, clock) if journal is None else ()))
     board = switchboard or open_switchboard(door)
     watch = Watch(door, predict, armed, sensor=source, board=board, journal=book, clock=clock, witnesses=witnesses, tell=tell)
     try:

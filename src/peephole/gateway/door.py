@@ -9,7 +9,7 @@ from peephole.base.settings import load_table, load_toml
 from peephole.gateway.keys import DoorSettings, Journal, opens
 from peephole.gateway.policy import UNKNOWN, Policy, Rule
 
-__all__ = ["Door", "journal_of", "load_door"]
+__all__ = ["Door", "journal_of", "load_door", "pictures_of"]
 
 PULSE = 5.0
 
@@ -41,6 +41,11 @@ class Door:
         """The people who were enrolled here, beside the model file unless the settings say otherwise."""
         path = self.settings.gallery.path
         return self.folder / path if path else self.model.with_suffix(".gallery")
+
+    @property
+    def pictures(self) -> Path:
+        """The folder of kept pictures, beside the journal."""
+        return pictures_of(self.journal)
 
     @property
     def opening(self) -> bool:
@@ -84,6 +89,11 @@ def journal_of(path: Path | str) -> Path:
     if path.suffix == ".toml":
         return path.parent / load_table(path, "journal", Journal).path
     return path
+
+
+def pictures_of(journal: Path) -> Path:
+    """Return the folder that a journal's pictures lie in."""
+    return journal.with_name(f"{journal.name}-pictures")
 
 
 def load_door(path: Path | str) -> Door:

@@ -23,6 +23,7 @@ def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
     """Yield the source, the journal, each action's target and the broker, which is only spoken to when `broker` is True."""
     yield _source(door)
     yield _journal(door)
+    yield from _beside(door)
     for name, action in door.settings.action.items():
         yield _target(f"action {name}", Address.parse(action.target, TARGETS), door.folder)
     if door.settings.broker is not None:
@@ -59,6 +60,28 @@ def _journal(door: Door) -> Part:
     except PeepholeError as error:
         return problem("journal", error)
     return _writable("journal", path, told) or _writable("journal", path.parent, told) or Part("journal", "ok", f"{told} and can be written")
+
+
+def _beside(door: Door) -> Iterator[Part]:
+    """Yield the folder of pictures and the place of the journal's head, where the settings ask for them."""
+    if door.settings.journal.pictures:
+        found = plural(len(list(door.pictures.glob("*.jpg"))), "picture")
+        there = door.pictures if door.pictures.exists() else door.pictures.parent
+        wrong = there.exists() and not there.is_dir() or (there.exists() and not os.access(there, os.W_OK | os.X_OK))
+        if wrong:
+            yield Part("pictures", "problem", f"{there} is no folder that may be written", "correct its permissions, or [journal] path")
+        else:
+            yield Part("pictures", "ok", f"{door.pictures} holds {found}")
+    head = door.settings.journal.head
+    if head and head.startswith("mqtt:"):
+        yield Part("head", "ok", f"{head} is a topic that a head may be left at; see broker")
+    elif head:
+        path = Address.parse(head, ("file",)).path(door.folder)
+        if not path.parent.is_dir():
+            yield Part("head", "problem", f"there is no folder {path.parent} for the journal's head", "mount or make it, or correct [journal] head")
+        else:
+            wrong_head = _writable("head", path.parent, str(path)) or (_writable("head", path, str(path)) if path.exists() else None)
+            yield wrong_head or Part("head", "ok", f"{path} can be written")
 
 
 def _makeable(path: Path) -> Part | None:

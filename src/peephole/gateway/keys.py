@@ -73,6 +73,16 @@ def _target(value: str) -> str:
     return value
 
 
+def _head(value: str) -> str:
+    address = Address.parse(value, ("mqtt", "file"))
+    address.take()
+    if address.scheme == "mqtt":
+        require_topic(address.place)
+    elif not address.place or address.place.endswith("/"):
+        raise SettingsError(f"'{value[:60]}' names no file", "write file:///mnt/elsewhere/front-door.head")
+    return value
+
+
 def _broker_url(value: str) -> str:
     address = Address.parse(value, ("mqtt",), ("mqtts", "ws", "wss"))
     host, _, port = address.place.rpartition(":") if ":" in address.place else (address.place, "", "1883")
@@ -182,12 +192,19 @@ class Broker(Section):
         return host, int(port or 1883)
 
 
+class Pictures(Section):
+    """How long pictures of visits are kept, in days, and how many megabytes (of 1,000,000 bytes) of them."""
+
+    days: Annotated[float, Strict(), Field(gt=0, le=3650, allow_inf_nan=False)]
+    megabytes: Annotated[float, Strict(), Field(ge=1, le=1_000_000, allow_inf_nan=False)]
+
+
 class Journal(Section):
-    """Where the journal stands, beside DOOR.toml unless the path is absolute."""
+    """Where the journal stands, beside DOOR.toml unless the path is absolute; its pictures; where its head is kept off the box."""
 
     path: Annotated[StrictStr, Field(min_length=1)] = "journal.db"
-    pictures: Later = None
-    head: Later = None
+    pictures: Pictures | None = None
+    head: Annotated[StrictStr, AfterValidator(_told(_head))] | None = None
 
 
 class Gallery(Section):
@@ -233,6 +250,8 @@ class DoorSettings(Section):
                 yield f'[action.{name}] must have safe = "off": on a fault the door stays shut'
             if action.target.startswith("mqtt:") and self.broker is None:
                 yield f"[action.{name}] goes over MQTT, but there is no [broker] with its url"
+        if self.broker is None and (self.journal.head or "").startswith("mqtt:"):
+            yield "[journal] head goes over MQTT, but there is no [broker] with its url"
 
 
 def opens(action: str) -> bool:

@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from peephole.base.errors import ActuatorError
 from peephole.gateway.address import require_topic
 
-__all__ = ["BrokerPlace", "Messenger", "knock", "payload"]
+__all__ = ["BrokerPlace", "Messenger", "knock", "leave", "left", "payload"]
 
 EXPIRY = 5.0
 REST = 1.0  # seconds after a failure in which nobody waits for the broker again
@@ -130,6 +130,55 @@ def knock(place: BrokerPlace, timeout: float = 2.0) -> None:
     finally:
         client.disconnect()
         client.loop_stop()
+
+
+def leave(place: BrokerPlace, topic: str, message: str, timeout: float = 2.0) -> None:
+    """Leave a message that commands nothing with a broker, retained, and go; raises ActuatorError unless it was acknowledged."""
+    client = _client("head")
+    where = f"{place.host}:{place.port}"
+    try:
+        _connect(client, place, timeout)
+        sent = client.publish(topic, message, qos=1, retain=True)
+        sent.wait_for_publish(timeout)
+        done = sent.is_published()
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, ActuatorError):
+            raise
+        raise ActuatorError(f"the broker at {where} is away: {_plain(error)}", "start it, or correct [broker] url") from error
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    if not done:
+        raise ActuatorError(f"the broker at {where} did not acknowledge a message within {timeout:g} s", "see the broker's own log")
+
+
+def left(place: BrokerPlace, topic: str, timeout: float = 2.0) -> bytes | None:
+    """Return the message that a broker retains on a topic, None when there is none; raises ActuatorError."""
+    client = _client("head")
+    found: list[bytes] = []
+    granted, heard = threading.Event(), threading.Event()
+    refused: list[Any] = []
+
+    def on_message(_client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        if message.retain:
+            found.append(message.payload)
+            heard.set()
+
+    def on_subscribe(_client: paho.Client, _data: Any, _number: int, reasons: list[Any], _properties: Any) -> None:
+        refused.extend(reason for reason in reasons if reason.is_failure)
+        granted.set()
+
+    client.on_message, client.on_subscribe = on_message, on_subscribe
+    try:
+        _connect(client, place, timeout)
+        client.subscribe(topic, 1)
+        if not granted.wait(timeout) or refused:
+            raise ActuatorError(f"the broker at {place.host}:{place.port} lets nobody read {topic}", "see the broker's access list")
+        heard.wait(min(0.5, timeout))  # retained messages come right after the grant
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return found[-1] if found else None
 
 
 def _client(name: str) -> paho.Client:

@@ -112,3 +112,20 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
         yield f"The model's threshold was chosen for {percent(card.unknown.false_accept)}; this door asks for {percent(decide.false_accept)}."
     spoof = f" Photos or screens held up to the camera: {card.spoof}." if card else ""
     yield f"Everything is written to {settings.journal.path} before anything moves.{spoof}"
+    yield from _journal(door)
+
+
+def _journal(door: Door) -> Iterator[str]:
+    """Say what is kept beside the journal's rows, and who would notice if some were gone."""
+    kept, head = door.settings.journal.pictures, door.settings.journal.head
+    if kept:
+        yield (
+            f"Pictures of each visit are kept in {door.pictures.name} for {kept.days:g} days, the oldest going sooner when they are more than "
+            f"{kept.megabytes:g} MB."
+        )
+    else:
+        yield "No pictures are kept."
+    if head:
+        yield f"The journal's newest row is made known at {head} at most once a second: rows cut off its end, or written anew, are found."
+    else:
+        yield "Rows changed or taken out of the middle are found; with no [journal] head, nobody would notice if the latest were cut off."

@@ -21,6 +21,7 @@ from peephole.gateway.arming import Armed
 from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
 from peephole.gateway.journal import Journal, Record, Remark
+from peephole.gateway.oneline import one_line
 from peephole.gateway.policy import UNKNOWN, Ended, Glance, Policy, Reaction, State, finish, step, tick
 from peephole.gateway.sensors import Capture, Idle, Sensor
 from peephole.gateway.switchboard import Switchboard
@@ -278,7 +279,7 @@ class Watch:
 
     def _fault(self, subject: str, error: BaseException) -> None:
         self._faults += 1
-        LOG.error("%s: %s", subject, _plain(error))
+        LOG.error("%s", one_line(f"{subject}: {_plain(error)}"))
         self._remark("fault", subject, _plain(error))
 
     def _remark(self, kind: str, subject: str, text: str, must: bool = False) -> None:
@@ -289,7 +290,7 @@ class Watch:
         except JournalError as error:
             if must:
                 raise
-            LOG.error("%s", _plain(error))
+            LOG.error("%s", one_line(_plain(error)))
 
     def _write(self, record: Record) -> None:
         number, time, wall = self._journal.write(record, self._time, self._wall), self._time, self._wall

@@ -1,0 +1,104 @@
+"""What stands in a row of the journal: decisions, visits, remarks, and what became of pictures and names; JSON both ways."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from peephole.base.records import Decision, from_json, to_json
+from peephole.gateway.policy import Ended
+
+__all__ = ["KINDS", "Entry", "Erased", "Kept", "Picture", "Record", "Remark", "as_number", "kind_of", "read_record", "write_record"]
+
+KINDS = ("start", "decision", "visit", "frame", "fault", "stop", "pictures", "erased")
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is told beside decisions and visits: a start, a stop, a frame that was refused, a fault."""
+
+    kind: Literal["start", "frame", "fault", "stop"]
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A kept picture by the SHA-256 of its file: when (wall, seconds since 1970), whom it was taken for, and whom it was most `like`."""
+
+    digest: str
+    wall: float
+    label: str | None
+    like: str | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The pictures kept of a visit, and how many were `dropped` because the disk could not follow or take them."""
+
+    visit: str
+    pictures: tuple[Picture, ...]
+    dropped: int = 0
+
+
+@dataclass(frozen=True)
+class Erased:
+    """The names behind these pseudonyms are gone on purpose, with so many pictures; `reason` says at whose word."""
+
+    pseudonyms: tuple[str, ...]
+    pictures: int
+    reason: str
+
+
+Record = Decision | Ended | Remark | Kept | Erased
+TYPES: Mapping[str, type] = {"decision": Decision, "visit": Ended, "pictures": Kept, "erased": Erased}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row: its number, when (monotonic seconds of a boot; wall seconds since 1970, and whether that clock was set), and what."""
+
+    number: int
+    kind: str
+    time: float
+    wall: float
+    boot: str
+    trusted: bool
+    record: Record
+
+
+def kind_of(record: Record) -> str:
+    """Return the word for a record's kind, one of KINDS."""
+    if isinstance(record, Remark):
+        return record.kind
+    return next(kind for kind, what in TYPES.items() if isinstance(record, what))
+
+
+def write_record(record: Record) -> Any:
+    """Return a record as JSON values; what no file can hold (half a letter from a file's odd name) is spelt out."""
+    given: Any = record
+    try:
+        return json.loads(to_json(given))
+    except ValueError:
+        return _printable(asdict(given))
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {key: _printable(inner) for key, inner in value.items()}
+    return [_printable(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def read_record(kind: str, body: str) -> Record:
+    """Read a record back; raises ValueError for anything else."""
+    kinds: Any = TYPES  # the journal's own records are read by the same reader as those of base
+    record: Record = from_json(kinds.get(kind, Remark), body)
+    return record
+
+
+def as_number(value: float | None) -> float:
+    """SQLite keeps NaN as NULL."""
+    return math.nan if value is None else value
