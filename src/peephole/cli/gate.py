@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from peephole.cli import gatejournal, gatemodels
+from peephole.cli import gateevidence, gatejournal, gatemodels, gatepeople
 from peephole.cli.gateshow import COLOURS, PROBLEM, AsJson, Settings, report, say, stop_on_signals
 
 if TYPE_CHECKING:
@@ -28,17 +28,22 @@ STATES = {"ok": "green", "problem": "red", "not tried": "yellow"}
 
 app.command("replay")(gatemodels.replay)
 app.command("journal")(gatejournal.journal)
+app.command("evidence")(gateevidence.evidence)
+app.command("enrol")(gatepeople.enrol)
+app.command("forget")(gatepeople.forget)
+app.command("people")(gatepeople.people)
 
 
 @app.command()
 def run(settings: Settings, as_json: AsJson = False) -> None:
     """Watch the door until Ctrl-C, or until its recording ends and what it opened is shut again."""
     from peephole.decide.predictor import load
+    from peephole.gateway.acquaintance import met
     from peephole.gateway.agent import run as watch
     from peephole.gateway.door import load_door
 
     door = load_door(settings)
-    predictor = load(door.model)
+    predictor = met(load(door.model), door.gallery)
     stop = stop_on_signals()
     if not as_json:
         say(f"[bold]{escape(door.settings.gate.name)}[/] looks at {escape(door.settings.sensor.source)}; Ctrl-C stops it")
@@ -63,9 +68,9 @@ def check(
     from peephole.gateway.sentences import check as look
 
     door = load_door(settings)
-    model, card = _model(door.model)
+    models, card = _model(door.model, door.gallery)
     found = look(door, card)
-    parts = (model, *found.parts, *inspect(door, broker))
+    parts = (*models, *found.parts, *inspect(door, broker))
     problems = [part for part in parts if part.state == "problem"]
     if as_json:
         told = [f"{part.text}\nhint:  {part.hint}" if part.hint else part.text for part in problems]
@@ -87,12 +92,13 @@ def check(
         raise typer.Exit(PROBLEM)
 
 
-def _model(path: Path) -> "tuple[Part, Card | None]":
-    """Open the model file, ask it about an empty picture, and return what became of that and its card."""
+def _model(path: Path, gallery: Path) -> "tuple[tuple[Part, ...], Card | None]":
+    """Open the model file and its gallery, ask about an empty picture, and return what became of that and the card as it stands here."""
     import numpy as np
 
     from peephole.base.errors import PeepholeError, PhotoError
     from peephole.decide.predictor import load
+    from peephole.gateway.acquaintance import met
     from peephole.gateway.sentences import Part, problem
 
     try:
@@ -102,9 +108,18 @@ def _model(path: Path) -> "tuple[Part, Card | None]":
         except PhotoError:  # a region that looks for a subject finds none in an empty picture
             predictor.engine.run(np.full(predictor.engine.shape, 127, np.uint8))
     except PeepholeError as error:
-        return problem("model", error), None
+        return (problem("model", error),), None
     card = predictor.card
-    return Part("model", "ok", f"{path} opens and answers; it knows {', '.join(card.labels)}; threshold {card.unknown.threshold:.3f}"), card
+    told = Part("model", "ok", f"{path} opens and answers; it knows {', '.join(card.labels)}; threshold {card.unknown.threshold:.3f}")
+    try:
+        here = met(predictor, gallery).card
+    except PeepholeError as error:
+        return (told, problem("gallery", error)), card
+    if not gallery.exists():
+        return (told,), card
+    new = [label for label in here.labels if label not in card.labels]
+    also = f"adds {', '.join(new)}" if new else "adds nobody new"
+    return (told, Part("gallery", "ok", f"{gallery} belongs to this model and {also}; read at the start alone")), here
 
 
 @contextmanager

@@ -19,6 +19,7 @@ def replay(
 ) -> None:
     """Run recorded visits through the gate's rules; nothing moves and nothing is journaled."""
     from peephole.decide.predictor import load
+    from peephole.gateway.acquaintance import met
     from peephole.gateway.agent import run as watch
     from peephole.gateway.door import load_door
     from peephole.gateway.journal import Journal
@@ -26,7 +27,8 @@ def replay(
     from peephole.gateway.switchboard import rehearsal
 
     door = load_door(settings)
-    predictor = load(model or door.model)
+    # Another model's people are those of the gallery beside it: embeddings of one mean nothing to the other.
+    predictor = met(load(model or door.model), model.with_suffix(".gallery") if model else door.gallery)
     with Journal(None, door.settings.gate.name) as journal:
         parts: dict[str, Any] = {"sensor": replay_sensor(Path(recording), start), "switchboard": rehearsal(door), "journal": journal}
         summary = watch(door, predictor.follow, predictor.card, stop=stop_on_signals(), **parts)

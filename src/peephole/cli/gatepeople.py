@@ -65,7 +65,9 @@ def enrol(
             say(f"hint:  look at them; give others, or take them all the same: --flagged ({proposal.least} different photos are the least)")
         raise typer.Exit(PROBLEM) from None
     by = confirmed_by or getpass.getuser()
-    if not yes and not typer.confirm(f"Do all {len(taken)} photos show {proposal.name}, and is {proposal.name} to be known here? ({by})", err=as_json):
+    if not yes and not typer.confirm(
+        f"Do all {len(taken)} photos show {proposal.name}, and is {proposal.name} to be known here? ({by})", err=as_json
+    ):
         say("nothing was taken in")
         raise typer.Exit(1)
     grown = take_in(known, proposal.name, taken, confirmed_by=by, wall=time.time())
@@ -85,13 +87,14 @@ def _show(proposal: "Proposal") -> None:
         near = (escape(one.nearest.label), f"{one.nearest.distance:.2f}") if one.nearest else ("nobody", "")
         table.add_row(escape(one.file), *near, f"[yellow]{escape('; '.join(one.flags))}[/]" if one.flags else "[green]in order[/]")
     say(table)
-    for one in proposal.left_out:
-        say(f"left out: {escape(one.file)}: {escape(one.why)}")
+    for left in proposal.left_out:
+        say(f"left out: {escape(left.file)}: {escape(left.why)}")
 
 
 def _tell_json(proposal: "Proposal", taken: tuple[str, ...], card: "Card | None") -> None:
     rows: list[dict[str, Any]] = [
-        {"file": one.file, "nearest": one.nearest and asdict(one.nearest), "flags": one.flags, "taken": one.file in taken} for one in proposal.candidates
+        {"file": one.file, "nearest": one.nearest and asdict(one.nearest), "flags": one.flags, "taken": one.file in taken}
+        for one in proposal.candidates
     ]
     left = [asdict(one) for one in proposal.left_out]
     evidence = [asdict(one) for one in card.evidence] if card else []
@@ -123,15 +126,15 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase somebody: every row in the gallery, and the name in the journal. Says when the model itself must be trained again.
+    """Erase somebody from the gallery, and name and pictures from the journal; says when the model itself must be trained again.
 
-    Exit code 3 when something that knows them is left.
+    Exit code 3 when something that knows or names them is left.
     """
     from peephole.decide.predictor import load
     from peephole.gateway.acquaintance import forget as erase
     from peephole.gateway.acquaintance import met
+    from peephole.gateway.clock import SystemClock
     from peephole.gateway.door import load_door
-    from peephole.gateway.forgetting import journal_eraser
     from peephole.gateway.reasons import plural
 
     door = load_door(settings)
@@ -139,11 +142,12 @@ def forget(
     if not yes and not typer.confirm(f"Forget {name}? It cannot be undone.", err=as_json):
         say("nobody was forgotten")
         raise typer.Exit(1)
-    gone = erase(door, predictor.model, name, journal_eraser(door))
+    gone = erase(door, predictor.model, name, SystemClock())
     if as_json:
         typer.echo(json.dumps(asdict(gone), ensure_ascii=False))
     else:
-        say(f"[green]forgotten[/]: {plural(gone.photos, 'photo')} of {escape(gone.name)} erased from {escape(str(door.gallery))}")
+        erased = f"{plural(gone.photos, 'photo')} of the gallery, {plural(gone.names, 'name')} and {plural(gone.pictures, 'picture')} of the journal"
+        say(f"[green]forgotten[/]: {escape(gone.name)}; erased: {erased}")
         for sentence in gone.left:
             say(f"[red]left[/]: {escape(sentence)}")
         _tell_grounds(door, met(predictor, door.gallery).card)
@@ -160,10 +164,14 @@ def people(settings: Settings, as_json: AsJson = False) -> None:
     door = load_door(settings)
     model = load(door.model).model
     found = read_people(door.gallery, model)
-    rows = [(name, count, door.settings.gate.model, "", None) for name, count in sorted(model.card.training.examples.items())]
+    rows: list[tuple[str, int, str, str, float | None]] = [
+        (name, count, door.settings.gate.model, "", None) for name, count in sorted(model.card.training.examples.items())
+    ]
     for name in sorted({example.who for example in (found[0].persons if found else ())}):
         mine = [example for example in found[0].persons if example.who == name] if found else []
-        rows.append((name, len(mine), door.gallery.name, ", ".join(sorted({example.confirmed_by for example in mine})), max(one.wall for one in mine)))
+        rows.append(
+            (name, len(mine), door.gallery.name, ", ".join(sorted({example.confirmed_by for example in mine})), max(one.wall for one in mine))
+        )
     strangers = {example.who for example in (found[0].strangers if found else ())}
     if as_json:
         keys = ("name", "photos", "where", "confirmed_by", "wall")

@@ -103,7 +103,7 @@ def judge_with(outputs: Outputs, card: Card, gallery: Gallery) -> list[Predictio
                 familiarity=float(found.familiarity[at, best]),
                 margin=float(leads[at]),
                 ranking=tuple((found.labels[label], float(shares[label])) for label in order),
-                nearest=tuple(Neighbour(*names[i], float(1 - found.similarity[at, i])) for i in nearest),
+                nearest=tuple(Neighbour(names[i][0], names[i][1], float(1 - found.similarity[at, i])) for i in nearest),
                 accepted=bool(found.accepted[at]),
                 threshold=card.unknown.threshold,
             )

@@ -1,16 +1,19 @@
-"""A predictor with the people of a door's gallery, and forgetting one of them again: rows, journal, and what is left for a person to do."""
+"""A predictor with the people of a door's gallery, and forgetting one of them again, with what is then left for a person to do."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from peephole.base.card import Card
-from peephole.base.errors import InputError, did_you_mean
+from peephole.base.errors import InputError, JournalError, did_you_mean
 from peephole.base.modelfile import ModelFile
 from peephole.data.layout import is_unknown, label_of
 from peephole.decide.gallery import Acquainted
 from peephole.decide.predictor import Predictor
+from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
+from peephole.gateway.erasure import erase
+from peephole.gateway.journal import Journal
 from peephole.gateway.people import People, read_people, write_people
 from peephole.gateway.reasons import plural
 from peephole.gateway.standing import card_here
@@ -23,7 +26,7 @@ def met(predictor: Predictor, path: Path) -> Predictor:
 
     Read once: what is enrolled or forgotten later counts from the next start. Raises GalleryError for a gallery that is not this model's.
     """
-    found = read_people(path, predictor.model) if path.exists() else None
+    found = read_people(path, predictor.model) if path.exists() or path.is_symlink() else None
     return predictor if found is None else acquainted(predictor, found[0])
 
 
@@ -35,44 +38,66 @@ def acquainted(predictor: Predictor, people: People) -> Predictor:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What became of somebody: `photos` erased from the gallery, `trained` photos inside the model file, `left` sentences on what still names them."""
+    """What became of somebody: `photos` erased from the gallery, `names` and `pictures` from the journal.
+
+    `trained` photos are inside the model file; `left` says in sentences what still knows or names them.
+    """
 
     name: str
     photos: int
+    names: int
+    pictures: int
     trained: int
     left: tuple[str, ...]
 
 
-def forget(door: Door, model: ModelFile, name: str, erase: Callable[[str], str] | None = None) -> Forgotten:
-    """Erase somebody from the gallery, and from the journal by `erase`, which returns what it left behind ("": nothing).
+def forget(door: Door, model: ModelFile, name: str, clock: Clock) -> Forgotten:
+    """Erase somebody from the gallery and from the journal; "unknown" erases the strangers who were measured here.
 
-    "unknown" erases the strangers who were measured here. Raises InputError when nobody of that name is known.
+    Raises InputError when nobody of that name is known anywhere, GalleryError or JournalError when something cannot be written; it can be
+    repeated until it succeeds.
     """
     name = label_of(name)
+    strangers = is_unknown(name)
+    role = "stranger" if strangers else "person"
     read = read_people(door.gallery, model)
-    people, place = read if read is not None else (None, None)
-    role = "stranger" if is_unknown(name) else "person"
-    erased = sum(example.role == role and (role == "stranger" or example.who == name) for example in people.examples) if people else 0
-    trained = model.card.training.examples.get(name, 0)
-    if not erased and not trained and role == "person" and erase is None:
-        known = people.gallery.labels(model.card.labels) if people else model.card.labels
+    mine = [example for example in (read[0].examples if read else ()) if example.role == role and (strangers or example.who == name)]
+    if read is not None and mine:
+        write_people(read[0].minus(role, None if strangers else name), read[1])
+    trained = 0 if strangers else model.card.training.examples.get(name, 0)
+    names, pictures, problem = (0, 0, "") if strangers else _from_journal(door, name, clock)
+    if not (mine or trained or names or pictures or problem):
+        known = read[0].gallery.labels(model.card.labels) if read else model.card.labels
         raise InputError(f"nobody called '{name[:60]}' is known here{did_you_mean(name, known)}", f"see: peephole gate people {door.path}")
-    if people is not None and place is not None and erased:
-        fewer = people.minus(role, None if role == "stranger" else name)
-        write_people(replace(fewer, following=fewer.following), place)
-    behind = erase(name) if erase is not None and role == "person" else ""
-    return Forgotten(name, erased, trained, tuple(_left(door, model.card, name, trained, behind)))
+    left = tuple(_left(door, model.card, name, trained, problem))
+    return Forgotten(name, len(mine), names, pictures, trained, left)
 
 
-def _left(door: Door, card: Card, name: str, trained: int, behind: str) -> list[str]:
-    """Say what still knows somebody, and the command that ends it."""
-    left = []
+def _from_journal(door: Door, name: str, clock: Clock) -> tuple[int, int, str]:
+    """Erase a name from the journal; returns names and pictures erased, and a sentence on what could not be."""
+    if not door.journal.exists():
+        return 0, 0, ""
+    with Journal(door.journal, door.settings.gate.name) as journal:
+        try:
+            gone = erase(journal, name, clock.monotonic(), clock.wall(), door.pictures)
+        except (JournalError, OSError) as error:
+            what = error.what if isinstance(error, JournalError) else str(error)
+            return 0, 0, f"the journal may still hold the name: {what}; stop the gate, then do it again"
+    rows = ", ".join(f"{row:,}" for row in gone.remnants[:5])
+    behind = f"the journal names {name} in clear in {plural(len(gone.remnants), 'row')} written before the name was known (first: {rows})"
+    return gone.names, gone.pictures, behind if gone.remnants else ""
+
+
+def _left(door: Door, card: Card, name: str, trained: int, problem: str) -> Iterator[str]:
+    """Say what still knows somebody, and what ends it."""
     if trained:
-        left.append(
-            f"{door.settings.gate.model} itself was trained on {plural(trained, 'photo')} of {name} and still knows them: train it again without "
-            f"them (peephole train PHOTOS --skip {name}), or open to them for ever"
+        yield (
+            f"{door.settings.gate.model} itself was trained on {plural(trained, 'photo')} of {name} and still knows them: "
+            f"train it again without them (peephole train PHOTOS --skip {name}) and put the new file in its place"
         )
     named = [f"rule {number}" for number, rule in enumerate(door.settings.rule, 1) if name in rule.who]
-    if named and not trained:
-        left.append(f"{' and '.join(named)} of {door.path} still names {name}: take the name out, or the gate will not start")
-    return [*left, *([behind] if behind else [])]
+    if named:
+        stuck = "" if name in card.labels else ", or the gate will not start"
+        yield f"{' and '.join(named)} of {door.path} still name{'s' if len(named) == 1 else ''} {name}: take the name out{stuck}"
+    if problem:
+        yield problem

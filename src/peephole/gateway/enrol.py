@@ -77,7 +77,7 @@ class Proposal:
             raise DataError(f"none of these photos adds anything to {self.name}", "give other photos, taken at another time")
         if self.before + len(taken) < self.least:
             raise DataError(
-                f"{plural(len(taken), 'different photo')} of {self.name}; at least {self.least} are needed, because the {self.least} nearest are compared",
+                f"{plural(len(taken), 'different photo')} of {self.name}; at least {self.least} are needed: so many are compared",
                 "add photos taken at another time or in other light; five are a good start",
             )
 
@@ -183,8 +183,7 @@ def propose(predictor: Predictor, people: People, name: str, files: Iterable[Pat
     found = flags([answer for _, answer in kept], name, card, people)
     noted = [((*why, one.note) if one.note else why) for (one, _), (_, why) in zip(kept, found, strict=True)]
     candidates = tuple(
-        Candidate(str(one.photo.path), one.digest, answer, nearest, why)
-        for (one, answer), (nearest, _), why in zip(kept, found, noted, strict=True)
+        Candidate(str(one.photo.path), one.digest, answer, nearest, why) for (one, answer), (nearest, _), why in zip(kept, found, noted, strict=True)
     )
     before = sum(example.who == name for example in people.persons)
     before += sum(card.labels[label] == name for label in card.unknown.known_labels)

@@ -1,22 +1,25 @@
 """What the evidence of a card is still worth at a gate that knows more people than the card does; pure.
 
 A stranger is tried against everybody: with more people more strangers pass, at the same threshold. A card's proof was about its own
-people. Strangers who were measured at the gate, with everybody it knows, prove again; without them the card's bound is carried over and is an estimate.
+people. Strangers who were measured at the gate, with everybody it knows, prove again; else the card's bound is carried over, an estimate.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from peephole.base.card import Card
 from peephole.base.evidence import measure
+from peephole.base.modelfile import ModelFile
 from peephole.base.records import Evidence
 from peephole.decide.gallery import stand
-from peephole.gateway.people import Example, People, join
+from peephole.gateway.people import Example, People, join, read_people
+from peephole.gateway.reasons import plural
 from peephole.gateway.suspicion import watching
 
-__all__ = ["Crowd", "card_here", "carried", "crowd", "standing"]
+__all__ = ["Crowd", "card_here", "carried", "crowd", "standing", "told"]
 
 FALSE_ACCEPT, FALSE_REJECT, ENROLLED = "false accept", "false reject", "false reject of the enrolled"
 HERE = "with everybody known here"
@@ -67,7 +70,9 @@ def _weakened(item: Evidence, size: Crowd) -> Evidence:
     """Carry one of the card's figures over to everybody who is known here; no proof any more."""
     role = "estimate" if item.role == "proof" else item.role
     if item.claim != FALSE_ACCEPT:
-        return Evidence(item.claim, item.unit, item.trials, item.errors, item.bound, item.confidence, f"{item.method}, before anybody was enrolled", role)
+        return Evidence(
+            item.claim, item.unit, item.trials, item.errors, item.bound, item.confidence, f"{item.method}, before anybody was enrolled", role
+        )
     bound = carried(item.bound, size.trained, size.grown)
     how = f"{item.method} for {size.trained} people, carried over to {size.grown} by 1 - (1 - p)^({size.grown}/{size.trained})"
     return Evidence(item.claim, item.unit, item.trials, item.errors, bound, item.confidence, how, role)
@@ -88,7 +93,9 @@ def _pooled(evidence: tuple[Evidence, ...], measured: tuple[Evidence, ...]) -> t
     if not measured:
         return evidence
     (mine,) = measured
-    same = [item for item in evidence if (item.claim, item.unit, item.role) == (FALSE_ACCEPT, "stranger", "proof") and item.confidence == mine.confidence]
+    same = [
+        item for item in evidence if (item.claim, item.unit, item.role) == (FALSE_ACCEPT, "stranger", "proof") and item.confidence == mine.confidence
+    ]
     if not same:
         return (*measured, *evidence)
     both = measure(FALSE_ACCEPT, same[0].errors + mine.errors, same[0].trials + mine.trials, "stranger", "proof", confidence=mine.confidence)
@@ -111,3 +118,14 @@ def _enrolled(card: Card, people: People) -> tuple[Evidence, ...]:
 def card_here(card: Card, people: People) -> Card:
     """Return the card as it stands at this gate: everybody's label, and the evidence that holds with them."""
     return card.model_copy(update={"labels": people.gallery.labels(card.labels), "evidence": standing(card, people)})
+
+
+def told(card: Card, path: Path, model: ModelFile) -> str:
+    """Say in one sentence how many people the gate knows, from where, and what is asked of strangers."""
+    read = read_people(path, model)
+    if read is None:
+        return f"The gate knows {plural(len(card.labels), 'person')}, all by the model's training; nobody was enrolled."
+    size, strangers = crowd(card, read[0]), len({example.who for example in read[0].strangers})
+    names = ", ".join(f"{name} ({plural(count, 'photo')})" for name, count in size.enrolled) or "nobody"
+    kept = f"; {plural(strangers, 'stranger')} kept to measure with" if strangers else ""
+    return f"The gate knows {size.trained + size.new} people: {size.trained} by the model's training; enrolled here: {names}{kept}."

@@ -10,7 +10,7 @@ from peephole.gateway.policy import UNKNOWN, Ended
 from peephole.gateway.recording import Recording
 from peephole.gateway.sensors import Capture
 
-__all__ = ["Tally", "Visited", "rates", "role_of"]
+__all__ = ["Tally", "Visited", "is_journal", "rates", "role_of"]
 
 # A refusal for these reasons recognised somebody all the same.
 RECOGNISED = ("hours", "no rule", "cool-down", "second factor")
@@ -57,7 +57,7 @@ class Tally:
 
 
 def rates(tally: Tally, labels: tuple[str, ...], role: Role) -> tuple[Evidence, ...]:
-    """Return the rates of the visits whose truth is known: strangers let in and people not recognised, per visit; and per stranger where they are named.
+    """Return the rates of the visits whose truth is known: strangers let in (also per stranger where they are named), people not recognised.
 
     A truth that no label of the gate has is a stranger; "unknown" is a stranger without a name.
     """
@@ -89,7 +89,18 @@ def role_of(recording: Recording, path: Path) -> tuple[Role, str]:
     files = [shot.path for shot in recording.shots]
     if len(set(files)) < len(files):
         return "simulated", "the table names a picture twice: single photos that pose as frames"
-    alone = {shot.visit for shot in recording.shots} - {shot.visit for shot, after in zip(recording.shots, recording.shots[1:], strict=False) if shot.visit == after.visit}
+    alone = {shot.visit for shot in recording.shots} - {
+        shot.visit for shot, after in zip(recording.shots, recording.shots[1:], strict=False) if shot.visit == after.visit
+    }
     if alone:
         return "simulated", "a visit of the table has a single frame: single photos that pose as frames"
     return "proof", "recorded visits, each counted once; visits of one person are counted as if they were independent"
+
+
+def is_journal(path: Path) -> bool:
+    """Say whether a file is a database, such as a journal."""
+    try:
+        with path.open("rb") as file:
+            return file.read(15) == b"SQLite format 3"
+    except OSError:
+        return False
