@@ -13,7 +13,7 @@ from peephole.base.engine import Engine, Outputs
 from peephole.base.modelfile import ModelFile
 from peephole.base.records import Neighbour, Prediction
 from peephole.decide.familiarity import familiarity, margin, similarity
-from peephole.decide.judge import NEAREST, softmax
+from peephole.decide.judge import NEAREST, accepts, softmax
 from peephole.decide.predictor import Predictor
 
 __all__ = ["Acquainted", "Gallery", "Standing", "judge_with", "stand"]
@@ -61,8 +61,9 @@ class Standing:
 def stand(outputs: Outputs, card: Card, gallery: Gallery) -> Standing:
     """Compare what the engine answered for N inputs with the model's people and the gallery's.
 
-    Somebody of the gallery is taken when nobody is nearer, at the card's own threshold and margin. For all others the network's logits
-    decide as before, and a gallery can only refuse them: who is nearer to somebody else is not let in. NaN is never accepted.
+    Somebody of the gallery is taken when nobody is nearer, at the card's own threshold and margin, and the model alone would call it a stranger.
+    For all others the network's logits decide as before, and a gallery can only refuse them: who is nearer to somebody else is not let in. So
+    where the network knows somebody whom the gallery thinks somebody else, nobody is let in. NaN is never accepted.
     """
     trained, labels = len(card.labels), gallery.labels(card.labels)
     similar = np.concatenate([outputs.similarity, similarity(outputs.embedding, gallery.embeddings, gallery.centre)], 1)
@@ -72,7 +73,8 @@ def stand(outputs: Outputs, card: Card, gallery: Gallery) -> Standing:
     untouched = [at for at, label in enumerate(card.labels) if label not in gallery.who]
     familiar[:, untouched] = outputs.familiarity[:, untouched]
     nearest = familiar.argmax(1)
-    best = np.where(nearest >= trained, nearest, outputs.logits.argmax(1))
+    alone = accepts(outputs.logits, outputs.familiarity, card.unknown.threshold, card.unknown.margin)
+    best = np.where((nearest >= trained) & ~alone, nearest, outputs.logits.argmax(1))
     own = np.take_along_axis(familiar, best[:, None], 1)[:, 0]
     sound = np.isfinite(outputs.logits).all(1) & np.isfinite(familiar).all(1)
     accepted = sound & (own >= card.unknown.threshold) & (margin(familiar, best) >= card.unknown.margin)
