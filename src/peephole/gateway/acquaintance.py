@@ -14,6 +14,7 @@ from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
 from peephole.gateway.erasure import erase
 from peephole.gateway.journal import Journal
+from peephole.gateway.names import same
 from peephole.gateway.people import People, read_people, write_people
 from peephole.gateway.reasons import plural
 from peephole.gateway.standing import card_here
@@ -68,7 +69,10 @@ def forget(door: Door, model: ModelFile, name: str, clock: Clock) -> Forgotten:
     names, pictures, problem = (0, 0, "") if strangers else _from_journal(door, name, clock)
     if not (mine or trained or names or pictures or problem):
         known = read[0].gallery.labels(model.card.labels) if read else model.card.labels
-        raise InputError(f"nobody called '{name[:60]}' is known here{did_you_mean(name, known)}", f"see: peephole gate people {door.path}")
+        raise InputError(
+            f"nobody called '{name[:60]}' is known here, or no longer{did_you_mean(name, known)}; what was erased before is gone to the last byte",
+            f"see: peephole gate people {door.path}",
+        )
     left = tuple(_left(door, model.card, name, trained, problem))
     return Forgotten(name, len(mine), names, pictures, trained, left)
 
@@ -79,6 +83,9 @@ def _from_journal(door: Door, name: str, clock: Clock) -> tuple[int, int, str]:
         return 0, 0, ""
     with Journal(door.journal, door.settings.gate.name) as journal:
         try:
+            if not any(same(known) == same(name) for known in journal.names().values()) and not journal.entries(last=1, mention=name):
+                journal.scour()  # a call before this one may have been kept from it
+                return 0, 0, ""
             gone = erase(journal, name, clock.monotonic(), clock.wall(), door.pictures)
         except (JournalError, OSError) as error:
             what = error.what if isinstance(error, JournalError) else str(error)

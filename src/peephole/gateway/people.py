@@ -102,6 +102,8 @@ def read_people(path: Path, model: ModelFile) -> tuple[People, Place] | None:
     data = _bytes(path)
     if data is None:
         return None
+    if not data:
+        raise GalleryError(f"{path} is empty", "restore it, or move it away and enrol everybody again")
     try:
         with closing(sqlite3.connect(":memory:")) as database:
             database.deserialize(data)
@@ -141,7 +143,21 @@ def _people(path: Path, database: sqlite3.Connection, model: ModelFile) -> Peopl
     rows = database.execute(
         "SELECT number, role, who, digest, confirmed_by, wall, logits, embedding, familiarity, similarity FROM example ORDER BY number"
     )
-    return People(model.sha256, centre, tuple(_examples(rows, sizes)), int(about["following"]))
+    people = People(model.sha256, centre, tuple(_examples(rows, sizes)), int(about["following"]))
+    if about["checksum"] != _checksum(people):
+        raise GalleryError(f"{path} is damaged: it is not what was written", "restore it from a copy, or enrol everybody again")
+    return people
+
+
+def _checksum(people: People) -> str:
+    """Return the sha256 of all that a gallery holds; finds damage, not somebody who can write the file."""
+    found = sha256(repr((people.model, people.following)).encode() + people.centre.astype("<f4").tobytes())
+    for example in people.examples:
+        *plain, logits, embedding, familiarity, similarity = _row(example)
+        found.update(repr(plain).encode())
+        for blob in (logits, embedding, familiarity, similarity):
+            found.update(bytes(blob))  # type: ignore[call-overload]  # _row ends in four blobs
+    return found.hexdigest()
 
 
 def _examples(rows: Iterable[tuple[object, ...]], sizes: dict[str, int]) -> Iterator[Example]:
@@ -174,6 +190,7 @@ def write_people(people: People, place: Place) -> None:
         for statement in SCHEMA:
             database.execute(statement)
         about = {"format": FORMAT, "model": people.model, "centre": people.centre.astype("<f4").tobytes(), "following": str(people.following)}
+        about["checksum"] = _checksum(people)
         database.executemany("INSERT INTO about VALUES (?, ?)", about.items())
         database.executemany("INSERT INTO example VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, people.examples))
         database.commit()
