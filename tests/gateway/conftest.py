@@ -5,16 +5,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from faces import Faces, trained
 from paho.mqtt import client as paho
 from PIL import Image
 
-import peephole
-from peephole.base.engine import Outputs
 from peephole.gateway.door import Door, load_door
 from peephole.gateway.fakes import ColourPredictor
 
@@ -203,38 +201,7 @@ def mosquitto_url(mosquitto: Mosquitto) -> str:
     return mosquitto.url
 
 
-@dataclass(frozen=True)
-class Faces:
-    """Faces of Yale B at 96 x 96 pixels: a model of twelve people, five photos of each; `rest` are the others, `answers` what it says of everybody."""
-
-    model: Path
-    folder: Path
-    known: tuple[str, ...]
-    rest: tuple[str, ...]
-    answers: dict[str, Outputs]
-
-    def photos(self, name: str) -> list[Path]:
-        """Return somebody's eight photos, each in another light."""
-        return sorted((self.folder / name).glob("*.pgm"))
-
-
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Faces:
-    """A model that was really trained on faces; needs PyTorch."""
-    from peephole.export.build import build
-    from peephole.train.recipe import Options
-
-    folder, root = shared_data / "yaleb" / "cropped", tmp_path_factory.mktemp("faces")
-    draw = np.random.default_rng(3)
-    names = [sorted(path.name for path in folder.iterdir())[at] for at in draw.permutation(38)]
-    for name in names[:12]:
-        for at in draw.permutation(8)[:5]:
-            photo = sorted((folder / name).glob("*.pgm"))[at]
-            (root / "photos" / name).mkdir(parents=True, exist_ok=True)
-            (root / "photos" / name / photo.name).write_bytes(photo.read_bytes())
-    build(root / "photos", root / "door.onnx", Options(network="lite0", fit="frozen", size=(96, 96), threads=1))
-    predictor = peephole.load(root / "door.onnx")
-    answers = {
-        name: predictor.engine.run(np.stack([predictor.prepare(photo) for photo in sorted((folder / name).glob("*.pgm"))])) for name in names
-    }
-    return Faces(root / "door.onnx", folder, tuple(sorted(names[:12])), tuple(names[12:]), answers)
+    """A model that was really trained on twelve faces; needs PyTorch."""
+    return trained(shared_data / "yaleb" / "cropped", tmp_path_factory.mktemp("faces"))

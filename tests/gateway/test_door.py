@@ -56,6 +56,8 @@ password = {file = "broker.secret"}
 path = "journal.db"
 pictures = {days = 14, megabytes = 500}
 head = "mqtt://home/front-door/journal-head"
+[gallery]
+path = "door.gallery"
 """
 VALUES = tomllib.loads(WHOLE)
 
@@ -89,6 +91,7 @@ def test_the_whole_of_it_is_read() -> None:
         ("rule 1", ["ana", "junho"], "open", True),
         ("rule 2", ["unknown"], "call", False),
     ]
+    assert door.gallery == Path("/etc/door/door.gallery")
     assert door.model == Path("/etc/door/door.onnx") and door.journal == Path("/etc/door/journal.db")
     assert (door.pulse("open"), door.pulse("call"), door.opening) == (5.0, None, True)
     assert door.settings.broker is not None and door.settings.broker.place == ("127.0.0.1", 1883)
@@ -188,6 +191,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("broker.password.file", "", "broker.password.file"),
     ("sensor.quality", 1, "sensor.quality"),
     ("journal", "journal.db", "journal"),
+    ("gallery", "door.gallery", "gallery"),
+    ("gallery.path", "", "gallery.path"),
+    ("gallery.path", 3, "gallery.path"),
     ("journal.path", "", "journal.path"),
     ("journal.path", 3, "journal.path"),
     ("journal.pictures", {"days": 14}, "journal.pictures.megabytes is missing"),
@@ -242,6 +248,7 @@ def test_every_key_was_tried() -> None:
         "action.open.puls",
         "broker.usernam",
         "journal.pth",
+        "gallery.pth",
         "journal.haed",
         "journal.pictures.dyas",
         "gaet",

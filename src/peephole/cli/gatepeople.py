@@ -82,11 +82,10 @@ def enrol(
 
 def _show(proposal: "Proposal") -> None:
     """Print what would be taken in, photo by photo."""
-    table = Table("photo", "nearest of anybody else", "distance", "flag", box=None)
     for one in proposal.candidates:
-        near = (escape(one.nearest.label), f"{one.nearest.distance:.2f}") if one.nearest else ("nobody", "")
-        table.add_row(escape(one.file), *near, f"[yellow]{escape('; '.join(one.flags))}[/]" if one.flags else "[green]in order[/]")
-    say(table)
+        how = f"[yellow]flagged[/]: {escape('; '.join(one.flags))}" if one.flags else "[green]in order[/]"
+        near = f"nearest of anybody else: {escape(one.nearest.label)}, {one.nearest.distance:.2f} away" if one.nearest else "nobody else is known"
+        say(f"{escape(one.file)}: {how} ({near})")
     for left in proposal.left_out:
         say(f"left out: {escape(left.file)}: {escape(left.why)}")
 

@@ -50,7 +50,8 @@ def flags(answers: Sequence[Outputs], name: str, card: Card, people: People) -> 
     batch = join(answers)
     others = people.gallery.take(np.array([who != name for who in people.gallery.who], bool))
     standing = stand(batch, card, others)
-    own = _own(batch, name, card, people)
+    foreigner = standing.accepted & np.array([standing.labels[best] != name for best in standing.best])
+    own = _own(batch, name, card, people, foreigner)
     column = [at for at, label in enumerate(standing.labels) if label != name]
     owners = [*(card.labels[label] for label in card.unknown.known_labels), *others.who]
     ids = [*card.unknown.known_ids, *others.ids]
@@ -65,8 +66,9 @@ def flags(answers: Sequence[Outputs], name: str, card: Card, people: People) -> 
         if column:
             other = column[int(standing.familiarity[at, column].argmax())]
             familiar = float(standing.familiarity[at, other])
-            if standing.accepted[at] and standing.best[at] == other:
-                why.append(f"the gate takes it for {standing.labels[other]} (familiarity {familiar:.2f})")
+            if foreigner[at]:
+                taken = int(standing.best[at])
+                why.append(f"the gate takes it for {standing.labels[taken]} (familiarity {standing.familiarity[at, taken]:.2f})")
             elif np.isfinite(own[at]) and familiar >= own[at]:
                 why.append(f"nearer to {standing.labels[other]} ({familiar:.2f}) than to {name}'s other photos ({own[at]:.2f})")
         if np.isfinite(own[at]) and own[at] < UNLIKE * card.unknown.threshold:
@@ -77,11 +79,15 @@ def flags(answers: Sequence[Outputs], name: str, card: Card, people: People) -> 
     return found
 
 
-def _own(batch: Outputs, name: str, card: Card, people: People) -> np.ndarray:
-    """Return each photo's median cosine (N,) to the others of that name: those given, enrolled and trained; NaN where there is none."""
+def _own(batch: Outputs, name: str, card: Card, people: People, foreigner: np.ndarray) -> np.ndarray:
+    """Return each photo's median cosine (N,) to the others of that name: those given, enrolled and trained; NaN where there is none.
+
+    Photos that the gate takes for somebody else, bool (N,), say nothing about the others.
+    """
     mine = people.gallery.take(np.array([who == name for who in people.gallery.who], bool))
     among = similarity(batch.embedding, batch.embedding, people.centre)
     np.fill_diagonal(among, np.nan)
+    among[:, foreigner] = np.nan
     trained = [at for at, label in enumerate(card.unknown.known_labels) if card.labels[label] == name]
     rows = np.concatenate([among, similarity(batch.embedding, mine.embeddings, people.centre), batch.similarity[:, trained]], 1)
     return np.array([np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else np.nan for row in rows])
