@@ -110,6 +110,7 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
             yield f"No rule does '{name}'."
     if card and card.unknown.false_accept != decide.false_accept and door.opening:
         yield f"The model's threshold was chosen for {percent(card.unknown.false_accept)}; this door asks for {percent(decide.false_accept)}."
+    yield f"Whoever is enrolled here (peephole gate enrol) stands in {door.gallery.name}, which is read at the start alone."
     spoof = f" Photos or screens held up to the camera: {card.spoof}." if card else ""
     yield f"Everything is written to {settings.journal.path} before anything moves.{spoof}"
     yield from _journal(door)
