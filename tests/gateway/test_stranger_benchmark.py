@@ -113,7 +113,11 @@ def test_strangers_and_residents_visit_by_visit(shared_data: Path, tmp_path: Pat
             for item in an_evening(folder, root, load_door(path), predictor, enrolled, strangers, draw):
                 errors[f"{item.claim} per {item.unit}"] += item.errors
                 trials[f"{item.claim} per {item.unit}"] += item.trials
-    for what, unit in (("false accept per stranger", "stranger"), ("false reject per visit", "visit"), ("taken for somebody else per visit", "visit")):
+    for what, unit in (
+        ("false accept per stranger", "stranger"),
+        ("false reject per visit", "visit"),
+        ("taken for somebody else per visit", "visit"),
+    ):
         print(describe(measure(what, errors[what], trials[what], unit, "simulated")))
     assert trials["false accept per stranger"] == trials["false reject per visit"] == 38
     assert errors["taken for somebody else per visit"] == 0

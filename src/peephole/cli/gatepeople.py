@@ -38,6 +38,7 @@ def enrol(
     The model file and its threshold stay as they are. Exit code 3 when a photo was flagged and nothing was taken in.
     """
     from peephole.base.errors import DataError
+    from peephole.data.layout import printable
     from peephole.decide.predictor import load
     from peephole.gateway.door import load_door
     from peephole.gateway.enrol import begun, propose
@@ -64,11 +65,13 @@ def enrol(
             say(f"[red]nothing was taken in[/]: {len(proposal.candidates) - len(taken)} of {len(proposal.candidates)} photos are flagged")
             say(f"hint:  look at them; give others, or take them all the same: --flagged ({proposal.least} different photos are the least)")
         raise typer.Exit(PROBLEM) from None
-    by = confirmed_by or getpass.getuser()
-    if not yes and not typer.confirm(
-        f"Do all {len(taken)} photos show {proposal.name}, and is {proposal.name} to be known here? ({by})", err=as_json
-    ):
-        say("nothing was taken in")
+    by = confirmed_by or _user()
+    question = f"Do all {len(taken)} photos show {proposal.name}, and is {proposal.name} to be known here? ({printable(by)})"
+    if not yes and not typer.confirm(question, err=as_json):
+        if as_json:
+            _tell_json(proposal, (), None)
+        else:
+            say("nothing was taken in")
         raise typer.Exit(1)
     grown = take_in(known, proposal.name, taken, confirmed_by=by, wall=time.time())
     write_people(grown, place)
@@ -78,6 +81,16 @@ def enrol(
         return
     say(f"[green]{escape(proposal.name)} is known[/] by {len(taken)} more photos, confirmed by {escape(by)}, in {escape(str(door.gallery))}.")
     _tell_grounds(door, card, proposal.name)
+
+
+def _user() -> str:
+    """Return who is logged in; raises InputError where nobody is."""
+    from peephole.base.errors import InputError
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise InputError("nobody is logged in, so it is not known who confirms", "say who does: --confirmed-by NAME") from error
 
 
 def _show(proposal: "Proposal") -> None:
@@ -129,6 +142,7 @@ def forget(
 
     Exit code 3 when something that knows or names them is left.
     """
+    from peephole.data.layout import printable
     from peephole.decide.predictor import load
     from peephole.gateway.acquaintance import forget as erase
     from peephole.gateway.acquaintance import met
@@ -138,8 +152,7 @@ def forget(
 
     door = load_door(settings)
     predictor = load(door.model)
-    if not yes and not typer.confirm(f"Forget {name}? It cannot be undone.", err=as_json):
-        say("nobody was forgotten")
+    if not yes and not typer.confirm(f"Forget {printable(name[:60])}? It cannot be undone.", err=as_json):
         raise typer.Exit(1)
     gone = erase(door, predictor.model, name, SystemClock())
     if as_json:

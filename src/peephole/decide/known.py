@@ -1,5 +1,7 @@
 """What a model file's graph compares an embedding with, read out of its constants; trusted only where it gives the graph's own answers."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import onnx
 from onnx import numpy_helper
@@ -15,11 +17,12 @@ CENTRE, KNOWN = "familiarity.centre", "familiarity.known"
 TOLERANCE = 1e-3  # in cosines; sums in another order stay far below
 
 
+@dataclass(frozen=True, eq=False)
 class Compared:
     """The `centre` float32 (D,) that is taken from every embedding, and the `directions` (M, D) of the known examples from there."""
 
-    def __init__(self, centre: np.ndarray, directions: np.ndarray) -> None:
-        self.centre, self.directions = np.asarray(centre, np.float32), np.asarray(directions, np.float32)
+    centre: np.ndarray
+    directions: np.ndarray
 
 
 def compared(model: ModelFile) -> Compared:
@@ -30,7 +33,7 @@ def compared(model: ModelFile) -> Compared:
         centre, known = numpy_helper.to_array(found[CENTRE]), numpy_helper.to_array(found[named[0]])
         known = known if known.shape[-1] == wide else known.T
         if centre.shape == (wide,) and known.ndim == 2 and known.shape[1] == wide and len(known) >= many:
-            return Compared(centre, known[:many])
+            return Compared(np.asarray(centre, np.float32), np.asarray(known[:many], np.float32))
     raise ModelFileError(f"{model.name} does not show what it compares with, so nobody can be enrolled beside it", "train it again with this version")
 
 
