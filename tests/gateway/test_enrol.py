@@ -159,6 +159,18 @@ def test_the_whole_way(faces: Faces, predictor: Predictor, tmp_path: Path) -> No
     assert "known as min" in propose(gate, grown, "seo", [*files, *faces.photos(faces.rest[1])], Limits()).left_out[0].why
 
 
+def test_an_empty_scene_is_nobody(faces: Faces, predictor: Predictor, tmp_path: Path) -> None:
+    """Black pictures, each with a little noise, enrolled as somebody would open the door to a hand on the lens: flagged, and said why."""
+    draw = np.random.default_rng(0)
+    for at in range(4):
+        Image.fromarray(draw.integers(0, 6, (192, 168), np.uint8)).save(tmp_path / f"{at}.png")
+    found = propose(predictor, begun(predictor), "min", [tmp_path], Limits())
+    grown = enrol(begun(predictor), "min", found.candidates, confirmed_by="kim", wall=0.0)
+    opens = acquainted(predictor, grown).predict(np.zeros((192, 168), np.uint8)).label == "min"
+    print(f"{len(found.candidates)} black pictures; an empty frame {'passes' if opens else 'does not pass'}: {found.candidates[0].flags}")
+    assert opens and any("shows nothing would pass as min" in why for one in found.candidates for why in one.flags)
+
+
 def test_a_near_copy_of_somebody_enrolled_counts_once(faces: Faces, predictor: Predictor, tmp_path: Path) -> None:
     """A re-saved photo in a later call is found by its embedding where its bytes differ."""
     files = faces.photos(faces.rest[2])

@@ -21,13 +21,15 @@ DAY = 1_793_600_000
 
 @pytest.fixture
 def door(tmp_path: Path, make_door: Callable[..., object], tiny_model_path: Path, tiny_photos: dict[str, np.ndarray]) -> Path:
-    """A door with the tiny model, which knows left and top; photos of min, who is its stranger, and of two strangers more."""
+    """A door with the tiny model, which knows left and top; photos of them, of min (a bright corner), and of two strangers."""
     make_door()
     path = tmp_path / "DOOR.toml"
     path.write_text(path.read_text(encoding="utf-8").replace('"ana", "junho"', '"left"'), encoding="utf-8")
     (tmp_path / "door.onnx").write_bytes(tiny_model_path.read_bytes())
     draw = np.random.default_rng(1)
-    for name, pixels in {**tiny_photos, "other": np.rot90(tiny_photos["left-1"], 2)}.items():
+    corner = np.zeros((8, 8, 1), np.uint8)
+    corner[:4, :4] = 250
+    for name, pixels in {**tiny_photos, "min": corner, "other": np.rot90(tiny_photos["left-1"], 2)}.items():
         noisy = np.clip(np.kron(pixels[:, :, 0], np.ones((8, 8))) + draw.normal(0, 3, (64, 64)), 0, 255).astype(np.uint8)
         (tmp_path / "photos" / name).mkdir(parents=True)
         Image.fromarray(noisy).save(tmp_path / "photos" / name / "1.png")
@@ -42,7 +44,7 @@ def invoke(*words: object, code: int = 0, answer: str = "") -> str:
 
 def test_enrol_asks_and_tells(door: Path) -> None:
     """Photo by photo; on yes the person is known, the evidence is told anew, and when the change counts."""
-    photos = door.parent / "photos" / "stranger"
+    photos = door.parent / "photos" / "min"
     told = invoke("enrol", door, "min", photos, "--confirmed-by", "kim", answer="n\n", code=1)
     assert (
         "1.png: in order (nearest of anybody else: top" in told
@@ -67,9 +69,15 @@ def test_flagged_photos_are_left_out(door: Path) -> None:
     assert "the gate takes it for left" in told and "--flagged" in told and not door.with_name("door.gallery").exists()
     found = json.loads(invoke("enrol", door, "min", photos / "left-1", "--yes", "--json", code=3))
     assert found["taken"] == 0 and found["photos"][0]["flags"]
-    found = json.loads(invoke("enrol", door, "min", photos / "left-1", photos / "stranger", "--yes", "--json"))
+    found = json.loads(invoke("enrol", door, "min", photos / "left-1", photos / "min", "--yes", "--json"))
     assert found["taken"] == 1 and [row["taken"] for row in found["photos"]].count(True) == 1
     assert json.loads(invoke("enrol", door, "min", photos / "left-1", "--yes", "--flagged", "--json"))["taken"] == 1
+
+
+def test_what_looks_like_nothing_is_flagged(door: Path) -> None:
+    """The tiny model cannot tell a chequered board from an empty frame: enrolled, it would open the door to a hand on the lens."""
+    told = invoke("enrol", door, "min", door.parent / "photos" / "stranger", "--yes", code=3)
+    assert "a frame that shows nothing would pass as min" in told
 
 
 def test_bad_input_is_refused(door: Path) -> None:
@@ -93,7 +101,7 @@ def test_bad_input_is_refused(door: Path) -> None:
 
 def test_the_door_opens_to_whom_it_met(door: Path) -> None:
     """A rule may name an enrolled person, the gate opens to them and not before; after forgetting it does not start any more."""
-    photos = door.parent / "photos" / "stranger"
+    photos = door.parent / "photos" / "min"
     for at in range(3):
         (door.parent / "night" / "v1").mkdir(parents=True, exist_ok=True)
         (door.parent / "night" / "v1" / f"{at}.png").write_bytes((photos / "1.png").read_bytes())
@@ -114,14 +122,14 @@ def test_evidence_and_what_is_missing(door: Path) -> None:
     """The card's figures, strangers measured here, visits, and how many more of each; as sentences and as JSON."""
     told = invoke("evidence", door)
     assert "The gate knows 2 persons" in told and "a proof needs 299 strangers" in told and "of residents refused: a proof needs 59" in told
-    invoke("enrol", door, "min", door.parent / "photos" / "stranger", "--yes")
+    invoke("enrol", door, "min", door.parent / "photos" / "min", "--yes")
     other = door.parent / "strangers"
     (other / "one").mkdir(parents=True)
     (other / "one" / "1.png").write_bytes((door.parent / "photos" / "other" / "1.png").read_bytes())
     told = invoke("evidence", door, "--strangers", other)
     assert "measured: 1 strangers, 1 photos" in told and "with everybody known here; proof" in told and "1 stranger kept" in told
     shots = []
-    for visit, (name, truth) in enumerate((("left-1", "left"), ("other", "somebody"), ("stranger", "min"))):
+    for visit, (name, truth) in enumerate((("left-1", "left"), ("other", "somebody"), ("min", "min"))):
         for frame in range(3):
             file = door.parent / f"{visit}-{frame}.png"
             file.write_bytes((door.parent / "photos" / name / "1.png").read_bytes())
@@ -160,6 +168,6 @@ def test_no_pytorch(door: Path) -> None:
         assert sys.modules["torch"] is None and not any(name.startswith("torch.") for name in sys.modules)
         print("without it")
     """
-    words = [sys.executable, "-c", textwrap.dedent(code), str(door), str(door.parent / "photos" / "stranger")]
+    words = [sys.executable, "-c", textwrap.dedent(code), str(door), str(door.parent / "photos" / "min")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0 and done.stdout.endswith("without it\n"), done.stderr

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -12,7 +13,6 @@ import numpy as np
 import pytest
 
 import peephole
-from peephole.base import files
 from peephole.base.engine import NAMES, Outputs
 from peephole.base.errors import GalleryError
 from peephole.decide.predictor import Predictor
@@ -162,7 +162,8 @@ def test_a_power_cut_at_every_step(
         pass
 
     path, left = tmp_path / "door.gallery", [0]
-    calls = [(os, "fsync"), (os, "fdopen"), (os, "open"), (files.tempfile, "mkstemp"), (Path, "replace"), (Path, "chmod"), (os, "close")]
+    names = ("fsync", "fdopen", "open", "close", "replace", "rename", "write", "chmod")
+    calls = [*((os, name) for name in names), (tempfile, "mkstemp"), (Path, "replace"), (Path, "rename"), (Path, "chmod")]
     real = {(owner, name): getattr(owner, name) for owner, name in calls}
 
     def cut(owner: object, name: str) -> Callable[..., object]:

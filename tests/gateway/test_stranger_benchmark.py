@@ -10,7 +10,7 @@ from PIL import Image
 
 import peephole
 from peephole.base.evidence import describe, measure
-from peephole.base.records import Evidence
+from peephole.base.records import Evidence, Unit
 from peephole.decide.predictor import Predictor
 from peephole.gateway.acquaintance import acquainted
 from peephole.gateway.agent import run
@@ -24,10 +24,12 @@ from peephole.gateway.visits import Tally, rates
 
 pytestmark = pytest.mark.long
 
-DEAL = 100  # draws 0-2 chose how many are trained and how many choose the line
-GROUP, TRAINED = 10, 8  # of 38 people; all others are strangers of the training, half of whom choose the line
-PHOTOS, FRAMES = 5, 4
+DEAL = 100  # deals 0-2 chose how many are trained and how large a photo is judged
+GROUP, TRAINED = 10, 20  # of 38 people; the 8 that are left are strangers of the training, and prove on the card
+PHOTOS, FRAMES = 5, 8  # frames by each light: a visit by three lights takes 5 s
 SIDE = 96
+# As the guide says to enrol: from in front and from both sides. They come by the lights that are left, which lie between these.
+SPANNING = ("A+000E+00", "A+020E+10", "A+035E+15", "A-020E+10", "A-035E+15")
 
 
 def cohort(folder: Path, turn: int) -> tuple[list[str], list[str], list[str]]:
@@ -48,7 +50,7 @@ def lay_out(folder: Path, root: Path, trained: list[str], strangers: list[str], 
             (inside / photos[at].name).write_bytes(photos[at].read_bytes())
 
 
-def recorded(folder: Path, path: Path, visits: list[tuple[str, str, list[Path]]], draw: np.random.Generator) -> Path:
+def recorded(path: Path, visits: list[tuple[str, str, list[Path]]], draw: np.random.Generator) -> Path:
     """Write visits as a recording: somebody stands before the door in one light after the other, a little moved and with noise in each frame."""
     lines = ["time,file,visit,truth"]
     for number, (visit, truth, photos) in enumerate(visits):
@@ -76,29 +78,32 @@ def model_of(folder: Path, root: Path, turn: int, draw: np.random.Generator) -> 
 
 
 def an_evening(
-    folder: Path, root: Path, door: Door, predictor: Predictor, enrolled: list[str], strangers: list[str], draw: np.random.Generator
+    folder: Path, door: Door, predictor: Predictor, *, enrolled: list[str], strangers: list[str], draw: np.random.Generator, spanning: bool
 ) -> tuple[Evidence, ...]:
     """Enrol some with five photos; then they come by the lights that are left, and strangers by all of theirs."""
     people, visits = begun(predictor), []
     for name in enrolled:
         photos = sorted((folder / name).glob("*.pgm"))
         order = draw.permutation(len(photos))
+        if spanning:
+            order = np.array(sorted(order, key=lambda at: not photos[at].stem.endswith(SPANNING)))
         found = propose(predictor, people, name, [photos[at] for at in order[:PHOTOS]], Limits())
         people = enrol(people, name, found.candidates, confirmed_by="a test", wall=0.0)  # all are theirs, flagged or not
         visits.append((f"{name} home", name, [photos[at] for at in order[PHOTOS:]]))
     visits += [(f"{name} out", name, sorted((folder / name).glob("*.pgm"))) for name in strangers]
     gate, tally = acquainted(predictor, people), Tally()
     with Journal(None, door.settings.gate.name) as journal:
-        source = replay_sensor(recorded(folder, root / "night.csv", visits, draw))
+        source = replay_sensor(recorded(door.folder / "night.csv", visits, draw))
         run(door, gate.follow, gate.card, sensor=source, switchboard=rehearsal(door), journal=journal, witnesses=(tally,))
     return rates(tally, gate.labels, "simulated")
 
 
-def test_strangers_and_residents_visit_by_visit(shared_data: Path, tmp_path: Path, make_door: Callable[..., Door]) -> None:
+@pytest.mark.parametrize("spanning", [True, False], ids=["lights between those enrolled", "any other lights"])
+def test_strangers_and_residents_visit_by_visit(shared_data: Path, tmp_path: Path, make_door: Callable[..., Door], spanning: bool) -> None:
     """Everybody is a stranger once and enrolled once: at most 5 % of the residents' visits are refused; the bound on strangers is printed.
 
-    What would make it unfair: the line chosen by those who come to the door, which it is not. What it cannot show: all photos of a person were taken
-    within a second, so a visit differs from what was enrolled by its light alone.
+    With any five lights it is more, because a light from 35 degrees aside, of which nothing was enrolled, is hard: printed, and held below 15 %.
+    What it cannot show: all photos of a person were taken within a second, so a visit differs from what was enrolled by its light alone.
     """
     folder = shared_data / "yaleb" / "cropped"
     errors, trials = Counter[str](), Counter[str]()
@@ -110,16 +115,17 @@ def test_strangers_and_residents_visit_by_visit(shared_data: Path, tmp_path: Pat
             path = make_door().path
             everybody = ", ".join(f'"{name}"' for name in sorted((*predictor.labels, *enrolled)))
             path.write_text(path.read_text(encoding="utf-8").replace('"ana", "junho"', everybody), encoding="utf-8")
-            for item in an_evening(folder, root, load_door(path), predictor, enrolled, strangers, draw):
+            for item in an_evening(folder, load_door(path), predictor, enrolled=enrolled, strangers=strangers, draw=draw, spanning=spanning):
                 errors[f"{item.claim} per {item.unit}"] += item.errors
                 trials[f"{item.claim} per {item.unit}"] += item.trials
-    for what, unit in (
+    told: tuple[tuple[str, Unit], ...] = (
         ("false accept per stranger", "stranger"),
         ("false reject per visit", "visit"),
         ("taken for somebody else per visit", "visit"),
-    ):
+    )
+    for what, unit in told:
         print(describe(measure(what, errors[what], trials[what], unit, "simulated")))
     assert trials["false accept per stranger"] == trials["false reject per visit"] == 38
     assert errors["taken for somebody else per visit"] == 0
-    assert errors["false reject per visit"] / trials["false reject per visit"] <= 0.05
+    assert errors["false reject per visit"] / 38 <= (0.05 if spanning else 0.15)
     assert errors["false accept per stranger"] <= 2

@@ -28,7 +28,7 @@ def replay(
 
     door = load_door(settings)
     # Another model's people are those of the gallery beside it: embeddings of one mean nothing to the other.
-    predictor = met(load(model or door.model), model.with_suffix(".gallery") if model else door.gallery)
+    predictor = met(load(model or door.model), door.gallery_of(model or door.model))
     with Journal(None, door.settings.gate.name) as journal:
         parts: dict[str, Any] = {"sensor": replay_sensor(Path(recording), start), "switchboard": rehearsal(door), "journal": journal}
         summary = watch(door, predictor.follow, predictor.card, stop=stop_on_signals(), **parts)

@@ -42,6 +42,10 @@ class Door:
         path = self.settings.gallery.path
         return self.folder / path if path else self.model.with_suffix(".gallery")
 
+    def gallery_of(self, model: Path) -> Path:
+        """Return where the people stand who were enrolled beside a model file: the gate's own, or another that is tried."""
+        return self.gallery if model == self.model else model.with_suffix(".gallery")
+
     @property
     def pictures(self) -> Path:
         """The folder of kept pictures, beside the journal."""

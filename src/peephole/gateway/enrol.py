@@ -180,7 +180,7 @@ def propose(predictor: Predictor, people: People, name: str, files: Iterable[Pat
     twins = [near_twin(answer, name, people) for answer in answers]
     left += [LeftOut(str(one.photo.path), f"almost the same picture as {twin}: counts once") for one, twin in zip(read, twins, strict=True) if twin]
     kept = [(one, answer) for one, answer, twin in zip(read, answers, twins, strict=True) if not twin]
-    found = flags([answer for _, answer in kept], name, card, people)
+    found = flags([answer for _, answer in kept], name, card, people, predictor.engine.run(_nothing(predictor.engine.shape)))
     noted = [((*why, one.note) if one.note else why) for (one, _), (_, why) in zip(kept, found, strict=True)]
     candidates = tuple(
         Candidate(str(one.photo.path), one.digest, answer, nearest, why) for (one, answer), (nearest, _), why in zip(kept, found, noted, strict=True)
@@ -188,6 +188,12 @@ def propose(predictor: Predictor, people: People, name: str, files: Iterable[Pat
     before = sum(example.who == name for example in people.persons)
     before += sum(card.labels[label] == name for label in card.unknown.known_labels)
     return Proposal(name, candidates, tuple(left), before, card.unknown.k)
+
+
+def _nothing(shape: tuple[int, int, int]) -> np.ndarray:
+    """Return pictures that show nothing, uint8 (4, H, W, C): black, grey, white, and the noise of a sensor in the dark."""
+    noise = np.random.default_rng(0).integers(0, 12, shape, np.uint8)
+    return np.stack([*(np.full(shape, level, np.uint8) for level in (0, 127, 255)), noise])
 
 
 def _once(read: list[_Read], people: People, predictor: Predictor, name: str) -> tuple[list[_Read], list[LeftOut]]:

@@ -29,7 +29,7 @@ SCHEMA = (
     "wall REAL NOT NULL, logits BLOB NOT NULL, embedding BLOB NOT NULL, familiarity BLOB NOT NULL, similarity BLOB NOT NULL)",
 )
 ROLES = ("person", "stranger")
-ANEW = "enrol everybody again with this model: move the old gallery away first"
+ANEW = "bring the gallery that belongs to this model, or move it away (keep it with its model) and enrol everybody again"
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,8 +43,13 @@ def watching(people: People) -> tuple[bool, ...]:
     return tuple(len(every) >= ENOUGH and int(example.who[:8], 16) % SHARE == 0 for example in people.strangers)
 
 
-def flags(answers: Sequence[Outputs], name: str, card: Card, people: People) -> list[tuple[Neighbour | None, tuple[str, ...]]]:
-    """Return, for each photo, the nearest example of anybody else and the reasons against taking it (none: it is in order)."""
+def flags(
+    answers: Sequence[Outputs], name: str, card: Card, people: People, nobody: Outputs | None = None
+) -> list[tuple[Neighbour | None, tuple[str, ...]]]:
+    """Return, for each photo, the nearest example of anybody else and the reasons against taking it (none: it is in order).
+
+    `nobody` is what the model answers for frames that show nothing: whoever is as near as these would open the door to a hand on the lens.
+    """
     if not answers:
         return []
     batch = join(answers)
@@ -56,7 +61,9 @@ def flags(answers: Sequence[Outputs], name: str, card: Card, people: People) -> 
     owners = [*(card.labels[label] for label in card.unknown.known_labels), *others.who]
     ids = [*card.unknown.known_ids, *others.ids]
     foreign = [at for at, owner in enumerate(owners) if owner != name]
-    letting = _letting(batch, name, card, people)
+    watchers = [example.outputs for example, watches in zip(people.strangers, watching(people), strict=True) if watches]
+    letting = _letting(batch, name, card, people, join(watchers) if watchers else None)
+    empty = _letting(batch, name, card, people, nobody)
     found: list[tuple[Neighbour | None, tuple[str, ...]]] = []
     for at in range(len(answers)):
         nearest, why = None, list[str]()
@@ -75,6 +82,8 @@ def flags(answers: Sequence[Outputs], name: str, card: Card, people: People) -> 
             why.append(f"unlike {name}'s other photos ({own[at]:.2f}, at least {UNLIKE * card.unknown.threshold:.2f} is usual)")
         if letting[at]:
             why.append(f"with it a stranger who was measured here would pass as {name} (familiarity {letting[at]:.2f})")
+        if empty[at]:
+            why.append(f"with it a frame that shows nothing would pass as {name} (familiarity {empty[at]:.2f})")
         found.append((nearest, tuple(why)))
     return found
 
@@ -93,17 +102,16 @@ def _own(batch: Outputs, name: str, card: Card, people: People, foreigner: np.nd
     return np.array([np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else np.nan for row in rows])
 
 
-def _letting(batch: Outputs, name: str, card: Card, people: People) -> np.ndarray:
-    """Return, for each photo, the familiarity of a watching stranger who would pass because of it, else 0 (N,)."""
+def _letting(batch: Outputs, name: str, card: Card, people: People, watchers: Outputs | None) -> np.ndarray:
+    """Return, for each photo, the familiarity of somebody among the watchers who would pass because of it, else 0 (N,)."""
     found = np.zeros(len(batch.embedding))
-    watchers = [example for example, watches in zip(people.strangers, watching(people), strict=True) if watches]
-    if not watchers:
+    if watchers is None:
         return found
     gallery, count = people.gallery, len(found)
     grown = Gallery(
         np.concatenate([gallery.embeddings, batch.embedding]), (*gallery.who, *[name] * count), (*gallery.ids, *[""] * count), people.centre
     )
-    standing = stand(join(example.outputs for example in watchers), card, grown)
+    standing = stand(watchers, card, grown)
     label = standing.labels.index(name)
     for at in np.flatnonzero(standing.accepted & (standing.best == label)):
         given = standing.similarity[at, -count:]
