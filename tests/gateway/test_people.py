@@ -154,7 +154,7 @@ def in_place(people: People, place: Place) -> None:
 
 @pytest.mark.parametrize(("write", "holds"), [(write_people, True), (in_place, False)])
 def test_a_power_cut_at_every_step(
-    predictor: Predictor, answers: Outputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[People, Place], None], holds: bool
+    predictor: Predictor, answers: Outputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, write: Callable[[People, Place], None], holds: bool
 ) -> None:
     """Whichever call to the system is the last one, the gallery is the old one or the new one; writing in place is caught."""
 
