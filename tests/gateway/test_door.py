@@ -368,6 +368,16 @@ def test_check_explains_and_finds(make_door: Callable[..., Door]) -> None:
     assert "junho" in explain(door, card_for(["ana"])).problems[0]
 
 
+def test_check_says_what_is_kept_and_who_would_notice(make_door: Callable[..., Door]) -> None:
+    """With pictures and a head, and without."""
+    told = " ".join(explain(make_door(), None).sentences)
+    assert "No pictures are kept." in told and "nobody would notice if the latest were cut off" in told
+    door = make_door(more='[journal]\npictures = {days = 3.5, megabytes = 20}\nhead = "file:///mnt/front.head"')
+    told = " ".join(explain(door, None).sentences)
+    assert "Pictures of each visit are kept in journal.db-pictures for 3.5 days, the oldest going sooner when they are more than 20 MB." in told
+    assert "made known at file:///mnt/front.head at most once a second" in told
+
+
 def test_errors_are_input_errors() -> None:
     """Whoever has never heard of Peephole catches a ValueError."""
     assert issubclass(SettingsError, InputError) and issubclass(SettingsError, ValueError)

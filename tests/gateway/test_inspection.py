@@ -64,6 +64,23 @@ def test_the_journal(night: Path, make_door: MakeDoor, tmp_path: Path) -> None:
         assert found.state == "problem" and says in found.text and found.hint
 
 
+def test_what_is_kept_beside_the_journal(night: Path, make_door: MakeDoor, tmp_path: Path) -> None:
+    """Pictures are counted, and the head's file needs its folder, which the gate does not make; a topic is the broker's business."""
+    beside = '[journal]\npictures = {{days = 3, megabytes = 5}}\nhead = "{}"'
+    door = make_door(more=beside.format("file://stick/front.head"))
+    assert part(door, "pictures").text.endswith("holds 0 pictures")
+    missing = part(door, "head")
+    assert missing.state == "problem" and missing.hint.startswith("mount or make it")
+    (tmp_path / "stick").mkdir()
+    assert part(door, "head").state == "ok"
+    (tmp_path / "stick" / "front.head").mkdir()
+    assert part(door, "head").state == "problem"
+    door.pictures.touch()
+    assert part(door, "pictures").state == "problem"
+    topic = make_door(more=beside.format("mqtt://home/head") + '\n[broker]\nurl = "mqtt://127.0.0.1"')
+    assert part(topic, "head").text == "mqtt://home/head is a topic that a head may be left at; see broker"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_what_may_not_be_written(night: Path, make_door: MakeDoor, tmp_path: Path) -> None:
     """A read-only folder keeps the journal and a log from beginning."""

@@ -141,9 +141,11 @@ def _tell(record: "Record") -> None:
     """Print decisions and remarks as they come; visits only repeat them."""
     from peephole.base.records import Decision
     from peephole.gateway.journal import Remark
+    from peephole.gateway.oneline import one_line
 
     now = f"{datetime.now():%H:%M:%S}"
     if isinstance(record, Decision):
-        say(f"{now}  [{COLOURS[record.verdict]}]{record.verdict:6}[/] {escape(record.visit)}  {escape(record.reason)} ({escape(record.rule)})")
+        verdict = f"[{COLOURS[record.verdict]}]{record.verdict:6}[/]"
+        say(f"{now}  {verdict} {escape(one_line(record.visit))}  {escape(one_line(record.reason))} ({escape(record.rule)})")
     elif isinstance(record, Remark):
-        say(f"{now}  [dim]{record.kind:6}[/] {escape(record.subject)}: {escape(record.text)}")
+        say(f"{now}  [dim]{record.kind:6}[/] {escape(one_line(record.subject))}: {escape(one_line(record.text))}")

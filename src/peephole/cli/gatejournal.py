@@ -134,6 +134,7 @@ def _copy(book: "Book", visit: str, album: Path, folder: Path, as_json: bool) ->
     from peephole.base.files import write_atomic
     from peephole.gateway.listing import pictures_of_visit
     from peephole.gateway.oneline import one_line
+    from peephole.gateway.rows import is_date
 
     table = Table("picture", "when", "who", "state", box=None)
     told = []
@@ -142,7 +143,7 @@ def _copy(book: "Book", visit: str, album: Path, folder: Path, as_json: bool) ->
         if name:
             write_atomic(folder / name, shown.data)
         told.append({"file": name, "wall": shown.picture.wall, "label": shown.picture.label, "state": shown.state, "sha256": shown.picture.digest})
-        when = f"{datetime.fromtimestamp(shown.picture.wall):%Y-%m-%d %H:%M:%S}"
+        when = f"{datetime.fromtimestamp(shown.picture.wall):%Y-%m-%d %H:%M:%S}" if is_date(shown.picture.wall) else "clock not set"
         table.add_row(name or shown.picture.digest[:12], when, escape(one_line(shown.picture.label or "stranger")), shown.state)
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False))

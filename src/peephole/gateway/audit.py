@@ -80,14 +80,16 @@ def _walk(journal: Journal, walk: Walk, stop: int) -> tuple[int | None, str]:
         walk.rows, before = number, mine
         if number == stop:
             walk.at_head = mine
-        if OPEN in body or kind in ("erased", "pictures"):
-            _gather(walk, number, kind, body)
+        if OPEN in body:
+            for token in mentioned(body):
+                if token not in walk.held:
+                    walk.held[token] = number
+        if kind in ("erased", "pictures"):
+            _gather(walk, kind, body)
     return None, ""
 
 
-def _gather(walk: Walk, number: int, kind: str, body: str) -> None:
-    for token in mentioned(body):
-        walk.held.setdefault(token, number)
+def _gather(walk: Walk, kind: str, body: str) -> None:
     if kind == "erased":
         walk.erased |= set(json.loads(body)["pseudonyms"])
     elif kind == "pictures":

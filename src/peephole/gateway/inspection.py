@@ -67,7 +67,7 @@ def _beside(door: Door) -> Iterator[Part]:
     if door.settings.journal.pictures:
         found = plural(len(list(door.pictures.glob("*.jpg"))), "picture")
         there = door.pictures if door.pictures.exists() else door.pictures.parent
-        wrong = there.exists() and not there.is_dir() or (there.exists() and not os.access(there, os.W_OK | os.X_OK))
+        wrong = there.exists() and not (there.is_dir() and os.access(there, os.W_OK | os.X_OK))
         if wrong:
             yield Part("pictures", "problem", f"{there} is no folder that may be written", "correct its permissions, or [journal] path")
         else:

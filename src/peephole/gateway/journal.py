@@ -17,8 +17,7 @@ from typing import Any, Self
 from peephole.base.errors import JournalError, MissingInput
 from peephole.gateway.chain import Head, link, origin
 from peephole.gateway.names import OPEN, Hider, labels_in, mentioned, pseudonym, show
-from peephole.gateway.policy import CLOCK_IS_SET
-from peephole.gateway.rows import KINDS, Entry, Erased, Kept, Picture, Record, Remark, as_number, kind_of, read_record, write_record
+from peephole.gateway.rows import KINDS, Entry, Erased, Kept, Picture, Record, Remark, as_number, is_date, kind_of, read_record, write_record
 
 __all__ = ["KINDS", "Entry", "Erased", "Journal", "Kept", "Picture", "Record", "Remark"]
 
@@ -152,7 +151,7 @@ class Journal:
         hider = Hider(self._pseudonyms, self._names | labels_in(value))
         body = json.dumps(hider.hide(value), ensure_ascii=False, separators=(",", ":"))
         head = self._head()
-        row = (head.number + 1, kind_of(record), time, wall, self._boot, wall >= CLOCK_IS_SET, body)
+        row = (head.number + 1, kind_of(record), time, wall, self._boot, is_date(wall), body)
         self._database.executemany("INSERT INTO name VALUES (?, ?, ?)", [(token, *found) for token, found in hider.fresh.items()])
         self._database.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, link(bytes.fromhex(head.hash), row)))
         return head.number + 1, hider.fresh
@@ -233,12 +232,8 @@ class Journal:
 
     def chained(self) -> Iterator[tuple[Any, ...]]:
         """Yield every row as it stands, with its hash, in order; for whoever verifies."""
-        cursor = self._database.cursor()
-        cursor.arraysize = 1000
         with self._troubled("read"):
-            cursor.execute(f"SELECT {COLUMNS}, hash FROM entry ORDER BY number")
-            while rows := cursor.fetchmany():
-                yield from rows
+            yield from self._database.cursor().execute(f"SELECT {COLUMNS}, hash FROM entry ORDER BY number")
 
     def pseudonyms_in_rows(self) -> set[str]:
         """Return the pseudonyms that any row holds."""

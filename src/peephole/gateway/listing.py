@@ -53,8 +53,10 @@ def select(journal: Journal, wanted: Wanted) -> tuple[Entry, ...]:
     label = None if wanted.label == UNKNOWN else wanted.label
     if label is not None:
         _require_label(journal, label)
+    # A visit's name that holds an erased one reads otherwise than it is written.
+    mention = None if wanted.visit is not None and "erased-" in wanted.visit else wanted.visit if wanted.visit is not None else label
     picky = wanted.label is not None or wanted.visit is not None or wanted.day is not None
-    entries = journal.entries(wanted.kind, None if picky else wanted.last, mention=wanted.visit if wanted.visit is not None else label)
+    entries = journal.entries(wanted.kind, None if picky else wanted.last, mention=mention)
     if wanted.visit is not None and not any(_visit(entry.record) == wanted.visit for entry in entries):
         visits = (_visit(entry.record) for entry in journal.entries("visit", 1000))
         near = did_you_mean(wanted.visit, [visit for visit in visits if visit])

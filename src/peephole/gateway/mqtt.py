@@ -161,7 +161,7 @@ def left(place: BrokerPlace, topic: str, timeout: float = 2.0) -> bytes | None:
 
     def on_message(_client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         if message.retain:
-            found.append(message.payload)
+            found.append(bytes(message.payload))
             heard.set()
 
     def on_subscribe(_client: paho.Client, _data: Any, _number: int, reasons: list[Any], _properties: Any) -> None:

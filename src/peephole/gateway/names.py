@@ -19,7 +19,7 @@ SALT = 16  # bytes
 OPEN, CLOSE = "⟦", "⟧"
 TOKEN = re.compile(f"{OPEN}([0-9a-f]{{24}})?{CLOSE}")
 # Words of the gate itself, never of people; a label "open" must not turn a verdict into a pseudonym.
-OWN = ("verdict", "kind", "action", "rule", "digest")
+OWN = ("verdict", "kind", "action", "rule", "digest", "pseudonyms")
 SHORT = 3  # bytes: a shorter name counts only where no other letter or digit touches it
 
 
@@ -57,20 +57,21 @@ class Hider:
         """`known` maps names to the pseudonyms they have; `names` are looked for in every sentence too."""
         self._known = dict(known)
         self.fresh: dict[str, tuple[bytes, str]] = {}
+        self._done = {UNKNOWN: UNKNOWN}
         everybody = {*known, *names} - {"", UNKNOWN}
         self._look_for = sorted({form(name) for name in everybody for form in (_composed, _decomposed)}, key=lambda name: (-len(name), name))
 
-    def hide(self, value: Any, key: str = "") -> Any:
+    def hide(self, value: Any) -> Any:
         """Return JSON values with each name of a person exchanged for its pseudonym."""
         if isinstance(value, dict):
-            return {name: inner if name in OWN else self.hide(inner, name) for name, inner in value.items()}
+            return {name: inner if name in OWN else self.hide(inner) for name, inner in value.items()}
         if isinstance(value, list):
-            return [self.hide(inner, key) for inner in value]
-        if not isinstance(value, str) or value == UNKNOWN:
+            return [self.hide(inner) for inner in value]
+        if not isinstance(value, str):
             return value
-        if key == "pseudonyms":
-            return value
-        return self._token(value) if value in self._known else self._sentence(value)
+        if value not in self._done:  # a visit repeats the same labels and examples in each of its frames
+            self._done[value] = self._token(value) if value in self._known else self._sentence(value)
+        return self._done[value]
 
     def _token(self, name: str) -> str:
         if name not in self._known:
@@ -115,4 +116,4 @@ def show(body: str, names: Mapping[str, str]) -> str:
 
 def mentioned(body: str) -> list[str]:
     """Return the pseudonyms that a row's JSON holds."""
-    return [token for token in TOKEN.findall(body) if token] if OPEN in body else []
+    return list(filter(None, TOKEN.findall(body)))

@@ -4,7 +4,7 @@ __all__ = ["one_line"]
 
 
 def one_line(text: str) -> str:
-    """Return `text` with every letter that does not print as \\x1b or \\u202e, so that no name can forge a line of a log or a screen."""
+    """Return `text` with every letter that does not print spelt out by its code, so that no name can forge a line of a log or a screen."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else _spelt(ord(letter)) for letter in text)

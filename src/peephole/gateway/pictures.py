@@ -23,6 +23,7 @@ from peephole.base.errors import JournalError
 from peephole.base.records import Decision, Prediction
 from peephole.gateway.journal import Journal, Kept, Picture, Record, Remark
 from peephole.gateway.policy import CLOCK_IS_SET, Ended
+from peephole.gateway.rows import is_date
 from peephole.gateway.sensors import Capture
 
 __all__ = ["Album", "PictureKeeper", "digest_of", "jpeg"]
@@ -90,10 +91,16 @@ class Album:
 
     def _look(self) -> deque[tuple[Path, int]]:
         if self._files is None:
+            self._tidy()
             paths = sorted(path for path in self.folder.glob("*.jpg") if digest_of(path)) if self.folder.is_dir() else []
             self._files = deque((path, path.stat().st_size) for path in paths)
             self._held = sum(size for _, size in self._files)
         return self._files
+
+    def _tidy(self) -> None:
+        """Delete what a kill left half written."""
+        for part in self.folder.glob("*.part") if self.folder.is_dir() else ():
+            part.unlink(missing_ok=True)
 
     def _shrink(self, files: deque[tuple[Path, int]]) -> None:
         while files and self._held > self._bytes:
@@ -108,7 +115,7 @@ class Album:
         """Delete what is too old, or too much; a picture taken by a clock that was never set has no age, only a size."""
         files = self._look()
         self._shrink(files)
-        if not wall >= CLOCK_IS_SET:
+        if not is_date(wall):
             return
         for path, size in tuple(files):
             taken = int(path.name[11:21])
@@ -119,6 +126,7 @@ class Album:
 
     def remove(self, digests: Iterable[str]) -> int:
         """Delete pictures; returns how many were there."""
+        self._tidy()
         gone = set(digests)
         paths = [path for path in self.folder.glob("*.jpg") if digest_of(path) in gone] if self.folder.is_dir() else []
         for path in paths:

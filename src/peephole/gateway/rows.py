@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from peephole.base.records import Decision, from_json, to_json
-from peephole.gateway.policy import Ended
+from peephole.gateway.policy import CLOCK_IS_SET, Ended
 
-__all__ = ["KINDS", "Entry", "Erased", "Kept", "Picture", "Record", "Remark", "as_number", "kind_of", "read_record", "write_record"]
+__all__ = ["KINDS", "Entry", "Erased", "Kept", "Picture", "Record", "Remark", "as_number", "is_date", "kind_of", "read_record", "write_record"]
 
+LAST = 253_402_300_800.0  # 10000-01-01
 KINDS = ("start", "decision", "visit", "frame", "fault", "stop", "pictures", "erased")
 
 
@@ -97,6 +98,11 @@ def read_record(kind: str, body: str) -> Record:
     kinds: Any = TYPES  # the journal's own records are read by the same reader as those of base
     record: Record = from_json(kinds.get(kind, Remark), body)
     return record
+
+
+def is_date(wall: float) -> bool:
+    """Say whether seconds since 1970 are a date that a clock may show: after 2020, before the year 10000, and a number."""
+    return CLOCK_IS_SET <= wall < LAST
 
 
 def as_number(value: float | None) -> float:

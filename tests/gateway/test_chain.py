@@ -1,0 +1,327 @@
+"""Tampering with a journal: whatever is edited, taken out, put in, moved, cut off, replaced or forked is found with one head kept elsewhere."""
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from peephole.base.errors import InputError, JournalError
+from peephole.base.records import Decision
+from peephole.gateway import audit, journal
+from peephole.gateway.audit import Audit, verify
+from peephole.gateway.chain import Head, link, origin, read_head, write_head
+from peephole.gateway.journal import Journal, Remark
+
+ROWS = 12
+
+
+def decision(number: int, label: str = "ana") -> Decision:
+    return Decision(f"v{number}", "open", label, f"three frames in a row were {label}", "rule 1", "open")
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    """A journal of twelve rows."""
+    path = tmp_path / "j.db"
+    with Journal(path, "front") as writing:
+        for number in range(1, ROWS + 1):
+            writing.write(decision(number, "ana" if number % 2 else "junho"), float(number), 1.8e9 + number)
+    return path
+
+
+def head_of(path: Path) -> Head:
+    with Journal.read(path) as reading:
+        return reading.head(1.8e9)
+
+
+def audited(path: Path, head: Head | None = None) -> Audit:
+    with Journal.read(path) as reading:
+        return verify(reading, head)
+
+
+def change(path: Path, *statements: str) -> None:
+    database = sqlite3.connect(path)
+    for statement in statements:
+        database.execute(statement)
+    database.commit()
+    database.close()
+
+
+def rechain(path: Path, since: int = 1) -> None:
+    """What an attacker does who knows this program: compute every hash from row `since` on anew."""
+    database = sqlite3.connect(path)
+    about = dict(database.execute("SELECT key, value FROM about"))
+    before = origin(about["id"], about["gate"])
+    for *row, hashed in database.execute("SELECT number, kind, time, wall, boot, trusted, body, hash FROM entry ORDER BY number").fetchall():
+        before = link(before, tuple(row)) if row[0] >= since else hashed
+        database.execute("UPDATE entry SET hash = ? WHERE number = ?", (before, row[0]))
+    database.commit()
+    database.close()
+
+
+def test_an_honest_journal_verifies(book: Path) -> None:
+    """With its own head, an older head, and none; the last is told of."""
+    head = head_of(book)
+    assert audited(book, head).problems == () and audited(book, head).rows == ROWS
+    with Journal(book, "front") as writing:
+        writing.write(Remark("stop", "x", "y"), 0, 0)
+    later = audited(book, head)
+    assert later.problems == () and "1 row came after it" in later.notes[0]
+    assert "nobody would notice" in audited(book).notes[0]
+
+
+def test_odd_times_verify(tmp_path: Path) -> None:
+    """NaN, infinity, minus zero, numbers that are whole, and huge ones come back from SQLite as they were hashed."""
+    with Journal(tmp_path / "j.db", "front") as writing:
+        for at in (float("nan"), float("inf"), float("-inf"), -0.0, 0, 7, 2**53 + 1, 1e308, 5e-324, 0.1):
+            writing.write(Remark("fault", "a", "b"), at, at)
+        assert verify(writing, writing.head()).problems == ()
+
+
+def test_clocks_that_jump_keep_the_order(tmp_path: Path) -> None:
+    """1970, an hour and a year back and forth: rows keep the order they were written in, and each says whether its clock was set."""
+    walls = [5.0, 1.8e9, 1.8e9 - 3600, 1.8e9 + 3600, 1.8e9 - 31_536_000, 1.8e9 + 31_536_000, 1.8e9]
+    with Journal(tmp_path / "j.db", "front") as writing:
+        for number, wall in enumerate(walls):
+            writing.write(decision(number), float(number), wall)
+        rows = writing.entries()
+        assert [row.wall for row in rows] == walls and [row.trusted for row in rows] == [False] + [True] * 6
+        assert verify(writing, writing.head()).problems == ()
+
+
+COLUMNS = {
+    "kind": "'fault'",
+    "time": "time + 1",
+    "wall": "wall - 86400",
+    "boot": "'another'",
+    "trusted": "0",
+    "body": "replace(body, '\"open\"', '\"refuse\"')",
+    "hash": "zeroblob(32)",
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_an_edited_column_is_found(book: Path, column: str) -> None:
+    """One value of row 5, whichever: row 5 is named, without any head."""
+    change(book, f"UPDATE entry SET {column} = {COLUMNS[column]} WHERE number = 5")
+    found = audited(book)
+    assert found.bad == 5 and found.problems[0].startswith("row 5 ")
+
+
+VALUES_OF_ALL_TYPES = [(column, value) for column in ("time", "wall", "trusted", "kind", "body") for value in ("'7'", "x'00'", "1e400", "2", "-1")]
+
+
+@pytest.mark.parametrize(("column", "value"), [*VALUES_OF_ALL_TYPES, ("time", "NULL"), ("wall", "NULL")])
+def test_values_of_other_types_are_found(book: Path, column: str, value: str) -> None:
+    """Nothing that SQLite lets stand in a column passes, or breaks the check."""
+    change(book, f"UPDATE entry SET {column} = {value} WHERE number = 5")
+    assert audited(book).bad == 5
+
+
+def delete(path: Path) -> None:
+    change(path, "DELETE FROM entry WHERE number = 5")
+
+
+def delete_and_renumber(path: Path) -> None:
+    change(path, "DELETE FROM entry WHERE number = 5", *(f"UPDATE entry SET number = {n - 1} WHERE number = {n}" for n in range(6, ROWS + 1)))
+
+
+def insert(path: Path) -> None:
+    move_up = (f"UPDATE entry SET number = {n + 1} WHERE number = {n}" for n in range(ROWS, 4, -1))
+    change(path, *move_up, "INSERT INTO entry SELECT 5, kind, time, wall, boot, trusted, body, hash FROM entry WHERE number = 3")
+
+
+def append(path: Path) -> None:
+    change(path, f"INSERT INTO entry SELECT {ROWS + 1}, kind, time, wall, boot, trusted, body, hash FROM entry WHERE number = {ROWS}")
+
+
+def reorder(path: Path) -> None:
+    change(
+        path,
+        "UPDATE entry SET number = 99 WHERE number = 5",
+        "UPDATE entry SET number = 5 WHERE number = 6",
+        "UPDATE entry SET number = 6 WHERE number = 99",
+    )
+
+
+def another_gates(path: Path) -> None:
+    change(path, "UPDATE about SET value = 'back' WHERE key = 'gate'")
+
+
+CLUMSY: dict[str, tuple[Callable[[Path], None], int]] = {
+    "delete": (delete, 5),
+    "delete and renumber": (delete_and_renumber, 5),
+    "insert": (insert, 5),
+    "append": (append, ROWS + 1),
+    "reorder": (reorder, 5),
+    "another gate's": (another_gates, 1),
+}
+
+
+@pytest.mark.parametrize("how", CLUMSY)
+def test_clumsy_tampering_is_found_without_a_head(book: Path, how: str) -> None:
+    """The first bad row is named."""
+    tamper, row = CLUMSY[how]
+    tamper(book)
+    assert audited(book).bad == row
+
+
+def edit(path: Path) -> None:
+    change(path, "UPDATE entry SET body = replace(body, '\"open\"', '\"refuse\"') WHERE number = 5")
+
+
+def truncate(path: Path) -> None:
+    change(path, f"DELETE FROM entry WHERE number > {ROWS - 2}")
+
+
+def empty(path: Path) -> None:
+    change(path, "DELETE FROM entry")
+
+
+def replaced(path: Path) -> None:
+    path.unlink()
+    with Journal(path, "front") as writing:
+        for number in range(1, ROWS + 3):
+            writing.write(decision(number), float(number), 1.8e9)
+
+
+def replaced_under_its_id(path: Path) -> None:
+    with Journal.read(path) as reading:
+        old = reading.id
+    replaced(path)
+    change(path, f"UPDATE about SET value = '{old}' WHERE key = 'id'")
+
+
+def forked(path: Path) -> None:
+    """A copy from the day before goes on by itself: a chain as good as the other."""
+    change(path, "DELETE FROM entry WHERE number > 6")
+    with Journal(path, "front") as writing:
+        for number in range(7, ROWS + 4):
+            writing.write(decision(number, "junho"), float(number), 1.8e9)
+
+
+CUNNING = {
+    **{how: tamper for how, (tamper, _) in CLUMSY.items() if how != "append"},
+    "edit": edit,
+    "truncate": truncate,
+    "empty": empty,
+    "replace": replaced,
+    "replace under its id": replaced_under_its_id,
+    "fork": forked,
+}
+
+
+@pytest.mark.parametrize("how", CUNNING)
+def test_cunning_tampering_is_found_with_one_head(book: Path, how: str) -> None:
+    """Every hash was computed anew, so the chain is whole: the head kept elsewhere gives it away."""
+    head = head_of(book)
+    CUNNING[how](book)
+    rechain(book)
+    assert how == "delete" or audited(book).problems == (), "the chain by itself looks whole"
+    assert audited(book, head).problems
+
+
+def test_the_head_check_is_what_finds_it(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted-bug twin: a check that only looks whether there are enough rows misses the fork."""
+    head = head_of(book)
+    forked(book)
+    monkeypatch.setattr(audit, "_against", lambda journal, walk, head: [] if walk.rows >= head.number else ["cut"])
+    assert audited(book, head).problems == ()
+
+
+def test_the_chain_check_finds_a_chain_without_the_row_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted-bug twin: hashes that leave out the hash before let rows be exchanged under each other's numbers; the head does not see it."""
+    path = tmp_path / "j.db"
+
+    def alone(before: bytes, row: tuple) -> bytes:
+        return link(b"", (0, *row[1:]))
+
+    def exchanged() -> Audit:
+        with Journal(path, "front") as writing:
+            for number in range(1, 5):
+                writing.write(decision(number), 1.0, 1.8e9)
+        head = head_of(path)
+        change(
+            path,
+            "UPDATE entry SET number = 99 WHERE number = 2",
+            "UPDATE entry SET number = 2 WHERE number = 3",
+            "UPDATE entry SET number = 3 WHERE number = 99",
+        )
+        return audited(path, head)
+
+    assert exchanged().bad == 2
+    path.unlink()
+    monkeypatch.setattr(journal, "link", alone)
+    monkeypatch.setattr(audit, "link", alone)
+    assert exchanged().problems == (), "such a chain would not notice, so the test above can fail"
+
+
+def test_an_exchanged_name_is_found(book: Path) -> None:
+    """Junho's name put under Ana's pseudonym is found, by verifying and by reading; a name merely taken out too."""
+    change(book, "UPDATE name SET name = 'junho' WHERE name = 'ana'")
+    assert "was exchanged" in audited(book).problems[0]
+    with Journal.read(book) as reading, pytest.raises(JournalError, match="exchanged"):
+        reading.entries()
+
+
+def test_a_name_taken_out_is_found(book: Path) -> None:
+    """Without a row that says so, an erased name is tampering; the first row that named it is told."""
+    change(book, "DELETE FROM name WHERE name = 'junho'")
+    assert audited(book).problems == ("row 2 names somebody whose name was taken out without an erasure",)
+
+
+def test_a_head_survives_its_journey() -> None:
+    """One line of JSON there and back; anything else is refused in a sentence."""
+    head = Head("ab", "한글\n", 3, "ff", 1.5)
+    assert read_head(write_head(head), "x") == head and "\n" not in write_head(head)
+    bad = ["", "{}", "[]", "7", "null", write_head(head)[:-3], '{"a":' * 3000, "x" * 10_000, write_head(replace(head, gate="x" * 5000))]
+    bad += [write_head(head).replace("3", value) for value in ("-1", "true", '"3"', "null", "3.5", "NaN")] + ["\xff"]
+    for text in bad:
+        with pytest.raises(InputError, match="not the head of a journal"):
+            read_head(text, "the file")
+
+
+def long_journal(path: Path, rows: int) -> None:
+    """Make a journal of many rows, as SQLite takes them fastest."""
+    with Journal(path, "front") as writing:
+        writing.write(decision(1), 1.0, 1.8e9)
+        *first, before = writing._database.execute("SELECT number, kind, time, wall, boot, trusted, body, hash FROM entry").fetchone()
+        made = []
+        for number in range(2, rows + 1):
+            row = (number, first[1], float(number), 1.8e9 + number, first[4], True, first[6])
+            before = link(before, row)
+            made.append((*row, before))
+        writing._database.execute("BEGIN")
+        writing._database.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)", made)
+        writing._database.execute("COMMIT")
+
+
+def test_many_rows_are_verified(tmp_path: Path) -> None:
+    """Twenty thousand rows, and the one that is wrong among them."""
+    long_journal(tmp_path / "j.db", 20_000)
+    assert audited(tmp_path / "j.db", head_of(tmp_path / "j.db")).rows == 20_000
+    change(tmp_path / "j.db", "UPDATE entry SET wall = wall + 1 WHERE number = 17011")
+    assert audited(tmp_path / "j.db").bad == 17_011
+
+
+@pytest.mark.long
+def test_a_million_rows_take_five_seconds(tmp_path: Path) -> None:
+    """A journal of years is verified while one waits: five seconds of one core, of which other programs' time is no part."""
+    long_journal(tmp_path / "j.db", 1_000_000)
+    head = head_of(tmp_path / "j.db")
+    began, spent = time.perf_counter(), time.process_time()
+    found = audited(tmp_path / "j.db", head)
+    print(f"a million rows verified in {time.perf_counter() - began:.2f} s, {time.process_time() - spent:.2f} s of one core")
+    assert found.rows == 1_000_000 and found.problems == ()
+    assert time.process_time() - spent <= 5.0
+
+
+def test_a_copy_is_a_journal(book: Path, tmp_path: Path) -> None:
+    """Backups verify against the same head."""
+    head = head_of(book)
+    shutil.copy(book, tmp_path / "copy.db")
+    assert audited(tmp_path / "copy.db", head).problems == ()
