@@ -124,6 +124,14 @@ def test_what_the_model_learned_stays_and_is_said(door: Door, predictor: Predict
     assert gone.photos == 1 and "rule 1" in gone.left[0] and "will not start" in gone.left[0]
 
 
+def test_a_plain_log_that_names_them_is_said(door: Door, predictor: Predictor) -> None:
+    """A log:// file is nobody's journal: it is not touched, and it is named with what to do."""
+    door.path.write_text(door.path.read_text(encoding="utf-8").replace("record://", "log://door.log"), encoding="utf-8")
+    (door.folder / "door.log").write_text('{"state": "on", "label": "\\ubbfc\\uc11c-minseo"}\n', encoding="utf-8")
+    gone = forget(load_door(door.path), predictor.model, NAME, SteppedClock())
+    assert len(gone.left) == 1 and "door.log names" in gone.left[0] and "plain log" in gone.left[0]
+
+
 def test_nobody_of_that_name(door: Door, predictor: Predictor) -> None:
     """A slip of the pen forgets nobody, and the near miss is offered."""
     with pytest.raises(InputError, match="did you mean"):

@@ -1,5 +1,7 @@
 """A predictor with the people of a door's gallery, and forgetting one of them again, with what is then left for a person to do."""
 
+import json
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +12,12 @@ from peephole.base.modelfile import ModelFile
 from peephole.data.layout import is_unknown, label_of
 from peephole.decide.gallery import Acquainted
 from peephole.decide.predictor import Predictor
+from peephole.gateway.address import Address
 from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
 from peephole.gateway.erasure import erase
 from peephole.gateway.journal import Journal
+from peephole.gateway.keys import TARGETS
 from peephole.gateway.names import same
 from peephole.gateway.people import People, read_people, write_people
 from peephole.gateway.reasons import plural
@@ -108,3 +112,17 @@ def _left(door: Door, card: Card, name: str, trained: int, problem: str) -> Iter
         yield f"{' and '.join(named)} of {door.path} still name{'s' if len(named) == 1 else ''} {name}: take the name out{stuck}"
     if problem:
         yield problem
+    addresses = [Address.parse(action.target, TARGETS) for action in door.settings.action.values()]
+    for path in sorted({address.path(door.folder) for address in addresses if address.scheme == "log" and address.place}):
+        if _names(path, name):
+            yield f"{path} names {name} in clear: it is a plain log, so edit or delete it"
+
+
+def _names(path: Path, name: str) -> bool:
+    """Say whether a log names somebody, as text or as JSON writes it."""
+    forms = {form.encode() for text in (name, unicodedata.normalize("NFD", name)) for form in (text, json.dumps(text)[1:-1])}
+    try:
+        with path.open("rb") as file:
+            return any(form in line for line in file for form in forms)
+    except OSError:
+        return False
