@@ -70,8 +70,18 @@ def test_a_refusal_by_the_clock_recognised_somebody(
 ) -> None:
     """Who comes during the cool-down is shut out and yet known: that is no false reject."""
     tally = tallied(make_door(decide='cool_down = "1 h"'), model, table(tmp_path, paint, [("ana", "ana", 3)] * 3))
+    assert tally.visits["v1"].taken_for == {"ana"}
     first = rates(tally, model.labels, "proof")[0]
     assert (first.claim, first.errors, first.trials) == ("false reject", 0, 3)
+
+
+def test_one_frame_is_enough_where_the_door_says_so(
+    tmp_path: Path, paint: Callable[[Path, str], Path], make_door: Callable[..., Door], model: ColourPredictor
+) -> None:
+    """The decision falls before the frame's truth is told: it counts all the same."""
+    tally = tallied(make_door(decide="agree = 1"), model, table(tmp_path, paint, [("ana", "ana", 1), ("ana", "kim", 1)]))
+    found = {(item.claim, item.unit): (item.errors, item.trials) for item in rates(tally, model.labels, "simulated")}
+    assert found[("false accept", "stranger")] == (1, 1) and found[("false reject", "visit")] == (0, 1)
 
 
 def test_more_visits_than_a_summary_keeps(

@@ -127,5 +127,7 @@ def told(card: Card, path: Path, model: ModelFile) -> str:
         return f"The gate knows {plural(len(card.labels), 'person')}, all by the model's training; nobody was enrolled."
     size, strangers = crowd(card, read[0]), len({example.who for example in read[0].strangers})
     names = ", ".join(f"{name} ({plural(count, 'photo')})" for name, count in size.enrolled) or "nobody"
-    kept = f"; {plural(strangers, 'stranger')} kept to measure with" if strangers else ""
+    watch = len({example.who for example, watches in zip(read[0].strangers, watching(read[0]), strict=True) if watches})
+    aside = f" ({watch} of them watch over enrolments and prove nothing)" if watch else ""
+    kept = f"; {plural(strangers, 'stranger')} kept to measure with{aside}" if strangers else ""
     return f"The gate knows {size.trained + size.new} people: {size.trained} by the model's training; enrolled here: {names}{kept}."

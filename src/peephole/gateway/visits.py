@@ -1,6 +1,6 @@
 """Recorded visits with a truth -> error rates per visit; a recording says how far its figures go."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from peephole.base.evidence import measure
@@ -12,18 +12,16 @@ from peephole.gateway.sensors import Capture
 
 __all__ = ["Tally", "Visited", "is_journal", "rates", "role_of"]
 
-# A refusal for these reasons recognised somebody all the same.
-RECOGNISED = ("hours", "no rule", "cool-down", "second factor")
+# A refusal for these reasons recognised somebody all the same: it was not the picture that kept the door shut.
+RECOGNISED = ("hours", "no rule", "cool-down", "second factor", "lockout")
 
 
 @dataclass
 class Visited:
-    """One visit as it went: who it really was, whether the door opened and for whom, whether the visitor was recognised."""
+    """One visit as it went: who it really was ("": not known), and for whom it was taken by frames that agreed."""
 
     truth: str = ""
-    opened: bool = False
-    opened_for: str = ""
-    recognised: bool = False
+    taken_for: set[str] = field(default_factory=set)
 
 
 class Tally:
@@ -40,12 +38,11 @@ class Tally:
             self.visits.setdefault(visit, Visited()).truth = capture.truth
 
     def heard(self, record: Record, number: int, time: float, wall: float) -> None:
-        """Keep what was decided."""
+        """Keep for whom a visitor was taken."""
         if isinstance(record, Decision):
             visit = self.visits.setdefault(record.visit, Visited())
-            if record.verdict == "open":
-                visit.opened, visit.opened_for = True, record.label or ""
-            visit.recognised |= bool(visit.truth) and record.label == visit.truth and (record.verdict != "refuse" or record.rule in RECOGNISED)
+            if record.label and (record.verdict != "refuse" or record.rule in RECOGNISED):
+                visit.taken_for.add(record.label)
         elif isinstance(record, Ended):
             self.visits.setdefault(record.visit.id, Visited())
 
@@ -57,22 +54,23 @@ class Tally:
 
 
 def rates(tally: Tally, labels: tuple[str, ...], role: Role) -> tuple[Evidence, ...]:
-    """Return the rates of the visits whose truth is known: strangers let in (also per stranger where they are named), people not recognised.
+    """Return the rates of the visits whose truth is known: strangers taken for somebody (also per stranger where they are named), people not known.
 
-    A truth that no label of the gate has is a stranger; "unknown" is a stranger without a name.
+    A truth that no label of the gate has is a stranger; "unknown" is a stranger without a name. What counts is whom the frames agreed on, also where
+    hours, a second factor or a lockout kept the door shut.
     """
     known = [visit for visit in tally.visits.values() if visit.truth]
     strange = [visit for visit in known if visit.truth not in labels]
     mine = [visit for visit in known if visit.truth in labels]
     found = []
     if strange:
-        found.append(measure("false accept", sum(visit.opened for visit in strange), len(strange), "visit", role))
-        names = {visit.truth for visit in strange} - {UNKNOWN}
-        if names and all(visit.truth != UNKNOWN for visit in strange):
-            found.append(measure("false accept", len({visit.truth for visit in strange if visit.opened}), len(names), "stranger", role))
+        found.append(measure("false accept", sum(bool(visit.taken_for) for visit in strange), len(strange), "visit", role))
+        names = {visit.truth for visit in strange}
+        if UNKNOWN not in names:
+            found.append(measure("false accept", len({visit.truth for visit in strange if visit.taken_for}), len(names), "stranger", role))
     if mine:
-        found.append(measure("false reject", sum(not visit.recognised for visit in mine), len(mine), "visit", role))
-        wrong = sum(visit.opened and visit.opened_for != visit.truth for visit in mine)
+        found.append(measure("false reject", sum(visit.truth not in visit.taken_for for visit in mine), len(mine), "visit", role))
+        wrong = sum(bool(visit.taken_for - {visit.truth}) for visit in mine)
         found.append(measure("taken for somebody else", wrong, len(mine), "visit", role))
     return tuple(found)
 
