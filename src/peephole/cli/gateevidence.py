@@ -26,7 +26,7 @@ def evidence(
     false_reject: Annotated[float, typer.Option(min=0.0001, max=0.9999, help="The rate of residents refused that is asked for.")] = 0.05,
     as_json: AsJson = False,
 ) -> None:
-    """Print how often strangers are let in (FPIR) and residents refused (FNIR) with everybody known here: counts, unit, bound, method, what is missing.
+    """Print how often strangers are let in (FPIR) and residents refused (FNIR), with everybody known here: count, unit, bound, method, what lacks.
 
     Strangers given with --strangers are kept in the gallery as numbers, without names or pictures, and asked again after every enrolment.
     """
