@@ -7,6 +7,7 @@ import peephole
 from peephole.base.engine import Outputs
 from peephole.base.errors import ModelFileError
 from peephole.decide.gallery import Acquainted, Gallery, judge_with, stand
+from peephole.decide.judge import judge
 from peephole.decide.known import Compared, compared, require_same
 
 
@@ -42,7 +43,7 @@ def test_nobody_enrolled_changes_nothing(predictor, tiny_photos):
     """An empty gallery answers as the model does."""
     empty = Gallery(np.empty((0, 4), np.float32), (), (), compared(predictor.model).centre)
     outputs = predictor.engine.run(np.stack(list(tiny_photos.values())))
-    assert judge_with(outputs, predictor.card, empty) == predictor.judged(outputs)
+    assert judge_with(outputs, predictor.card, empty) == judge(outputs, predictor.card)
 
 
 def test_a_gallery_only_refuses_those_of_the_model(predictor):

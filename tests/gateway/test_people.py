@@ -63,6 +63,15 @@ def test_no_gallery_is_nobody(predictor: Predictor, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_gallery_that_cannot_be_looked_for(predictor: Predictor, tmp_path: Path) -> None:
+    """A name that no disk holds, a link to nowhere: said, never taken for nobody enrolled."""
+    with pytest.raises(GalleryError, match="cannot be looked for"):
+        met(predictor, tmp_path / ("x" * 10_000))
+    (tmp_path / "link.gallery").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(GalleryError, match="no plain file"):
+        met(predictor, tmp_path / "link.gallery")
+
+
 def test_another_models_gallery_is_refused(predictor: Predictor, answers: Outputs, tmp_path: Path) -> None:
     """Embeddings of one model mean nothing to another: the gate does not start with them."""
     path = tmp_path / "door.gallery"

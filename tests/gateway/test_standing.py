@@ -14,8 +14,8 @@ from peephole.base.engine import Outputs
 from peephole.base.errors import NotArmed
 from peephole.base.evidence import measure, upper_bound
 from peephole.base.records import Evidence
+from peephole.decide.gallery import judge_with
 from peephole.decide.predictor import Predictor
-from peephole.gateway.acquaintance import acquainted
 from peephole.gateway.arming import arm
 from peephole.gateway.enrol import begun
 from peephole.gateway.people import Example, People
@@ -100,7 +100,7 @@ def test_strangers_measured_here_prove_again(predictor: Predictor, card: Card, m
     assert (accept.role, accept.trials) == ("proof", 300) and accept.method.endswith("with everybody known here")
     assert accept.bound == upper_bound(accept.errors, 300)
     passing = people.gallery
-    answers = [acquainted(predictor, people).judged(example.outputs)[0] for example in people.strangers]
+    answers = [judge_with(example.outputs, predictor.model.card, people.gallery)[0] for example in people.strangers]
     watchers = [int(example.who[:8], 16) % 4 == 0 for example in people.strangers]
     assert accept.errors == sum(answer.accepted for answer, watches in zip(answers, watchers, strict=True) if not watches)
     assert passing.who == ("min",)

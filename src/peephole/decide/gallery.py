@@ -134,7 +134,7 @@ class Acquainted(Predictor):
         """Everybody who is known here; a stranger is None."""
         return self._card.labels
 
-    def judged(self, outputs: Outputs) -> list[Prediction]:
+    def _judged(self, outputs: Outputs) -> list[Prediction]:
         """Judge by the model's examples and the gallery's."""
         return judge_with(outputs, self.model.card, self.gallery)
 

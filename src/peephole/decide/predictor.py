@@ -82,10 +82,10 @@ class Predictor:
         if not photo:
             return []
         parts = [self._placed(one) for one in photo]
-        answers = self.judged(self.engine.run(np.stack([pixels for pixels, _ in parts])))
+        answers = self._judged(self.engine.run(np.stack([pixels for pixels, _ in parts])))
         return [replace(answer, note=where.note) if where.note else answer for answer, (_, where) in zip(answers, parts, strict=True)]
 
-    def judged(self, outputs: Outputs) -> list[Prediction]:
+    def _judged(self, outputs: Outputs) -> list[Prediction]:
         """Turn what the engine answered for N prepared photos into N predictions."""
         return judge(outputs, self.card)
 

@@ -19,7 +19,7 @@ from peephole.gateway.erasure import erase
 from peephole.gateway.journal import Journal
 from peephole.gateway.keys import TARGETS
 from peephole.gateway.names import same
-from peephole.gateway.people import People, read_people, write_people
+from peephole.gateway.people import People, lies_at, read_people, write_people
 from peephole.gateway.reasons import plural
 from peephole.gateway.standing import card_here
 
@@ -31,7 +31,7 @@ def met(predictor: Predictor, path: Path) -> Predictor:
 
     Read once: what is enrolled or forgotten later counts from the next start. Raises GalleryError for a gallery that is not this model's.
     """
-    found = read_people(path, predictor.model) if path.exists() or path.is_symlink() else None
+    found = read_people(path, predictor.model) if lies_at(path) else None
     return predictor if found is None else acquainted(predictor, found[0])
 
 

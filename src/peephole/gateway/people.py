@@ -19,7 +19,7 @@ from peephole.base.files import write_atomic
 from peephole.base.modelfile import ModelFile
 from peephole.decide.gallery import Gallery
 
-__all__ = ["MAX_BYTES", "Example", "People", "Place", "join", "read_people", "write_people"]
+__all__ = ["MAX_BYTES", "Example", "People", "Place", "join", "lies_at", "read_people", "write_people"]
 
 FORMAT = "1"
 MAX_BYTES = 200 * 10**6
@@ -113,10 +113,18 @@ def read_people(path: Path, model: ModelFile) -> tuple[People, Place] | None:
     return people, Place(path, sha256(data).hexdigest())
 
 
-def _bytes(path: Path) -> bytes | None:
+def lies_at(path: Path) -> bool:
+    """Say whether anything lies where a gallery would; raises GalleryError where that cannot be found out, because nobody would then be known."""
     try:
-        if not path.exists() and not path.is_symlink():
-            return None
+        return path.exists() or path.is_symlink()
+    except OSError as error:
+        raise GalleryError(f"{path} cannot be looked for: {error.strerror or error}", "correct [gallery] path and its permissions") from error
+
+
+def _bytes(path: Path) -> bytes | None:
+    if not lies_at(path):
+        return None
+    try:
         if not path.is_file():
             raise GalleryError(f"{path} is no plain file", "correct [gallery] path")
         if path.stat().st_size > MAX_BYTES:
