@@ -75,6 +75,14 @@ def test_what_is_no_number_is_nobody(predictor, chequered, tiny_photos, part):
     assert not any(np.isnan(answer.familiarity) and answer.accepted for answer in judge_with(broken, predictor.card, chequered))
 
 
+def test_what_is_infinite_is_nobody(predictor, chequered, tiny_photos):
+    """A graph that claims endless familiarity with somebody lets nobody in."""
+    outputs = predictor.engine.run(tiny_photos["left-1"])
+    assert stand(outputs, predictor.card, chequered).accepted.all()
+    endless = Outputs(outputs.logits, outputs.embedding, np.array([[np.inf, 0.0]], np.float32), outputs.similarity)
+    assert not stand(endless, predictor.card, chequered).accepted.any()
+
+
 def test_what_the_graph_compares_with_is_read_and_checked(predictor, tiny_photos):
     """Centre and known examples give the graph's own similarities; a centre that is off is noticed."""
     found, outputs = compared(predictor.model), predictor.engine.run(np.stack(list(tiny_photos.values())))
