@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from faces import Faces, trained
 from paho.mqtt import client as paho
 from PIL import Image
 
@@ -198,3 +199,9 @@ def _free_port() -> int:
 def mosquitto_url(mosquitto: Mosquitto) -> str:
     """The address of a running Mosquitto."""
     return mosquitto.url
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Faces:
+    """A model that was really trained on twelve faces; needs PyTorch."""
+    return trained(shared_data / "yaleb" / "cropped", tmp_path_factory.mktemp("faces"))

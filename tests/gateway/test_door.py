@@ -62,6 +62,8 @@ target = "mqtt://home/front-door/events"
 [models]
 key = "door.pub"
 shadow = "new.onnx"
+[gallery]
+path = "door.gallery"
 """
 VALUES = tomllib.loads(WHOLE)
 
@@ -95,6 +97,7 @@ def test_the_whole_of_it_is_read() -> None:
         ("rule 1", ["ana", "junho"], "open", True),
         ("rule 2", ["unknown"], "call", False),
     ]
+    assert door.gallery == Path("/etc/door/door.gallery")
     assert door.model == Path("/etc/door/door.onnx") and door.journal == Path("/etc/door/journal.db")
     assert (door.pulse("open"), door.pulse("call"), door.opening) == (5.0, None, True)
     assert door.settings.broker is not None and door.settings.broker.place == ("127.0.0.1", 1883)
@@ -207,6 +210,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("events.target", "mqtt://home/+/x", "not a topic"),
     ("events.target", "log://x", "not known"),
     ("events.target", ..., "events.target"),
+    ("gallery", "door.gallery", "gallery"),
+    ("gallery.path", "", "gallery.path"),
+    ("gallery.path", 3, "gallery.path"),
     ("journal.path", "", "journal.path"),
     ("journal.path", 3, "journal.path"),
     ("journal.pictures", {"days": 14}, "journal.pictures.megabytes is missing"),
@@ -266,6 +272,7 @@ def test_every_key_was_tried() -> None:
         "action.open.puls",
         "broker.usernam",
         "journal.pth",
+        "gallery.pth",
         "journal.haed",
         "journal.pictures.dyas",
         "events.taget",

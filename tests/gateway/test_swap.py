@@ -3,6 +3,7 @@
 import errno
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from peephole.base.card import Card
@@ -18,10 +20,13 @@ from peephole.base.errors import HostileModelFile, InputError, MissingInput, Mod
 from peephole.base.files import write_atomic
 from peephole.base.modelwrite import write
 from peephole.base.signature import beside, keygen, public_key, require_signed, sign
-from peephole.gateway.door import Door, load_door
+from peephole.decide.predictor import load
+from peephole.gateway.door import Door, last_good, load_door, undone
+from peephole.gateway.enrol import begun
 from peephole.gateway.forgetfuldisk import ForgetfulDisk, PowerCut
 from peephole.gateway.modelcheck import inspect_models
-from peephole.gateway.swap import Files, choose, exchange, last_good, promote, rollback, undone
+from peephole.gateway.people import Example, Place, write_people
+from peephole.gateway.swap import Files, choose, exchange, promote, rollback
 
 DOOR = """
 [gate]
@@ -68,6 +73,14 @@ def make_model(tmp_path: Path, tiny_graph: object, tiny_card: Card) -> Callable[
 def live(door: Door, make_model: Callable[..., Path]) -> Path:
     """The door with a live model."""
     return make_model("door.onnx")
+
+
+def enrolled(model: Path, name: str) -> bytes:
+    """Enrol somebody beside a model file and return the gallery's bytes."""
+    predictor = load(model)
+    example = Example(0, "person", name, "f" * 64, "kim", 1.8e9, predictor.engine.run(np.full((8, 8, 1), 200, np.uint8)))
+    write_people(begun(predictor).plus([example]), Place(model.with_suffix(".gallery")))
+    return model.with_suffix(".gallery").read_bytes()
 
 
 def pair(model: Path) -> Files:
@@ -169,8 +182,7 @@ def test_a_power_cut_at_every_step(live: Path, make_model: Callable[..., Path], 
 def test_the_people_go_with_their_model(live: Path, make_model: Callable[..., Path], door: Door) -> None:
     """A gallery stands beside the model it was made with, or none does: at every cut, after a promotion and after a rollback."""
     people, new = live.with_suffix(".gallery"), make_model("new.onnx", 0.8)
-    people.write_bytes(b"old people")
-    new.with_suffix(".gallery").write_bytes(b"new people")
+    mine, theirs = (enrolled(model, name) for model, name in ((live, "ana"), (new, "junho")))
     old, files = pair(live), {path: path.read_bytes() for path in (live, beside(live), people)}
     seen = set()
     for cut in range(100):
@@ -178,14 +190,15 @@ def test_the_people_go_with_their_model(live: Path, make_model: Callable[..., Pa
         with suppress(PowerCut):
             exchange(live, pair(new), last_good(live), old, disk=disk)
         seen |= {("old" if folder[live] == old.data else "new", folder.get(people)) for folder in disk.after_cut()}
-    assert seen == {("old", b"old people"), ("old", None), ("new", None), ("new", b"new people")}
+    assert seen == {("old", mine), ("old", None), ("new", None), ("new", theirs)}
     promote(door, new)
-    assert (people.read_bytes(), last_good(live).with_suffix(".gallery").read_bytes()) == (b"new people", b"old people")
+    assert (people.read_bytes(), last_good(live).with_suffix(".gallery").read_bytes()) == (theirs, mine)
     rollback(door)
-    assert (people.read_bytes(), undone(live).with_suffix(".gallery").read_bytes()) == (b"old people", b"new people")
+    assert (people.read_bytes(), undone(live).with_suffix(".gallery").read_bytes()) == (mine, theirs)
     make_model("third.onnx", 0.7)
     promote(door, door.folder / "third.onnx")
-    assert not people.exists() and last_good(live).with_suffix(".gallery").read_bytes() == b"old people"
+    assert not people.exists() and last_good(live).with_suffix(".gallery").read_bytes() == mine
+    assert stat.S_IMODE(last_good(live).with_suffix(".gallery").stat().st_mode) == 0o600
 
 
 TWINS = {

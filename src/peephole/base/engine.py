@@ -26,6 +26,10 @@ class Outputs:
     familiarity: np.ndarray
     similarity: np.ndarray
 
+    def at(self, rows: slice | np.ndarray) -> "Outputs":
+        """Return the answers for some of the inputs."""
+        return Outputs(*(getattr(self, name)[rows] for name in NAMES))
+
 
 NAMES = ("logits", "embedding", "familiarity", "similarity")
 

@@ -21,6 +21,7 @@
         ├── SensorError     (OSError)
         ├── ActuatorError   (OSError)
         ├── JournalError    (OSError)
+        ├── GalleryError    (OSError)
         └── NotArmed        (PermissionError)     the evidence does not carry the requested rate
 
 Each error has two parents, ours and the fitting builtin, so that a caller who has never
@@ -34,6 +35,7 @@ __all__ = [
     "ActuatorError",
     "DataError",
     "EvidenceError",
+    "GalleryError",
     "GateError",
     "HostileModelFile",
     "InputError",
@@ -153,6 +155,10 @@ class ActuatorError(GateError, OSError):
 
 class JournalError(GateError, OSError):
     """The journal cannot be written or does not verify."""
+
+
+class GalleryError(GateError, OSError):
+    """The gallery of enrolled people cannot be used or written."""
 
 
 class NotArmed(GateError, PermissionError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from peephole.cli import gatejournal, gatemodels, gateswap, gateunit
+from peephole.cli import gateevidence, gatejournal, gatemodels, gatepeople, gateswap, gateunit
 from peephole.cli.gateshow import COLOURS, PROBLEM, AsJson, Settings, report, say, stop_on_signals
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ app.command("promote")(gateswap.promote)
 app.command("rollback")(gateswap.rollback)
 app.command("journal")(gatejournal.journal)
 app.command("unit")(gateunit.unit)
+app.command("evidence")(gateevidence.evidence)
+app.command("enrol")(gatepeople.enrol)
+app.command("forget")(gatepeople.forget)
+app.command("people")(gatepeople.people)
 
 
 @app.command()
@@ -68,9 +72,9 @@ def check(
     from peephole.gateway.sentences import check as look
 
     door = load_door(settings)
-    model, card = _model(door)
+    models, card = _model(door)
     found = look(door, card)
-    parts = (model, *found.parts, *inspect(door, broker))
+    parts = (*models, *found.parts, *inspect(door, broker))
     problems = [part for part in parts if part.state == "problem"]
     if as_json:
         told = [f"{part.text}\nhint:  {part.hint}" if part.hint else part.text for part in problems]
@@ -92,10 +96,11 @@ def check(
         raise typer.Exit(PROBLEM)
 
 
-def _model(door: "Door") -> "tuple[Part, Card | None]":
-    """Open the model file, ask it about built-in pictures, and return what became of that and its card."""
+def _model(door: "Door") -> "tuple[tuple[Part, ...], Card | None]":
+    """Open the model file and its gallery, ask about built-in pictures, and return what became of that and the card as it stands here."""
     from peephole.base.errors import PeepholeError
     from peephole.decide.predictor import load
+    from peephole.gateway.acquaintance import met
     from peephole.gateway.selftest import answers
     from peephole.gateway.sentences import Part, problem
 
@@ -103,10 +108,19 @@ def _model(door: "Door") -> "tuple[Part, Card | None]":
         predictor = load(door.model)
         answered = answers(door.model, predictor, door)
     except PeepholeError as error:
-        return problem("model", error), None
+        return (problem("model", error),), None
     card = predictor.card
-    told = f"{door.model} opens; it knows {', '.join(card.labels)}; threshold {card.unknown.threshold:.3f}; {answered}"
-    return Part("model", "ok", told), card
+    line = f"threshold {card.unknown.threshold:.3f}"
+    told = Part("model", "ok", f"{door.model} opens; it knows {', '.join(card.labels)}; {line}; {answered}")
+    try:
+        here = met(predictor, door.gallery).card
+    except PeepholeError as error:
+        return (told, problem("gallery", error)), card
+    if not door.gallery.exists():
+        return (told,), card
+    new = [label for label in here.labels if label not in card.labels]
+    also = f"adds {', '.join(new)}" if new else "adds nobody new"
+    return (told, Part("gallery", "ok", f"{door.gallery} belongs to this model and {also}; read at the start alone")), here
 
 
 @contextmanager

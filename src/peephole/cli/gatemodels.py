@@ -32,13 +32,14 @@ def replay(
     """Run recorded visits through the gate's rules, or show what another model, threshold or rate would change; nothing moves."""
     from peephole.base.errors import NotArmed
     from peephole.decide.predictor import load
+    from peephole.gateway.acquaintance import met
     from peephole.gateway.door import load_door
     from peephole.gateway.replays import rehearse
     from peephole.gateway.sensors import replay_sensor
 
     door = load_door(settings)
     if model is None and threshold is None and false_accept is None:
-        night = rehearse(door, load(door.model), replay_sensor(Path(recording), start), stop_on_signals())
+        night = rehearse(door, met(load(door.model), door.gallery), replay_sensor(Path(recording), start), stop_on_signals())
         if night.summary is None:
             raise NotArmed(night.not_armed, "request a rate that is proven, or say low_risk = true")
         report(night.summary, as_json, rehearsed=True)
@@ -60,11 +61,13 @@ def differences(
 ) -> "Comparison":
     """Rehearse a recording with the door as it is and as it would be, and compare."""
     from peephole.decide.predictor import load
+    from peephole.gateway.acquaintance import met
     from peephole.gateway.replays import compare, rehearse, with_rate, with_threshold
     from peephole.gateway.sensors import replay_sensor
 
     stop, path = stop_on_signals(), model or door.model
-    live, other = load(door.model), load(path)
+    # Another model's people are those of the gallery beside it: embeddings of one mean nothing to the other.
+    live, other = met(load(door.model), door.gallery), met(load(path), door.gallery_of(path))
     changed = door if false_accept is None else with_rate(door, false_accept)
     other = other if threshold is None else with_threshold(other, threshold)
     rate = "" if false_accept is None else f", rate {false_accept:g}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Entry", "Place", "is_litter", "is_unknown", "label_of", "place", "split_folders", "walk"]
+__all__ = ["Entry", "Place", "is_litter", "is_unknown", "label_of", "name_fault", "place", "printable", "split_folders", "walk"]
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 UNKNOWN = ("unknown", "none")

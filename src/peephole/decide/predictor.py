@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from peephole.base.card import Card
-from peephole.base.engine import Engine
+from peephole.base.engine import Engine, Outputs
 from peephole.base.errors import InputError, PhotoError
 from peephole.base.evidence import counted, describe
 from peephole.base.modelfile import ModelFile, read
@@ -35,10 +35,10 @@ REGIONS = {
 class Predictor:
     """A model file, its engine, and the preparation its card names."""
 
-    def __init__(self, model: ModelFile, threads: int = 1) -> None:
-        """Open the model with `threads` >= 1 threads."""
+    def __init__(self, model: ModelFile, threads: int = 1, *, engine: Engine | None = None) -> None:
+        """Open the model with `threads` >= 1 threads, or take over an `engine` that is open."""
         self.model = model
-        self.engine = Engine(model, threads)
+        self.engine = engine or Engine(model, threads)
         self._scene: Background | None = None
 
     @property
@@ -82,9 +82,13 @@ class Predictor:
         if not photo:
             return []
         parts = [self._placed(one) for one in photo]
-        answers = judge(self.engine.run(np.stack([pixels for pixels, _ in parts])), self.card)
+        answers = self._judged(self.engine.run(np.stack([pixels for pixels, _ in parts])))
         found = zip(answers, parts, strict=True)
         return [replace(answer, note=where.note, subjects=where.subjects, share=where.share) for answer, (_, where) in found]
+
+    def _judged(self, outputs: Outputs) -> list[Prediction]:
+        """Turn what the engine answered for N prepared photos into N predictions."""
+        return judge(outputs, self.card)
 
     def follow(self, frame: np.ndarray) -> Prediction:
         """Answer for the next frame of the camera, uint8 (H, W, C).

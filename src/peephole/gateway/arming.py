@@ -9,7 +9,7 @@ from peephole.base.errors import EvidenceError, NotArmed
 from peephole.base.evidence import describe, needed, percent, upper_bound
 from peephole.base.records import Evidence
 
-__all__ = ["Armed", "arm", "proof"]
+__all__ = ["Armed", "arm", "more", "proof"]
 
 CLAIM = "false accept"
 CONFIDENCE = 0.95
@@ -58,6 +58,7 @@ def arm(evidence: Iterable[Evidence], requested: float, low_risk: bool, opening:
 
     A gate without an `opening` rule has nothing to prove.
     """
+    evidence = tuple(evidence)
     best = proof(evidence)
     if not opening:
         return Armed("no opening", requested, best, "no rule opens anything, so no false-accept rate needs a proof", "no rule opens anything")
@@ -66,18 +67,26 @@ def arm(evidence: Iterable[Evidence], requested: float, low_risk: bool, opening:
         alone = "; low_risk = true: the door opens on the camera alone" if low_risk else ""
         sentence = f"armed by proof: {asked}; {describe(best)}{alone}"
         return Armed("proof", requested, best, sentence, f"armed by proof of {percent(requested)} false accepts{alone}")
-    found = describe(best) if best is not None else "the model's card holds no proof about strangers"
-    short = f"{asked} and is not proven; {found}; {_more(best, requested)}"
+    found = describe(best) if best is not None else _unproven(evidence)
+    short = f"{asked} and is not proven; {found}; {more(best, requested)}"
     if low_risk:
         sentence = f"armed as low risk only (low_risk = true: the door opens on the camera alone): {short}"
         return Armed("low risk", requested, best, sentence, f"armed as low risk only: {percent(requested)} false accepts are not proven")
     raise NotArmed(
-        f"the gate is not armed: {short}", "add strangers to unknown/ and train again, or request a rate that is proven, or say low_risk = true"
+        f"the gate is not armed: {short}",
+        "add strangers to unknown/ and train again, or measure others here (peephole gate evidence DOOR.toml --strangers FOLDER), "
+        "or request a rate that is proven, or say low_risk = true",
     )
 
 
-def _more(best: Evidence | None, requested: float) -> str:
-    """Say what would prove the requested rate."""
+def _unproven(evidence: tuple[Evidence, ...]) -> str:
+    """Say what there is instead of a proof: what was proven before somebody was enrolled is an estimate now."""
+    other = next((item for item in evidence if item.claim == CLAIM and item.role == "estimate"), None)
+    return f"no proof, an estimate only: {describe(other)}" if other else "the model's card holds no proof about strangers"
+
+
+def more(best: Evidence | None, requested: float) -> str:
+    """Say what would prove the requested rate (0..1) where `best` does not."""
     if best is None:
         return f"a proof needs {needed(requested):,} strangers, none of them accepted"
     unit = f"{best.unit}s"

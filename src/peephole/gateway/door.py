@@ -52,6 +52,16 @@ class Door:
         return self.folder / self.settings.journal.path
 
     @property
+    def gallery(self) -> Path:
+        """The people who were enrolled here, beside the model file unless the settings say otherwise."""
+        path = self.settings.gallery.path
+        return self.folder / path if path else self.model.with_suffix(".gallery")
+
+    def gallery_of(self, model: Path) -> Path:
+        """Return where the people stand who were enrolled beside a model file: the gate's own, or another that is tried."""
+        return self.gallery if model == self.model else model.with_suffix(".gallery")
+
+    @property
     def pictures(self) -> Path:
         """The folder of kept pictures, beside the journal."""
         return pictures_of(self.journal)
@@ -82,7 +92,7 @@ class Door:
                     raise SettingsError(
                         f"rule {number} names '{who[:60]}', but the model knows {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}"
                         f"{did_you_mean(who, known) or _near(who, known)}",
-                        "correct the name, or train a model with photos of them",
+                        "correct the name, enrol them (peephole gate enrol DOOR.toml NAME PHOTOS), or train a model with photos of them",
                     )
 
 
@@ -109,3 +119,13 @@ def load_door(path: Path | str) -> Door:
     """Read DOOR.toml; raises MissingInput or a SettingsError that names every problem at once."""
     path = Path(path)
     return Door(path, load_toml(path, DoorSettings))
+
+
+def last_good(model: Path) -> Path:
+    """Return where the last good model of a live one is kept."""
+    return model.with_name(f"{model.stem}.last{model.suffix}")
+
+
+def undone(model: Path) -> Path:
+    """Return where a model that was rolled back is kept."""
+    return model.with_name(f"{model.stem}.undone{model.suffix}")

@@ -247,6 +247,12 @@ class Models(Section):
     shadow: Annotated[StrictStr, Field(min_length=1)] | None = None
 
 
+class Gallery(Section):
+    """Where the people who were enrolled at the gate stand; without a path, beside the model file, with the ending .gallery."""
+
+    path: Annotated[StrictStr, Field(min_length=1)] | None = None
+
+
 class DoorSettings(Section):
     """The whole of DOOR.toml."""
 
@@ -259,6 +265,7 @@ class DoorSettings(Section):
     journal: Journal = Journal()
     events: Events | None = None
     models: Models = Models()
+    gallery: Gallery = Gallery()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from peephole.base.errors import PeepholeError
 from peephole.base.modelfile import read
-from peephole.gateway.door import Door
+from peephole.gateway.door import Door, last_good
 from peephole.gateway.selftest import examine, require_signature, signer_of
 from peephole.gateway.sentences import Part, problem
-from peephole.gateway.swap import last_good
 
 __all__ = ["inspect_models"]
 

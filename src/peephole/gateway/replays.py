@@ -4,8 +4,10 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from peephole.base.card import Card
 from peephole.base.errors import NotArmed, SettingsError
 from peephole.base.records import Decision
+from peephole.decide.gallery import Acquainted
 from peephole.decide.predictor import Predictor
 from peephole.gateway.agent import Summary, run
 from peephole.gateway.differences import Acts, Difference, acts_of, difference_of
@@ -79,8 +81,15 @@ def with_threshold(predictor: Predictor, threshold: float) -> Predictor:
         raise SettingsError(
             f"a threshold on familiarity is a number from -1 to 1, not {threshold}", "the model's own is shown by: peephole gate check"
         )
-    card, unknown = predictor.card, predictor.card.unknown.model_copy(update={"threshold": threshold, "how": "set by hand for a replay"})
-    return Predictor(replace(predictor.model, card=card.model_copy(update={"unknown": unknown})))
+
+    def moved(card: Card) -> Card:
+        unknown = card.unknown.model_copy(update={"threshold": threshold, "how": "set by hand for a replay"})
+        return card.model_copy(update={"unknown": unknown})
+
+    model = replace(predictor.model, card=moved(predictor.model.card))
+    if isinstance(predictor, Acquainted):
+        return Acquainted(model, predictor.engine, predictor.gallery, moved(predictor.card))
+    return Predictor(model, engine=predictor.engine)
 
 
 def with_rate(door: Door, false_accept: float) -> Door:

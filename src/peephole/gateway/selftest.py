@@ -17,6 +17,7 @@ from peephole.decide import predictor as predictors
 from peephole.decide.judge import judge
 from peephole.decide.predictor import Predictor
 from peephole.decide.probes import plain, probes
+from peephole.gateway.acquaintance import met
 from peephole.gateway.arming import Armed, arm
 from peephole.gateway.door import Door
 from peephole.gateway.keys import opens
@@ -62,7 +63,7 @@ def examine(door: Door, path: Path) -> Fit:
     alone and among others, no rule may open for an empty frame, and the evidence must carry the rate that is asked for.
     """
     signer = signer_of(door)
-    found = predictors.load(path)
+    found = met(predictors.load(path), door.gallery_of(path))
     passed = [("opens", f"{path} knows {', '.join(found.labels[:12])}{', ...' if len(found.labels) > 12 else ''}; threshold {_line(found.card)}")]
     # Without a key nothing that stands beside the file is trusted, or looked at.
     signature = b"" if signer is None else require_signature(path, found.model.data, signer)

@@ -122,6 +122,7 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
     if settings.events is not None:
         yield f"Every row of the journal is told to {settings.events.target}, in order, and later where the broker was away."
     yield from _models(settings.models)
+    yield f"Whoever is enrolled here (peephole gate enrol) stands in {door.gallery.name}, which is read at the start alone."
     spoof = f" Photos or screens held up to the camera: {card.spoof}." if card else ""
     yield f"Everything is written to {settings.journal.path} before anything moves.{spoof}"
     yield from _journal(door)

@@ -4,6 +4,7 @@ The file itself is exchanged, so that `door.onnx` is always what the gate runs; 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,11 @@ from peephole.base.disk import DISK, Disk
 from peephole.base.errors import InputError, ModelFileError, OutputError, PeepholeError
 from peephole.base.files import write_atomic
 from peephole.gateway.complaint import Complaint
-from peephole.gateway.door import Door
+from peephole.gateway.door import Door, last_good, undone
 from peephole.gateway.selftest import Fit, examine
 from peephole.gateway.watch import Witness
 
-__all__ = ["Chosen", "Files", "Swapped", "choose", "exchange", "last_good", "promote", "rollback", "undone"]
+__all__ = ["Chosen", "Files", "Swapped", "choose", "exchange", "promote", "rollback"]
 
 SIGNATURE = 64  # bytes
 Write = Callable[[Path, bytes, Disk], object]
@@ -57,16 +58,6 @@ class Chosen:
         return (f"the model is {self.fit.named}", *(what for name, what in self.fit.passed if name == "signature"))
 
 
-def last_good(model: Path) -> Path:
-    """Return where the last good model of a live one is kept."""
-    return model.with_name(f"{model.stem}.last{model.suffix}")
-
-
-def undone(model: Path) -> Path:
-    """Return where a model that was rolled back is kept."""
-    return model.with_name(f"{model.stem}.undone{model.suffix}")
-
-
 def exchange(live: Path, new: Files, keep_at: Path, keep: Files | None, *, disk: Disk = DISK, write: Write = write_atomic) -> None:
     """Keep what is to be kept, then put the new model in the live one's place; raises OutputError.
 
@@ -92,6 +83,8 @@ def _place(path: Path, new: Files, disk: Disk, write: Write) -> None:
     write(path, new.data, disk)
     if new.gallery:
         write(gallery, new.gallery, disk)
+        with suppress(OSError):  # a fake disk has no permissions
+            gallery.chmod(0o600)
     if new.signature:
         write(sig, new.signature, disk)
     elif _read(sig, disk):
