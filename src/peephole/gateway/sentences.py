@@ -10,7 +10,6 @@ from peephole.base.evidence import percent
 from peephole.data.region import require_ready
 from peephole.gateway.arming import arm
 from peephole.gateway.door import Door
-from peephole.gateway.keys import opens
 from peephole.gateway.policy import UNKNOWN
 from peephole.gateway.reasons import count
 
@@ -104,7 +103,7 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
         pulse = door.pulse(name)
         yield (
             f"'{name}' goes to {action.target}{f', on for {pulse:g} s' if pulse else ' as a message'}"
-            f"{f', then not again for {decide.cool_down:g} s' if opens(name) else ''}; at start, stop and any fault it is {action.safe}."
+            f"{f', then not again for {decide.cool_down:g} s' if settings.opens(name) else ''}; at start, stop and any fault it is {action.safe}."
         )
         if not any(rule.do == name for rule in settings.rule):
             yield f"No rule does '{name}'."
