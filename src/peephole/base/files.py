@@ -9,7 +9,7 @@ from peephole.base.errors import OutputError
 __all__ = ["write_atomic"]
 
 
-def write_atomic(path: Path | str, data: bytes | str) -> Path:
+def write_atomic(path: Path | str, data: bytes | str, mode: int = 0o644) -> Path:
     """Write `data` beside `path`, fsync it, rename it over `path` and fsync the folder; raises OutputError."""
     path = Path(path)
     payload = data.encode() if isinstance(data, str) else data
@@ -21,7 +21,7 @@ def write_atomic(path: Path | str, data: bytes | str) -> Path:
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:

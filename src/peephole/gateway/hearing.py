@@ -14,7 +14,7 @@ from peephole.gateway.permission import settle
 from peephole.gateway.readings import read
 from peephole.gateway.state import Policy, Reaction, State, awaits, told
 
-__all__ = ["END_LOCKOUT", "began", "hear", "unkept"]
+__all__ = ["END_LOCKOUT", "began", "hear", "unkept", "written"]
 
 END_LOCKOUT = "end the lockout"
 QUIET = 10.0  # seconds between two rows about messages that are not believed: a flood must not fill the journal
@@ -43,13 +43,20 @@ def hear(policy: Policy, state: State, signal: Signal) -> Reaction:
 def unkept(state: State, reaction: Reaction, why: str) -> Reaction:
     """Return what happens instead of a reaction whose `kept` could not be put on disk: nobody comes in until it can be.
 
-    Failures only add up here, and no order counts as honoured.
+    Failures only add up here: neither an opening nor an order happened.
     """
-    old, new = state.lockout.kept, reaction.state.lockout
-    kept = Kept(max(old.failures, new.kept.failures), new.kept.spent, old.honoured)
+    old, new, again = state.lockout.kept, reaction.state.lockout, state.lockout.unwritten
+    kept = new.kept if new.kept.failures >= old.failures else old
     state = replace(state, lockout=replace(new, kept=kept, unwritten=True), heard=reaction.state.heard)
+    if again:
+        return Reaction(state)
     state, decision = told(state, "lockout", None, f"nobody comes in: wrong PINs and tags cannot be counted on disk: {why}")
     return Reaction(state, (decision,))
+
+
+def written(state: State) -> State:
+    """Return the state once everything is on disk."""
+    return replace(state, lockout=replace(state.lockout, unwritten=False))
 
 
 def _secret(policy: Policy, factor: Asked, state: State, signal: Signal) -> tuple[State, Decision | None]:
@@ -104,10 +111,9 @@ def _ignored(state: State, signal: Signal, why: str) -> tuple[State, Decision | 
 def _command(state: State, signal: Signal) -> Reaction:
     """A person ended the lockout; each such order counts once, also after a restart."""
     order = str(signal.values.get("order", ""))
-    if signal.values.get("do") != END_LOCKOUT or not order or order == state.lockout.kept.honoured:
+    if signal.values.get("do") != END_LOCKOUT or not order or order in state.lockout.kept.spent:
         return Reaction(state)
     failures = state.lockout.kept.failures
-    state, decision = told(
-        replace(state, lockout=cleared(state.lockout, order)), "lockout", None, f"a person ended the lockout; {failures} failures are forgotten"
-    )
+    state = replace(state, lockout=spent(cleared(state.lockout), order))
+    state, decision = told(state, "lockout", None, f"a person ended the lockout; {failures} failures are forgotten")
     return Reaction(state, (decision,))

@@ -20,8 +20,11 @@ from peephole.base.records import Decision, Evidence, Frame, Prediction, Verdict
 from peephole.gateway.arming import Armed
 from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
+from peephole.gateway.hearing import began, hear, unkept, written
 from peephole.gateway.journal import Journal, Record, Remark
 from peephole.gateway.policy import UNKNOWN, Ended, Glance, Policy, Reaction, State, finish, step, tick
+from peephole.gateway.readings import passed
+from peephole.gateway.reception import Reception
 from peephole.gateway.sensors import Capture, Idle, Sensor
 from peephole.gateway.switchboard import Switchboard
 
@@ -110,8 +113,10 @@ class Watch:
         journal: Journal,
         clock: Clock,
         witnesses: Sequence[Witness] = (),
+        reception: Reception | None = None,
         tell: Callable[[Record], None] | None,
     ) -> None:
+        self._reception = reception
         self._witnesses = list(witnesses)
         self._door, self._predict, self._armed, self._sensor = door, predict, armed, sensor
         self._board, self._journal, self._clock, self._tell = board, journal, clock, tell
@@ -129,7 +134,10 @@ class Watch:
             f"the recording has no dates, so the hours of {' and '.join(hours)} never hold in it; "
             "say when a folder's began: ?start=2026-11-02T08:00, or gate replay --start"
         )
-        self._notes = (*sensor.notes, *([undated] if hours and not sensor.dated else []))
+        unheard = "a recording holds no PIN, tag or phone, so the second factor that the door asks for never comes" * (
+            self._policy.factor is not None and reception is None
+        )
+        self._notes = (*sensor.notes, *([undated] if hours and not sensor.dated else []), *([unheard] if unheard else []))
 
     def run(self, stop: threading.Event) -> Summary:
         """Safe, watch, safe."""
@@ -139,6 +147,7 @@ class Watch:
             self._remark("start", self._door.settings.gate.model, "; ".join((self._armed.sentence, *self._unended(), *self._notes)), must=True)
             if not self._sensor.recorded:
                 self._board.watch(self._clock, self._controller_fault)
+            self._open_ears()
             for item in self._sensor.captures(stop):
                 self._take(item)
                 self._witnessed(lambda witness: witness.passed(self._time, self._wall))
@@ -152,6 +161,25 @@ class Watch:
             cut = self._make_safe()
             self._remark("stop", self._door.settings.gate.model, "; ".join((ending, *cut, self._armed.short)))
         return self._summary()
+
+    def _open_ears(self) -> None:
+        """Take up the lockout where it was, then begin to listen."""
+        if self._reception is None:
+            return
+        self._state = began(self._policy, self._state, self._reception.kept, self._time)
+        if self._reception.problem:
+            self._fault("the lockout", JournalError(self._reception.problem))
+        self._reception.start()
+
+    def _listen(self) -> None:
+        """Let the policy hear what came in beside the frames, and how time passes."""
+        if self._reception is None:
+            return
+        if self._state.lockout.unwritten:
+            self._happen(Reaction(written(self._state)))
+        for signal in self._reception.signals():
+            self._happen(hear(self._policy, self._state, signal))
+        self._happen(passed(self._policy, self._state, self._time))
 
     def _unended(self) -> tuple[str, ...]:
         """Say so when the run before this one never wrote its stop: what was open then is shut only now."""
@@ -174,6 +202,7 @@ class Watch:
     def _take(self, item: Capture | Idle) -> None:
         self._time, self._wall = item.time, item.wall
         self._release()
+        self._listen()
         if isinstance(item, Idle):
             self._happen(tick(self._policy, self._state, item.time))
             return
@@ -211,6 +240,7 @@ class Watch:
 
     def _happen(self, reaction: Reaction, truth: str | None = None) -> None:
         """Carry out what the policy says, in order; `truth` belongs to the visit that is going on afterwards."""
+        reaction = self._kept(reaction)
         self._state = reaction.state
         for event in reaction.events:
             if isinstance(event, Decision):
@@ -220,9 +250,22 @@ class Watch:
         if self._state.visit is not None:
             self._truth = truth or self._truth
 
+    def _kept(self, reaction: Reaction) -> Reaction:
+        """Put on disk what a lockout must remember before anything else happens; where that fails, nobody comes in."""
+        old, new = self._state.lockout, reaction.state.lockout
+        if self._reception is None or (old.kept, old.unwritten) == (new.kept, new.unwritten):
+            return reaction
+        try:
+            self._reception.keep(new.kept)
+        except JournalError as error:
+            if not old.unwritten:
+                self._fault("the lockout", error)
+            return unkept(self._state, reaction, error.what)
+        return reaction
+
     def _carry_out(self, decision: Decision) -> None:
         """Journal, then act; what is not in the journal does not happen."""
-        self._reason = decision.reason
+        self._reason = decision.reason if decision.visit != "-" else self._reason
         try:
             self._write(decision)
         except JournalError as error:
