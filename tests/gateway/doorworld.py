@@ -112,7 +112,7 @@ class World:
             if self.full:
                 reaction, self.unwritten = reaction if self.careless else unkept(self.state, reaction, "it is full"), True
             else:
-                self.disk, self.unwritten, dies, self.dies = self.save(new.kept), False, self.dies, False
+                self.disk, self.unwritten, dies, self.dies = self.save(new.kept), new.unwritten, self.dies, False
         self.state = reaction.state
         if dies:
             opened = any(isinstance(event, Decision) and event.verdict == "open" for event in reaction.events)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from peephole.cli import gatejournal, gatemodels
+from peephole.cli import gatejournal, gatemodels, gatepin
 from peephole.cli.gateshow import COLOURS, PROBLEM, AsJson, Settings, report, say, stop_on_signals
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ STATES = {"ok": "green", "problem": "red", "not tried": "yellow"}
 
 app.command("replay")(gatemodels.replay)
 app.command("journal")(gatejournal.journal)
+app.command("pin")(gatepin.pin)
+app.command("unlock")(gatepin.unlock)
 
 
 @app.command()
@@ -51,6 +53,7 @@ def run(settings: Settings, as_json: AsJson = False) -> None:
 def check(
     settings: Settings,
     broker: Annotated[bool, typer.Option("--broker", help="Connect to the MQTT broker too, without saying anything there.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Explain alone: the plain words, and nothing that was looked at.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Explain the settings in plain words and look at all they name: may the gate arm, is everything there? Nothing is made, nothing moves.
@@ -65,7 +68,7 @@ def check(
     door = load_door(settings)
     model, card = _model(door.model)
     found = look(door, card)
-    parts = (model, *found.parts, *inspect(door, broker))
+    parts = () if explain else (model, *found.parts, *inspect(door, broker))
     problems = [part for part in parts if part.state == "problem"]
     if as_json:
         told = [f"{part.text}\nhint:  {part.hint}" if part.hint else part.text for part in problems]
@@ -73,6 +76,8 @@ def check(
     else:
         for sentence in found.sentences:
             say(escape(sentence))
+        if explain:
+            return
         say("")
         for part in parts:
             say(f"[{STATES[part.state]}]{part.state:9}[/]  {escape(part.name):12}  {escape(part.text)}")

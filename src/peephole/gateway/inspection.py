@@ -8,6 +8,7 @@ from peephole.base.errors import PeepholeError
 from peephole.gateway.address import Address
 from peephole.gateway.clock import SystemClock
 from peephole.gateway.door import Door
+from peephole.gateway.factorwords import looked_at
 from peephole.gateway.journal import Journal
 from peephole.gateway.keys import TARGETS
 from peephole.gateway.mqtt import knock
@@ -23,6 +24,7 @@ def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
     """Yield the source, the journal, each action's target and the broker, which is only spoken to when `broker` is True."""
     yield _source(door)
     yield _journal(door)
+    yield from looked_at(door)
     for name, action in door.settings.action.items():
         yield _target(f"action {name}", Address.parse(action.target, TARGETS), door.folder)
     if door.settings.broker is not None:

@@ -42,7 +42,8 @@ def _rested(state: State, rule: Rule, time: float) -> bool:
 
 def _acts(state: State, due: tuple[Rule, ...]) -> Iterator[Decision]:
     for rule in due:
-        said = "; ".join(f"{condition.name}.{condition.key} is {state.rows[condition.name].values[condition.key]}" for condition in rule.conditions)
+        values = ((condition, state.rows[condition.name].values[condition.key]) for condition in rule.conditions)
+        said = "; ".join(f"{one.name}.{one.key} is {f'{value:g}' if isinstance(value, float | int) else value}" for one, value in values)
         yield Decision("-", "ask", None, f"{said}: {' and '.join(condition.text for condition in rule.conditions)}", rule.name, rule.action)
 
 
