@@ -11,6 +11,7 @@ from peephole.gateway.clock import Clock, SystemClock
 from peephole.gateway.door import Door
 from peephole.gateway.journal import Journal, Record
 from peephole.gateway.reception import Reception, needed, open_reception
+from peephole.gateway.residents import with_residents
 from peephole.gateway.sensors import Sensor, open_sensor
 from peephole.gateway.switchboard import Switchboard, open_switchboard
 from peephole.gateway.watch import Outcome, Predict, Summary, Watch, Witness
@@ -44,6 +45,7 @@ def run(
     require_ready(card.input.region)
     decide = door.settings.decide
     armed = arm(card.evidence, decide.false_accept, door.settings.gate.low_risk, door.opening, factor=door.factor is not None)
+    armed = with_residents(armed, card.evidence, decide.false_reject)
     clock, stop = clock or SystemClock(), stop or threading.Event()
     source = sensor or open_sensor(door.settings.sensor.source, door.folder, clock)
     book = journal or Journal(door.journal, door.settings.gate.name)

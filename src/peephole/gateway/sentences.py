@@ -12,6 +12,7 @@ from peephole.gateway.factorwords import explained
 from peephole.gateway.parts import Check, Part, problem
 from peephole.gateway.policy import UNKNOWN
 from peephole.gateway.reasons import count
+from peephole.gateway.residents import with_residents
 
 __all__ = ["Check", "Part", "check", "problem"]
 
@@ -43,7 +44,8 @@ def _parts(door: Door, card: Card) -> Iterator[Part]:
 
 def _armed(door: Door, card: Card) -> str:
     settings = door.settings
-    return arm(card.evidence, settings.decide.false_accept, settings.gate.low_risk, door.opening, factor=door.factor is not None).sentence
+    armed = arm(card.evidence, settings.decide.false_accept, settings.gate.low_risk, door.opening, factor=door.factor is not None)
+    return with_residents(armed, card.evidence, settings.decide.false_reject).sentence
 
 
 FITS = {"cover": "what stands over is cut off", "contain": "with a margin where it does not fill them", "stretch": "stretched to fit"}
