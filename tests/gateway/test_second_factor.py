@@ -141,7 +141,8 @@ def post(door: Door, body: str | bytes, path: str = "/pin", **headers: str) -> i
     connection = http.client.HTTPConnection("127.0.0.1", port(door), timeout=5)
     try:
         connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
-        return connection.getresponse().status
+        with connection.getresponse() as answer:
+            return answer.status
     finally:
         connection.close()
 
@@ -279,9 +280,11 @@ def test_what_the_keypad_refuses(path: str, headers: dict[str, str], body: str, 
     try:
         connection = http.client.HTTPConnection("127.0.0.1", keypad.port, timeout=5)
         connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
-        assert connection.getresponse().status == status
+        with connection.getresponse() as answer:
+            assert answer.status == status
         connection.request("GET", "/pin")
-        assert connection.getresponse().status == 501
+        with connection.getresponse() as answer:
+            assert answer.status == 501
         connection.close()
     finally:
         keypad.close()

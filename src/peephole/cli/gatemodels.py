@@ -17,7 +17,7 @@ def replay(
     start: Annotated[str | None, typer.Option(help="When a folder's recording began, for rules with hours: 2026-11-02T08:00.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run recorded visits through the gate's rules; nothing moves and nothing is journaled."""
+    """Run recorded visits through the gate's rules, as if everybody showed the second factor; nothing moves and nothing is journaled."""
     from peephole.decide.predictor import load
     from peephole.gateway.agent import run as watch
     from peephole.gateway.door import load_door
@@ -25,7 +25,7 @@ def replay(
     from peephole.gateway.sensors import replay_sensor
     from peephole.gateway.switchboard import rehearsal
 
-    door = load_door(settings)
+    door = load_door(settings).as_if_backed()
     predictor = load(model or door.model)
     with Journal(None, door.settings.gate.name) as journal:
         parts: dict[str, Any] = {"sensor": replay_sensor(Path(recording), start), "switchboard": rehearsal(door), "journal": journal}

@@ -1,7 +1,7 @@
 """A door: the settings of a DOOR.toml with the folder that they start from, and what follows from them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from peephole.base.errors import SettingsError, did_you_mean
@@ -20,10 +20,15 @@ PULSE = 5.0
 
 @dataclass(frozen=True)
 class Door:
-    """Settings with the folder that their relative paths start from."""
+    """Settings with the folder that their relative paths start from; `backed`: no second factor is asked (see as_if_backed)."""
 
     path: Path
     settings: DoorSettings
+    backed: bool = False
+
+    def as_if_backed(self) -> "Door":
+        """Return the door as if everybody had shown the second factor: for rehearsals alone, where nothing moves and no PIN can come."""
+        return replace(self, backed=True)
 
     @property
     def folder(self) -> Path:
@@ -79,7 +84,7 @@ class Door:
     def factor(self) -> Asked | None:
         """What an opening asks for beside the camera, None: nothing."""
         asked, how, lockout = self.settings.decide.second_factor, self.settings.factor or Factor(), self.settings.decide.lockout
-        if asked == NO_FACTOR:
+        if asked == NO_FACTOR or self.backed:
             return None
         patience = Patience(lockout.after, lockout.seconds, lockout.disable_after)
         return Asked("presence" if asked == PRESENCE else "secret", how.within, how.fresh, patience)

@@ -3,7 +3,7 @@
 Hands the watch signals; what they mean is the policy's business.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from peephole.base.errors import JournalError
@@ -11,17 +11,19 @@ from peephole.gateway.address import Address
 from peephole.gateway.clock import Clock
 from peephole.gateway.decidekeys import NO_FACTOR, PRESENCE
 from peephole.gateway.door import Door
-from peephole.gateway.hearing import END_LOCKOUT
+from peephole.gateway.hearing import END_LOCKOUT, hear, unkept, written
 from peephole.gateway.inbox import Inbox, Signal
 from peephole.gateway.kept import KeptFile
 from peephole.gateway.keypad import Keypad
 from peephole.gateway.letters import Letter, factor, phone, reading
 from peephole.gateway.listener import Listener, Message
 from peephole.gateway.lockout import Kept
+from peephole.gateway.readings import passed
+from peephole.gateway.state import Policy, Reaction, State
 from peephole.gateway.switchboard import broker_place
 from peephole.gateway.tail import Tail
 
-__all__ = ["Reception", "needed", "open_reception"]
+__all__ = ["Reception", "heard", "kept", "needed", "open_reception", "unheard"]
 
 LOOK = 1.0  # seconds between two looks for a person's order
 
@@ -74,9 +76,44 @@ class Reception:
             ear.close()
 
 
+def heard(reception: Reception | None, policy: Policy, state: Callable[[], State], time: float) -> Iterator[Reaction]:
+    """Yield what follows from everything that was heard since the last turn, one after the other; `state` is asked anew each time."""
+    if reception is None:
+        return
+    if state().lockout.unwritten:
+        yield Reaction(written(state()))
+    for signal in reception.signals():
+        yield hear(policy, state(), signal)
+    yield passed(policy, state(), time)
+
+
+def kept(reception: Reception | None, state: State, reaction: Reaction) -> tuple[Reaction, JournalError | None]:
+    """Put on disk what a lockout must remember, before anything else happens; where that fails, nobody comes in, and it is said once."""
+    old, new = state.lockout, reaction.state.lockout
+    if reception is None or (old.kept, old.unwritten) == (new.kept, new.unwritten):
+        return reaction, None
+    try:
+        reception.keep(new.kept)
+    except JournalError as error:
+        return unkept(state, reaction, error.what), None if old.unwritten else error
+    return reaction, None
+
+
 def needed(door: Door) -> bool:
     """Say whether a door has anything to listen to."""
     return door.settings.decide.second_factor != NO_FACTOR or bool(door.settings.reading)
+
+
+def unheard(door: Door) -> tuple[str, ...]:
+    """Return what to say of a watch without a reception: a recording holds pictures alone."""
+    notes = []
+    if door.backed and door.settings.decide.second_factor != NO_FACTOR:
+        notes.append("nothing moves, so it is as if everybody had shown the second factor that the door asks for")
+    elif door.factor is not None:
+        notes.append("a recording holds no PIN, tag or phone, so the second factor that the door asks for never comes")
+    if any(rule.conditions for rule in door.settings.rule):
+        notes.append("a recording holds no readings, so no condition on one holds in it")
+    return tuple(notes)
 
 
 def open_reception(door: Door, clock: Clock, inbox: Inbox | None = None) -> Reception:

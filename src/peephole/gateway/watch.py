@@ -20,11 +20,10 @@ from peephole.base.records import Decision, Evidence, Frame, Prediction, Verdict
 from peephole.gateway.arming import Armed
 from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
-from peephole.gateway.hearing import began, hear, unkept, written
+from peephole.gateway.hearing import began
 from peephole.gateway.journal import Journal, Record, Remark
 from peephole.gateway.policy import UNKNOWN, Ended, Glance, Policy, Reaction, State, finish, step, tick
-from peephole.gateway.readings import passed
-from peephole.gateway.reception import Reception
+from peephole.gateway.reception import Reception, heard, kept, unheard
 from peephole.gateway.sensors import Capture, Idle, Sensor
 from peephole.gateway.switchboard import Switchboard
 
@@ -134,10 +133,7 @@ class Watch:
             f"the recording has no dates, so the hours of {' and '.join(hours)} never hold in it; "
             "say when a folder's began: ?start=2026-11-02T08:00, or gate replay --start"
         )
-        unheard = "a recording holds no PIN, tag or phone, so the second factor that the door asks for never comes" * (
-            self._policy.factor is not None and reception is None
-        )
-        self._notes = (*sensor.notes, *([undated] if hours and not sensor.dated else []), *([unheard] if unheard else []))
+        self._notes = (*sensor.notes, *([undated] if hours and not sensor.dated else []), *(unheard(door) if reception is None else ()))
 
     def run(self, stop: threading.Event) -> Summary:
         """Safe, watch, safe."""
@@ -173,13 +169,8 @@ class Watch:
 
     def _listen(self) -> None:
         """Let the policy hear what came in beside the frames, and how time passes."""
-        if self._reception is None:
-            return
-        if self._state.lockout.unwritten:
-            self._happen(Reaction(written(self._state)))
-        for signal in self._reception.signals():
-            self._happen(hear(self._policy, self._state, signal))
-        self._happen(passed(self._policy, self._state, self._time))
+        for reaction in heard(self._reception, self._policy, lambda: self._state, self._time):
+            self._happen(reaction)
 
     def _unended(self) -> tuple[str, ...]:
         """Say so when the run before this one never wrote its stop: what was open then is shut only now."""
@@ -240,7 +231,9 @@ class Watch:
 
     def _happen(self, reaction: Reaction, truth: str | None = None) -> None:
         """Carry out what the policy says, in order; `truth` belongs to the visit that is going on afterwards."""
-        reaction = self._kept(reaction)
+        reaction, trouble = kept(self._reception, self._state, reaction)
+        if trouble is not None:
+            self._fault("the lockout", trouble)
         self._state = reaction.state
         for event in reaction.events:
             if isinstance(event, Decision):
@@ -249,19 +242,6 @@ class Watch:
                 self._close(event)
         if self._state.visit is not None:
             self._truth = truth or self._truth
-
-    def _kept(self, reaction: Reaction) -> Reaction:
-        """Put on disk what a lockout must remember before anything else happens; where that fails, nobody comes in."""
-        old, new = self._state.lockout, reaction.state.lockout
-        if self._reception is None or (old.kept, old.unwritten) == (new.kept, new.unwritten):
-            return reaction
-        try:
-            self._reception.keep(new.kept)
-        except JournalError as error:
-            if not old.unwritten:
-                self._fault("the lockout", error)
-            return unkept(self._state, reaction, error.what)
-        return reaction
 
     def _carry_out(self, decision: Decision) -> None:
         """Journal, then act; what is not in the journal does not happen."""
