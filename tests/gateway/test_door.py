@@ -48,6 +48,9 @@ strangers = 0.2
 within = "20 s"
 file = "factors.json"
 fresh = "5 min"
+[also.side]
+model = "side.onnx"
+source = "folder://side"
 [reading.entry]
 source = "mqtt://door/contact"
 fresh = "10 min"
@@ -122,6 +125,7 @@ def test_the_whole_of_it_is_read() -> None:
     assert [[one.text for one in rule.conditions] for rule in policy.rules] == [["air.co2 < 1000"], [], ["air.co2 > 1200"]]
     assert policy.factor == Asked("secret", 20.0, 300.0, Patience(5, 30.0, 50)) and policy.margin == 0.05
     assert policy.fresh == {"entry": 600.0, "air": 600.0} and policy.rules[2].rest == 300.0
+    assert policy.also == ("side",) and door.as_if_backed().policy().also == ()
     assert policy.weights == Weights(0.2, 0.01, 10.0, {"open": 100.0, "call": 1.0, "ventilate": 0.0})
     assert ([one.text for one in policy.ajar], policy.held) == (["entry.contact == open"], 30.0)
     assert door.factors == Path("/etc/door/factors.json") and door.lockout == Path("/etc/door/journal.db.lockout")
@@ -217,6 +221,12 @@ WRONG: list[tuple[str, Any, str]] = [
     ("factor.phones", {"ana": "home/#"}, "is not a topic"),
     ("factor.phones", ["ana"], "factor.phones"),
     ("factor.fresh", "0 s", "factor.fresh"),
+    ("also", "side.onnx", "also"),
+    ("also.side.model", "", "also.side.model"),
+    ("also.side.model", ..., "also.side.model is missing"),
+    ("also.side.source", "replay://night", "a recording has times of its own"),
+    ("also.side.source", "foldr://side", "did you mean 'folder'"),
+    ("also.side.source", ..., "also.side.source is missing"),
     ("reading", ..., "there is no [reading.air]"),
     ("reading.air", ..., "there is no [reading.air]"),
     ("reading.air.source", "air.csv", "is not an address"),
@@ -325,6 +335,7 @@ def test_every_key_was_tried() -> None:
         "decide.secnd_factor",
         "decide.lockout.aftr",
         "factor.wihtin",
+        "also.side.modle",
         "reading.air.frsh",
         "broker.usernam",
         "journal.pth",

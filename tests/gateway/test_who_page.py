@@ -22,6 +22,8 @@ model = "door.onnx"
 low_risk = true
 [sensor]
 source = "folder://frames"
+[decide]
+false_accept = 0.01
 [action.open]
 target = "log://"
 [action.call]

@@ -78,6 +78,7 @@ class Door:
             fresh={name: reading.fresh for name, reading in settings.reading.items()},
             ajar=held.conditions if held else (),
             held=held.after if held else 0.0,
+            also=() if self.backed else tuple(settings.also),
         )
 
     @property

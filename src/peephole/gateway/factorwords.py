@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from peephole.base.errors import InputError, JournalError
+from peephole.base.errors import InputError, JournalError, PeepholeError
 from peephole.base.evidence import percent
+from peephole.decide.predictor import load
 from peephole.gateway.decidekeys import PRESENCE
 from peephole.gateway.door import Door
 from peephole.gateway.kept import KeptFile
@@ -21,6 +22,8 @@ def explained(door: Door) -> Iterator[str]:
     if decide.margin:
         yield f"A frame counts for nobody when its best label leads the next one by less than {decide.margin:g}."
     yield from _factor(door)
+    for name, also in door.settings.also.items():
+        yield f"Before anything opens, {name} must see the same person within {decide.within:g} s: {also.model} looks at {also.source}."
     for name, reading in door.settings.reading.items():
         yield f"'{name}' reads {reading.source}; what it said counts for {reading.fresh:g} s, and a condition on anything older is false."
     if decide.held_open is not None:
@@ -65,6 +68,8 @@ def looked_at(door: Door) -> Iterator[Part]:
     if door.factor is not None and door.factor.kind == "secret":
         yield _pins(door)
         yield _lockout(door)
+    for name, also in door.settings.also.items():
+        yield _other(f"also {name}", door.folder / also.model)
     for name, reading in door.settings.reading.items():
         if reading.source.startswith("csv:"):
             yield _table(f"reading {name}", door.folder / reading.source.partition("://")[2])
@@ -90,6 +95,14 @@ def _lockout(door: Door) -> Part:
     if failures >= door.settings.decide.lockout.disable_after:
         return Part("lockout", "problem", f"the door is disabled after {plural(failures, 'failure')}", f"peephole gate unlock {door.path}")
     return Part("lockout", "ok", f"{plural(failures, 'failure')} in a row so far")
+
+
+def _other(name: str, path: Path) -> Part:
+    try:
+        labels = load(path).labels
+    except PeepholeError as error:
+        return problem(name, error)
+    return Part(name, "ok", f"{path} opens; it knows {', '.join(labels)}")
 
 
 def _table(name: str, path: Path) -> Part:

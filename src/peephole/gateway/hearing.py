@@ -7,12 +7,13 @@ import math
 from dataclasses import replace
 
 from peephole.base.records import Decision
+from peephole.gateway.conditions import Row
 from peephole.gateway.factor import Asked, Shown, doubt, mark, present, remembered, whose
 from peephole.gateway.inbox import Signal
 from peephole.gateway.lockout import Kept, cleared, failed, held, restarted, spent
 from peephole.gateway.permission import settle
 from peephole.gateway.readings import read
-from peephole.gateway.state import Policy, Reaction, State, awaits, told
+from peephole.gateway.state import Agreement, Policy, Reaction, State, also_source, awaits, told
 
 __all__ = ["END_LOCKOUT", "began", "hear", "unkept", "written"]
 
@@ -29,6 +30,8 @@ def hear(policy: Policy, state: State, signal: Signal) -> Reaction:
     """Take one signal; returns the next state with at most one decision that acts."""
     if not math.isfinite(signal.time):
         return Reaction(state)
+    if signal.kind == "reading" and signal.source in map(also_source, policy.also):
+        return _other_model(policy, state, signal)
     if signal.kind == "reading":
         return read(policy, state, signal)
     if signal.kind == "command":
@@ -99,6 +102,21 @@ def _now(policy: Policy, factor: Asked, state: State, signal: Signal) -> tuple[S
     if visit is None or visit.agreed is None or not awaits(policy, visit, signal.time) or visit.agreed.who not in whose(signal.values):
         return state, None
     return settle(policy, state, visit, max(signal.time, visit.agreed.time), signal.wall)
+
+
+def _other_model(policy: Policy, state: State, signal: Signal) -> Reaction:
+    """Another model's word: it may complete an agreement that is not older than the window."""
+    state = replace(state, rows={**state.rows, signal.source: Row(signal.time, dict(signal.values))})
+    visit, decision = state.visit, None
+    if "problem" in signal.values:
+        state, decision = _ignored(state, signal, f"{signal.source.partition('/')[2]} says nothing any more: {signal.values['problem']}")
+    elif visit is not None and (seen := visit.agreed) is not None and _same(policy, seen, signal):
+        state, decision = settle(policy, state, visit, max(signal.time, seen.time), signal.wall)
+    return Reaction(state, (decision,) if decision else ())
+
+
+def _same(policy: Policy, seen: Agreement, signal: Signal) -> bool:
+    return seen.who == signal.values.get("who") and abs(signal.time - seen.time) <= policy.within
 
 
 def _ignored(state: State, signal: Signal, why: str) -> tuple[State, Decision | None]:

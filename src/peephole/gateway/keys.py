@@ -37,6 +37,12 @@ def _source(value: str) -> str:
     return value
 
 
+def _live(value: str) -> str:
+    if value.startswith("replay:"):
+        raise SettingsError("a recording has times of its own, which another sensor's cannot be compared with", "name a live source")
+    return _source(value)
+
+
 def _target(value: str) -> str:
     address = Address.parse(value, TARGETS, LATER_TARGETS)
     if "egress" in (name for name, _ in address.options):
@@ -91,6 +97,13 @@ class Sensor(Section):
     quality: Limits = Limits()
 
 
+class Also(Section):
+    """Another model with a live source of its own, which must see the same before anything opens."""
+
+    model: Annotated[StrictStr, Field(min_length=1)]
+    source: Annotated[StrictStr, AfterValidator(told(_live))]
+
+
 class Action(Section):
     """A controller: on for `pulse` seconds, then back to `safe`, which it also takes at start, stop and any fault."""
 
@@ -139,6 +152,7 @@ class DoorSettings(Section):
     rule: Annotated[tuple[Permission, ...], Field(min_length=1, max_length=100)]
     action: dict[Name, Action]
     factor: Factor | None = None
+    also: Annotated[dict[Name, Also], Field(max_length=8)] = Field(default_factory=dict)
     reading: Annotated[dict[Name, Reading], Field(max_length=100)] = Field(default_factory=dict)
     broker: Broker | None = None
     journal: Journal = Journal()

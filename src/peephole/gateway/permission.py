@@ -10,7 +10,7 @@ from peephole.gateway.judging import Judged
 from peephole.gateway.lockout import cleared, held
 from peephole.gateway.reasons import agreed, figures
 from peephole.gateway.rules import UNKNOWN, Moment, Rule, holds, objection
-from peephole.gateway.state import Agreement, Policy, State, Underway, decided, moment, once
+from peephole.gateway.state import Agreement, Policy, State, Underway, also_source, decided, moment, once
 from peephole.gateway.weighing import weigh
 
 __all__ = ["agreement", "settle"]
@@ -64,7 +64,10 @@ def _open(policy: Policy, state: State, visit: Underway, rule: Rule, time: float
     if time < state.shut_until:
         wait = state.shut_until - time
         return once(state, visit, seen.who, "cool-down", f"{seen.told}, but the door opened a moment ago: shut for another {wait:.1f} s")
-    why = seen.why
+    for name in policy.also:
+        if not _agrees(state, name, seen.who, time, policy.within):
+            return once(state, visit, seen.who, "another model", f"{seen.told}; {name} must see the same within {policy.within:g} s")
+    why = f"{seen.why}{''.join(f'; {name} sees the same' for name in policy.also)}"
     if factor is not None:
         backed = backing(factor, state.heard, seen.who, time)
         if not backed:
@@ -76,6 +79,12 @@ def _open(policy: Policy, state: State, visit: Underway, rule: Rule, time: float
         state = replace(state, heard=heard, lockout=cleared(state.lockout) if factor.kind == "secret" else state.lockout)
     state = replace(state, shut_until=time + policy.cool_down)
     return _do(state, replace(visit, opened=True, awaits=False), rule, "open", why)
+
+
+def _agrees(state: State, name: str, who: str, time: float, within: float) -> bool:
+    """Say whether another model's latest word was this label, not longer ago than the window."""
+    row = state.rows.get(also_source(name))
+    return row is not None and row.values.get("who") == who and abs(time - row.time) <= within
 
 
 def _do(state: State, visit: Underway, rule: Rule, verdict: Verdict, why: str) -> tuple[State, Decision]:

@@ -18,6 +18,7 @@ from peephole.gateway.keypad import Keypad
 from peephole.gateway.letters import Letter, factor, phone, reading
 from peephole.gateway.listener import Listener, Message
 from peephole.gateway.lockout import Kept
+from peephole.gateway.onlooker import open_onlookers
 from peephole.gateway.readings import passed
 from peephole.gateway.state import Policy, Reaction, State
 from peephole.gateway.switchboard import broker_place
@@ -101,7 +102,7 @@ def kept(reception: Reception | None, state: State, reaction: Reaction) -> tuple
 
 def needed(door: Door) -> bool:
     """Say whether a door has anything to listen to."""
-    return door.settings.decide.second_factor != NO_FACTOR or bool(door.settings.reading)
+    return door.settings.decide.second_factor != NO_FACTOR or bool(door.settings.reading) or bool(door.settings.also)
 
 
 def unheard(door: Door) -> tuple[str, ...]:
@@ -111,17 +112,19 @@ def unheard(door: Door) -> tuple[str, ...]:
         notes.append("nothing moves, so it is as if everybody had shown the second factor that the door asks for")
     elif door.factor is not None:
         notes.append("a recording holds no PIN, tag or phone, so the second factor that the door asks for never comes")
+    if door.settings.also:
+        notes.append(f"a recording has one sensor, so {' and '.join(door.settings.also)} {'are taken to agree' if door.backed else 'never agree'}")
     if any(rule.conditions for rule in door.settings.rule):
         notes.append("a recording holds no readings, so no condition on one holds in it")
     return tuple(notes)
 
 
 def open_reception(door: Door, clock: Clock, inbox: Inbox | None = None) -> Reception:
-    """Open all that a door's settings name; raises SensorError when the keypad's port cannot be had."""
+    """Open all that a door's settings name; raises what open_onlookers and a broker's settings raise."""
     inbox = inbox or Inbox()
     asked = door.settings.decide.second_factor
     file = KeptFile(door.lockout, door.settings.gate.name) if asked not in (NO_FACTOR, PRESENCE) else None
-    ears: list[Ear] = [*_tables(door, clock, inbox), *_broker(door, clock, inbox), *_keypad(door, clock, inbox)]
+    ears: list[Ear] = [*open_onlookers(door, inbox, clock), *_tables(door, clock, inbox), *_broker(door, clock, inbox), *_keypad(door, clock, inbox)]
     return Reception(clock, inbox, file, door.settings.decide.lockout.disable_after, ears)
 
 

@@ -13,7 +13,7 @@ from peephole.gateway.lockout import Lockout
 from peephole.gateway.rules import Moment, Rule
 from peephole.gateway.weighing import Weights
 
-__all__ = ["Agreement", "Ended", "Policy", "Reaction", "State", "Underway", "awaits", "decided", "moment", "once", "told"]
+__all__ = ["Agreement", "Ended", "Policy", "Reaction", "State", "Underway", "also_source", "awaits", "decided", "moment", "once", "told"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Policy:
     """What the gate may do: times in seconds; `zone` None means the computer's own local time.
 
     `factor` is what an opening asks for beside the camera (None: nothing), `fresh` how long the readings of each name count,
-    `ajar` the conditions that say the door stands open, which is told after `held`.
+    `ajar` the conditions that say the door stands open, which is told after `held`, `also` the other models that must agree.
     """
 
     agree: int = 3
@@ -36,6 +36,7 @@ class Policy:
     fresh: Mapping[str, float] = field(default_factory=dict)
     ajar: tuple[Condition, ...] = ()
     held: float = 30.0
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,11 @@ class Reaction:
 
     state: State
     events: tuple[Decision | Ended, ...] = ()
+
+
+def also_source(name: str) -> str:
+    """Return what another model's word comes under: no reading can be called that, for their names have no slash."""
+    return f"also/{name}"
 
 
 def moment(policy: Policy, state: State, time: float, wall: float) -> Moment:
