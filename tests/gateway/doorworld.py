@@ -81,6 +81,7 @@ class World:
     def __post_init__(self) -> None:
         self.sent: list[Sent] = []
         self.orders: list[str] = []
+        self.followed: set[str] = set()
         self.spent: set[str] = set()
         self.failures, self.last_open = 0, -math.inf
         self._boot()
@@ -186,12 +187,12 @@ class World:
 
     def order(self, number: int | None = None) -> None:
         """Let a person end the lockout, or an old order come again."""
-        fresh = number is None or not self.orders
-        if fresh:
+        if number is None or not self.orders:
             self.orders.append(f"order{len(self.orders)}")
         order = self.orders[-1 if number is None else number % len(self.orders)]
         self._react(self.ear(self.policy, self.state, Signal(self.time, self.wall, "a person", "command", {"do": END_LOCKOUT, "order": order})))
-        if fresh and not self.full and self.state.lockout.kept.failures == 0:
+        if order not in self.followed and not self.full:  # one that could not be followed for a full disk may come again
+            self.followed.add(order)
             self.failures, self.locked_from = 0, -math.inf
         self._compare("after an order")
 

@@ -395,6 +395,8 @@ def test_presence_needs_phones() -> None:
     del values["decide"]["lockout"]
     policy = Door(Path("DOOR.toml"), check(DoorSettings, values, "DOOR.toml")).policy()
     assert policy.factor is not None and policy.factor.kind == "presence"
+    with pytest.raises(SettingsError, match=r"phones names 'ana'.*did you mean 'anna'"):
+        Door(Path("DOOR.toml"), check(DoorSettings, values, "DOOR.toml")).require_labels(("anna", "junho"))
     values["decide"]["lockout"] = {"after": 5}
     with pytest.raises(SettingsError, match='"presence" asks for none'):
         check(DoorSettings, values, "DOOR.toml")

@@ -240,7 +240,7 @@ def without(name: str, value: float | str) -> Callable[..., Reaction]:
 
 
 def honours_again(policy: object, state: State, signal: object) -> Reaction:
-    state = replace(state, lockout=replace(state.lockout, kept=replace(state.lockout.kept, spent=())))
+    state = replace(state, lockout=replace(state.lockout, kept=replace(state.lockout.kept, orders=())))
     return hear(policy, state, signal)  # type: ignore[arg-type]
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from doorworld import POLICY
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peephole.gateway.hearing import began, hear
+from peephole.gateway.hearing import END_LOCKOUT, began, hear
 from peephole.gateway.inbox import Signal
 from peephole.gateway.kept import KeptFile
 from peephole.gateway.lockout import Kept, Lockout, Patience, cleared, failed, held, restarted, spent, turned
@@ -61,6 +61,7 @@ def decreases(path: Path, steps: list[tuple[str, float]], start: Start) -> tuple
     return found, before
 
 
+@settings(max_examples=40)
 @given(st.lists(STEP, max_size=40))
 def test_the_count_never_decreases(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, float]]) -> None:
     """Wrong PINs, restarts and clocks in any order: the count on disk and in memory only grows, and grows with each that was looked at."""
@@ -171,3 +172,14 @@ def test_what_counts_once_is_bounded() -> None:
     for number in range(1500):
         lockout = spent(lockout, f"{number:016}")
     assert len(lockout.kept.spent) == 1000 and lockout.kept.spent[-1] == f"{1499:016}"
+
+
+def test_a_followed_order_is_not_forgotten_for_pins() -> None:
+    """However many right PINs come after it, the same order, whose file may still lie there, ends no lockout again."""
+    lockout = cleared(failed(PATIENCE, Lockout(), 0.0), "order")
+    for number in range(1500):
+        lockout = spent(lockout, f"{number:016}")
+    state = State(lockout=failed(PATIENCE, lockout, 0.0))
+    again = Signal(1.0, 1.79e9, "a person", "command", {"do": END_LOCKOUT, "order": "order"})
+    assert hear(POLICY, state, again).state == state
+    assert hear(POLICY, state, replace(again, values={**again.values, "order": "another"})).state.lockout.kept.failures == 0

@@ -167,19 +167,30 @@ def test_the_lockout_file(tmp_path: Path) -> None:
     """What was written is read, by the same gate alone."""
     file = KeptFile(tmp_path / "journal.db.lockout", "front-door")
     assert file.read() == Kept()
-    file.write(Kept(7, ("a1", "b2")))
-    assert KeptFile(file.path, "front-door").read() == Kept(7, ("a1", "b2"))
+    file.write(Kept(7, ("a1", "b2"), ("c3",)))
+    assert KeptFile(file.path, "front-door").read() == Kept(7, ("a1", "b2"), ("c3",))
     with pytest.raises(JournalError, match="belongs to the gate 'front-door'"):
         KeptFile(file.path, "back-door").read()
 
 
 @pytest.mark.parametrize(
-    "change", [{"failures": -1}, {"failures": True}, {"failures": "0"}, {"spent": [1]}, {"spent": "x" * 2000}, {"lockout": 9}, {"gate": 1}]
+    "change",
+    [
+        {"failures": -1},
+        {"failures": True},
+        {"failures": "0"},
+        {"spent": [1]},
+        {"orders": [1]},
+        {"orders": 5},
+        {"spent": "x" * 2000},
+        {"lockout": 9},
+        {"gate": 1},
+    ],
 )
 def test_an_edited_lockout_file_is_no_way_in(tmp_path: Path, change: dict[str, object]) -> None:
     """It raises, and whoever starts with it is disabled."""
     path = tmp_path / "j.lockout"
-    path.write_text(json.dumps({"lockout": 1, "gate": "g", "failures": 3, "spent": [], **change}))
+    path.write_text(json.dumps({"lockout": 1, "gate": "g", "failures": 3, "spent": [], "orders": [], **change}))
     with pytest.raises(JournalError, match="gate unlock"):
         KeptFile(path, "g").read()
 

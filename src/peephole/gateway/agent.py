@@ -44,7 +44,7 @@ def run(
     door.require_labels(card.labels)
     require_ready(card.input.region)
     decide = door.settings.decide
-    armed = arm(card.evidence, decide.false_accept, door.settings.gate.low_risk, door.opening, factor=door.factor is not None or door.backed)
+    armed = arm(card.evidence, decide.false_accept, door.settings.gate.low_risk, door.opening, factor=door.asks)
     armed = with_residents(armed, card.evidence, decide.false_reject)
     clock, stop = clock or SystemClock(), stop or threading.Event()
     source = sensor or open_sensor(door.settings.sensor.source, door.folder, clock)

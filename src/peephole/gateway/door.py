@@ -82,10 +82,15 @@ class Door:
         )
 
     @property
+    def asks(self) -> bool:
+        """Whether the settings ask for a second factor."""
+        return self.settings.decide.second_factor != NO_FACTOR
+
+    @property
     def factor(self) -> Asked | None:
         """What an opening asks for beside the camera, None: nothing."""
         asked, how, lockout = self.settings.decide.second_factor, self.settings.factor or Factor(), self.settings.decide.lockout
-        if asked == NO_FACTOR or self.backed:
+        if not self.asks or self.backed:
             return None
         patience = Patience(lockout.after, lockout.seconds, lockout.disable_after)
         return Asked("presence" if asked == PRESENCE else "secret", how.within, how.fresh, patience)
@@ -112,6 +117,11 @@ class Door:
     def require_labels(self, labels: Iterable[str]) -> None:
         """Raise SettingsError when a rule names somebody whom the model does not know."""
         known = tuple(labels)
+        strange = next((who for who in (self.settings.factor.phones if self.settings.factor else ()) if who not in known), None)
+        if strange is not None:
+            raise SettingsError(
+                f"[factor] phones names '{strange[:60]}', whom the model does not know{did_you_mean(strange, known)}", "correct the name"
+            )
         for number, rule in enumerate(self.settings.rule, 1):
             for who in rule.who:
                 if who not in known and who != UNKNOWN:

@@ -129,9 +129,9 @@ def _ignored(state: State, signal: Signal, why: str) -> tuple[State, Decision | 
 def _command(state: State, signal: Signal) -> Reaction:
     """A person ended the lockout; each such order counts once, also after a restart."""
     order = str(signal.values.get("order", ""))
-    if signal.values.get("do") != END_LOCKOUT or not order or order in state.lockout.kept.spent:
+    if signal.values.get("do") != END_LOCKOUT or not order or order in state.lockout.kept.orders:
         return Reaction(state)
     failures = state.lockout.kept.failures
-    state = replace(state, lockout=spent(cleared(state.lockout), order))
+    state = replace(state, lockout=cleared(state.lockout, order))
     state, decision = told(state, "lockout", None, f"a person ended the lockout; {failures} failures are forgotten")
     return Reaction(state, (decision,))

@@ -38,16 +38,21 @@ class KeptFile:
             raise JournalError(f"{self.path} cannot be read: {error}", "end the lockout: peephole gate unlock DOOR.toml") from error
 
     def _parsed(self, values: Any) -> Kept:
-        failures, spent = values["failures"], tuple(values["spent"])
+        failures, spent, orders = values["failures"], tuple(values["spent"]), tuple(values["orders"])
         if values["lockout"] != FORMAT or values["gate"] != self._gate:
             raise ValueError(f"it belongs to the gate '{str(values['gate'])[:64]}'")
-        if type(failures) is not int or failures < 0 or len(spent) > SPENT or not all(isinstance(one, str) for one in spent):
+        if (
+            type(failures) is not int
+            or failures < 0
+            or max(len(spent), len(orders)) > SPENT
+            or not all(isinstance(one, str) for one in (*spent, *orders))
+        ):
             raise ValueError("it was edited")
-        return Kept(failures, spent)
+        return Kept(failures, spent, orders)
 
     def write(self, kept: Kept) -> None:
         """Put it on disk; raises JournalError, and then the old one stands."""
-        values = {"lockout": FORMAT, "gate": self._gate, "failures": kept.failures, "spent": kept.spent}
+        values = {"lockout": FORMAT, "gate": self._gate, "failures": kept.failures, "spent": kept.spent, "orders": kept.orders}
         try:
             write_atomic(self.path, json.dumps(values, ensure_ascii=False))
         except OutputError as error:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 __all__ = ["Kept", "Lockout", "Patience", "cleared", "failed", "held", "restarted", "spent", "turned"]
 
-SPENT = 1000  # things that count once are remembered on disk, 20 bytes each
+SPENT = 1000  # nonces of right PINs and tags that are remembered on disk, 20 bytes each
+ORDERS = 100
 FOREVER = math.inf
 
 
@@ -23,10 +24,11 @@ class Patience:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is on disk: `failures` in a row, and what was `spent`: digests of the nonces of right PINs, and persons' orders."""
+    """What is on disk: `failures` in a row, digests of the nonces of right PINs that were `spent`, and the `orders` that were followed."""
 
     failures: int = 0
     spent: tuple[str, ...] = ()
+    orders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,15 @@ def failed(patience: Patience, lockout: Lockout, time: float) -> Lockout:
     return _shut(patience, lockout, time) if lockout.kept.failures % patience.after == 0 else lockout
 
 
-def spent(lockout: Lockout, once: str) -> Lockout:
-    """Remember that a right PIN came with this nonce's digest, or this order was followed, so that it never counts again."""
-    return replace(lockout, kept=replace(lockout.kept, spent=(*lockout.kept.spent, once)[-SPENT:]))
+def spent(lockout: Lockout, nonce: str) -> Lockout:
+    """Remember that a right PIN came with this nonce's digest, so that it never counts again."""
+    return replace(lockout, kept=replace(lockout.kept, spent=(*lockout.kept.spent, nonce)[-SPENT:]))
 
 
-def cleared(lockout: Lockout) -> Lockout:
-    """Forget the failures: somebody came in as they should, or a person acted."""
-    return replace(lockout, kept=replace(lockout.kept, failures=0), since=-math.inf, until=-math.inf)
+def cleared(lockout: Lockout, order: str = "") -> Lockout:
+    """Forget the failures: somebody came in as they should, or a person gave an `order`, which is followed once."""
+    orders = (*lockout.kept.orders, order)[-ORDERS:] if order else lockout.kept.orders
+    return replace(lockout, kept=replace(lockout.kept, failures=0, orders=orders), since=-math.inf, until=-math.inf)
 
 
 def turned(patience: Patience, lockout: Lockout, before: float, time: float) -> Lockout:

@@ -3,6 +3,7 @@
 Hands the watch signals; what they mean is the policy's business.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -48,7 +49,7 @@ class Reception:
         except JournalError as error:
             # An order that lies there already may be an old one, which the unreadable file knew.
             order = file.order() if file is not None else ""
-            self.kept = Kept(disable_after, (order,) if order else ())
+            self.kept = Kept(disable_after, orders=(order,) if order else ())
             self.problem = f"the door is disabled: {error.what}"
 
     def start(self) -> None:
@@ -102,13 +103,13 @@ def kept(reception: Reception | None, state: State, reaction: Reaction) -> tuple
 
 def needed(door: Door) -> bool:
     """Say whether a door has anything to listen to."""
-    return door.settings.decide.second_factor != NO_FACTOR or bool(door.settings.reading) or bool(door.settings.also)
+    return door.asks or bool(door.settings.reading) or bool(door.settings.also)
 
 
 def unheard(door: Door) -> tuple[str, ...]:
     """Return what to say of a watch without a reception: a recording holds pictures alone."""
     notes = []
-    if door.backed and door.settings.decide.second_factor != NO_FACTOR:
+    if door.backed and door.asks:
         notes.append("nothing moves, so it is as if everybody had shown the second factor that the door asks for")
     elif door.factor is not None:
         notes.append("a recording holds no PIN, tag or phone, so the second factor that the door asks for never comes")
@@ -143,8 +144,12 @@ def _keypad(door: Door, clock: Clock, inbox: Inbox) -> list[Keypad]:
     place, _, path = Address.parse(asked, ("http",)).place.partition("/")
     host, _, port = place.rpartition(":")
 
+    turn = threading.Lock()  # hashing takes 16 MB, so one PIN is hashed after the other
+
     def hear(body: bytes) -> None:
-        inbox.put(factor(door.factors, "the keypad", body, False, (clock.monotonic(), clock.wall())))
+        when = clock.monotonic(), clock.wall()
+        with turn:
+            inbox.put(factor(door.factors, "the keypad", body, False, when))
 
     return [Keypad(host, int(port), f"/{path}", hear)]
 

@@ -44,7 +44,7 @@ def _parts(door: Door, card: Card) -> Iterator[Part]:
 
 def _armed(door: Door, card: Card) -> str:
     settings = door.settings
-    armed = arm(card.evidence, settings.decide.false_accept, settings.gate.low_risk, door.opening, factor=door.factor is not None)
+    armed = arm(card.evidence, settings.decide.false_accept, settings.gate.low_risk, door.opening, factor=door.asks)
     return with_residents(armed, card.evidence, settings.decide.false_reject).sentence
 
 
