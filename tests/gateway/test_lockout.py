@@ -15,7 +15,7 @@ from doorworld import POLICY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peephole.gateway.hearing import END_LOCKOUT, began, hear
+from peephole.gateway.hearing import END_LOCKOUT, began, hear, unkept, written
 from peephole.gateway.inbox import Signal
 from peephole.gateway.kept import KeptFile
 from peephole.gateway.lockout import Kept, Lockout, Patience, cleared, failed, held, restarted, spent, turned
@@ -183,3 +183,44 @@ def test_a_followed_order_is_not_forgotten_for_pins() -> None:
     again = Signal(1.0, 1.79e9, "a person", "command", {"do": END_LOCKOUT, "order": "order"})
     assert hear(POLICY, state, again).state == state
     assert hear(POLICY, state, replace(again, values={**again.values, "order": "another"})).state.lockout.kept.failures == 0
+
+
+def test_the_seconds_that_are_left() -> None:
+    """They are counted down, and never said to be more than a lockout has."""
+    lockout = restarted(PATIENCE, Kept(5), 100.0)
+    assert "another 10.0 s" in held(PATIENCE, lockout, 120.0) and "another 30.0 s" in held(PATIENCE, lockout, 50.0)
+
+
+def test_a_flood_of_bad_messages_fills_no_journal() -> None:
+    """What is not believed is said once in ten seconds, and again after them; each wrong PIN is said."""
+    state, told = State(), []
+    for number in range(101):
+        reaction = hear(POLICY, state, Signal(number * 0.1, 1.79e9, "pin", "factor", {"retained": 1.0}))
+        state = reaction.state
+        told += [number] * len(reaction.events)
+    assert told == [0, 100]
+    assert state.lockout.kept.failures == 0
+
+
+def test_a_retained_message_does_not_use_up_its_nonce() -> None:
+    """A broker that keeps a PIN and also delivers it does not make the delivered one a replay."""
+    state = State()
+    for retained in ({"retained": 1.0}, {}):
+        values = {"nonce": "nonce-01", "expires": 1.79e9 + 5, "whose": '["ana"]', **retained}
+        state = hear(POLICY, state, Signal(1.0, 1.79e9, "pin", "factor", values)).state
+    assert [shown.whose for shown in state.heard.shown] == [frozenset({"ana"})]
+
+
+def test_what_could_not_be_written_is_not_forgotten() -> None:
+    """A right PIN on a full disk stays spent in memory, so that it is written when there is room; failures and orders are as they were."""
+    right = Signal(1.0, 1.79e9, "pin", "factor", {"nonce": "nonce-01", "expires": 1.79e9 + 5, "whose": '["ana"]'})
+    state = State(lockout=failed(PATIENCE, Lockout(), 0.0))
+    after = unkept(state, hear(POLICY, state, right), "it is full").state
+    assert after.lockout.unwritten and after.lockout.kept.failures == 1
+    assert len(after.lockout.kept.spent) == len(after.heard.nonces) == len(after.heard.shown) == 1
+    again = hear(POLICY, after, replace(right, time=2.0))
+    assert again.state.lockout.kept == after.lockout.kept
+    order = Signal(3.0, 1.79e9, "a person", "command", {"do": END_LOCKOUT, "order": "order"})
+    kept = unkept(state, hear(POLICY, state, order), "it is full").state.lockout.kept
+    assert kept == state.lockout.kept
+    assert written(after) == replace(after, lockout=replace(after.lockout, unwritten=False))
