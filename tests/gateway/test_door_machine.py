@@ -307,3 +307,36 @@ def test_began_is_what_the_world_starts_with() -> None:
     state = began(POLICY, State(), Kept(5), 100.0)
     assert (state.lockout.until, state.lockout.kept.failures) == (130.0, 5)
     assert began(replace(POLICY, factor=None), State(), Kept(5), 100.0) == State()
+
+
+def test_an_opening_forgives_and_ends_the_waiting() -> None:
+    """The right PIN sets the count to zero; afterwards the visit ends with its gap, not twenty seconds later."""
+    world = World()
+    guesses(world, 3)
+    assert world.state.lockout.kept.failures == 3
+    resident(world)
+    assert (world.openings, world.state.lockout.kept.failures) == (1, 0)
+    world.wait(2.5)
+    assert world.state.visit is None
+
+
+def test_a_visit_waits_for_its_pin_and_no_longer() -> None:
+    """Without frames it goes on for twenty seconds, then it ends shut."""
+    world = World()
+    for _ in range(3):
+        world.frame("ana")
+    world.wait(19)
+    assert world.state.visit is not None
+    world.wait(1.5)
+    assert world.state.visit is None and world.openings == 0
+
+
+def test_somebody_else_while_a_pin_is_awaited() -> None:
+    """Who comes meanwhile begins anew: the first one's PIN finds nobody waiting, the second one's lets the second in."""
+    world = World()
+    for face in ("ana", "ana", "ana", "junho", "junho", "junho"):
+        world.frame(face)
+    world.pin("ana")
+    assert world.openings == 0
+    world.pin("junho")
+    assert (world.openings, world.violations) == (1, [])
