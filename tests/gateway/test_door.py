@@ -13,9 +13,12 @@ from peephole.base.card import Region
 from peephole.base.errors import InputError, MissingInput, SettingsError
 from peephole.base.settings import check
 from peephole.gateway.door import Door, journal_of, load_door
+from peephole.gateway.factor import Asked
 from peephole.gateway.fakes import card_for
 from peephole.gateway.keys import DoorSettings
+from peephole.gateway.lockout import Patience
 from peephole.gateway.sentences import check as explain
+from peephole.gateway.weighing import Weights
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "door" / "DOOR.toml"
 WHOLE = """
@@ -33,22 +36,53 @@ agree = 3
 within = "2 s"
 gap = "2 s"
 cool_down = "5 s"
+margin = 0.05
 false_accept = 0.01
-second_factor = "none"
+false_reject = 0.05
+second_factor = "mqtt://door/pin"
+lockout = {after = 5, seconds = 30, disable_after = 50}
+held_open = {if = ["entry.contact == open"], after = "30 s"}
+weigh = true
+refusal = 10
+strangers = 0.2
+[factor]
+within = "20 s"
+file = "factors.json"
+fresh = "5 min"
+[also.side]
+model = "side.onnx"
+source = "folder://side"
+[reading.entry]
+source = "mqtt://door/contact"
+fresh = "10 min"
+[reading.air]
+source = "csv://air.csv"
 [[rule]]
 who = ["ana", "junho"]
 when = "Mo-Fr 07:00-20:00"
+if = ["air.co2 < 1000"]
 do = "open"
 [[rule]]
 who = ["unknown"]
 do = "call"
+[[rule]]
+who = []
+if = ["air.co2 > 1200"]
+do = "ventilate"
 [action.open]
 target = "log://"
 pulse = "5 s"
 safe = "off"
 egress = false
+cost = 100
 [action.call]
 target = "mqtt://home/doorbell"
+cost = 1
+[action.ventilate]
+target = "log://"
+pulse = "5 min"
+opens = false
+cost = 0
 [broker]
 url = "mqtt://127.0.0.1:1883"
 username = "front-door"
@@ -96,8 +130,16 @@ def test_the_whole_of_it_is_read() -> None:
     assert [(rule.name, sorted(rule.who), rule.action, rule.opens) for rule in policy.rules] == [
         ("rule 1", ["ana", "junho"], "open", True),
         ("rule 2", ["unknown"], "call", False),
+        ("rule 3", [], "ventilate", False),
     ]
     assert door.gallery == Path("/etc/door/door.gallery")
+    assert [[one.text for one in rule.conditions] for rule in policy.rules] == [["air.co2 < 1000"], [], ["air.co2 > 1200"]]
+    assert policy.factor == Asked("secret", 20.0, 300.0, Patience(5, 30.0, 50)) and policy.margin == 0.05
+    assert policy.fresh == {"entry": 600.0, "air": 600.0} and policy.rules[2].rest == 300.0
+    assert policy.also == ("side",) and door.as_if_backed().policy().also == ()
+    assert policy.weights == Weights(0.2, 0.01, 10.0, {"open": 100.0, "call": 1.0, "ventilate": 0.0})
+    assert ([one.text for one in policy.ajar], policy.held) == (["entry.contact == open"], 30.0)
+    assert door.factors == Path("/etc/door/factors.json") and door.lockout == Path("/etc/door/journal.db.lockout")
     assert door.model == Path("/etc/door/door.onnx") and door.journal == Path("/etc/door/journal.db")
     assert (door.pulse("open"), door.pulse("call"), door.opening) == (5.0, None, True)
     assert door.settings.broker is not None and door.settings.broker.place == ("127.0.0.1", 1883)
@@ -115,7 +157,6 @@ WRONG: list[tuple[str, Any, str]] = [
     ("gate.model", ..., "gate.model is missing"),
     ("gate.low_risk", "true", "gate.low_risk"),
     ("gate.low_risk", 1, "gate.low_risk"),
-    ("gate.low_risk", False, "second factor is not supported yet"),
     ("gate", ..., "gate is missing"),
     ("sensor", ..., "sensor is missing"),
     ("sensor.source", "photos", "is not an address"),
@@ -161,8 +202,74 @@ WRONG: list[tuple[str, Any, str]] = [
     ("decide.false_accept", "1 %", "decide.false_accept"),
     ("decide.false_accept", float("nan"), "decide.false_accept"),
     ("decide.false_accept", ..., "decide.false_accept is missing"),
-    ("decide.second_factor", "mqtt://door/pin", "second factor is not supported yet"),
-    ("decide.lockout", {"after": 5}, "lockout is not supported yet"),
+    ("decide.margin", -0.1, "decide.margin"),
+    ("decide.margin", 3, "decide.margin"),
+    ("decide.margin", float("nan"), "decide.margin"),
+    ("decide.false_reject", 0, "decide.false_reject"),
+    ("decide.false_reject", "5 %", "decide.false_reject"),
+    ("decide.second_factor", "none", "[factor] says how a second factor is shown"),
+    ("decide.second_factor", "presence", "belong together"),
+    ("decide.second_factor", "mqtt://door/+", "is not a topic"),
+    ("decide.second_factor", "mqt://door/pin", "did you mean 'mqtt'"),
+    ("decide.second_factor", "pin", "is not an address"),
+    ("decide.second_factor", "http://0.0.0.0:80/pin", "is no place on this computer"),
+    ("decide.second_factor", "http://127.0.0.1/pin", "is no place on this computer"),
+    ("decide.second_factor", "http://127.0.0.1:99999/pin", "is no place on this computer"),
+    ("decide.second_factor", "http://me@127.0.0.1:80/pin", "is no place on this computer"),
+    ("decide.second_factor", True, "decide.second_factor"),
+    ("decide.lockout", 5, "decide.lockout"),
+    ("decide.lockout.after", 0, "decide.lockout.after"),
+    ("decide.lockout.after", 60, "disable_after is less than after"),
+    ("decide.lockout.seconds", 0, "decide.lockout.seconds"),
+    ("decide.lockout.seconds", "30 s", "decide.lockout.seconds"),
+    ("decide.lockout.disable_after", 5.5, "decide.lockout.disable_after"),
+    ("decide.held_open", "door", "decide.held_open"),
+    ("decide.held_open.if", [], "decide.held_open.if"),
+    ("decide.held_open.if", ["entree.contact == open"], "did you mean 'entry'"),
+    ("decide.held_open.after", 30, "is not a duration"),
+    ("decide.weigh", "yes", "decide.weigh"),
+    ("decide.weigh", False, "would be ignored"),
+    ("decide.refusal", -1, "decide.refusal"),
+    ("decide.refusal", float("inf"), "decide.refusal"),
+    ("decide.strangers", 1.5, "decide.strangers"),
+    ("decide.strangers", "half", "decide.strangers"),
+    ("factor", "pin", "factor"),
+    ("factor.within", "10 min", "factor.within"),
+    ("factor.within", 20, "is not a duration"),
+    ("factor.file", "", "factor.file"),
+    ("factor.phones", {"ana": "home/ana"}, "belong together"),
+    ("factor.phones", {"ana": "home/#"}, "is not a topic"),
+    ("factor.phones", ["ana"], "factor.phones"),
+    ("factor.fresh", "0 s", "factor.fresh"),
+    ("also", "side.onnx", "also"),
+    ("also.side.model", "", "also.side.model"),
+    ("also.side.model", ..., "also.side.model is missing"),
+    ("also.side.source", "replay://night", "a recording has times of its own"),
+    ("also.side.source", "foldr://side", "did you mean 'folder'"),
+    ("also.side.source", ..., "also.side.source is missing"),
+    ("reading", ..., "there is no [reading.air]"),
+    ("reading.air", ..., "there is no [reading.air]"),
+    ("reading.air.source", "air.csv", "is not an address"),
+    ("reading.air.source", "csv://", "names no file"),
+    ("reading.air.source", "mqtt://a/#", "is not a topic"),
+    ("reading.air.source", "http://a", "is not known"),
+    ("reading.air.source", ..., "reading.air.source is missing"),
+    ("reading.entry.fresh", "2 d", "is not a unit of time"),
+    ("rule.0.if", ["air.co2 <"], "is not a condition"),
+    ("rule.0.if", ["air.co2 < low"], "only == and != compare words"),
+    ("rule.0.if", ["air.co2 < nan"], "is not a number"),
+    ("rule.0.if", ["x" * 10_000], "is not a condition"),
+    ("rule.0.if", [7], "is not a condition"),
+    ("rule.0.if", "air.co2 < 5", "rule[1].if"),
+    ("rule.2.if", [], "there is no `if"),
+    ("rule.2.if", ..., "there is no `if"),
+    ("rule.2.do", "open", "nobody needs to be seen for 'open', which opens"),
+    ("action.ventilate.opens", ..., "nobody needs to be seen for 'ventilate', which opens"),
+    ("action.ventilate.opens", True, "action.ventilate.opens"),
+    ("action.open.opens", False, "call it something else"),
+    ("action.open.cost", ..., "weigh = true needs a cost"),
+    ("action.open.cost", -1, "action.open.cost"),
+    ("action.open.cost", "high", "action.open.cost"),
     ("rule", ..., "rule is missing"),
     ("rule", [], "rule"),
     ("rule.0.who", [], "rule[1].who"),
@@ -253,7 +360,7 @@ def test_every_key_was_tried() -> None:
 
     def keys(kind: Any) -> set[str]:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return {name for field, info in kind.model_fields.items() for name in {field} | keys(info.annotation)}
+            return {name for field, info in kind.model_fields.items() for name in {info.alias or field} | keys(info.annotation)}
         return {name for inner in get_args(kind) for name in keys(inner)}
 
     assert keys(DoorSettings) - tried == set()
@@ -270,6 +377,12 @@ def test_every_key_was_tried() -> None:
         "decide.cooldown",
         "rule.0.whem",
         "action.open.puls",
+        "action.open.csot",
+        "decide.secnd_factor",
+        "decide.lockout.aftr",
+        "factor.wihtin",
+        "also.side.modle",
+        "reading.air.frsh",
         "broker.usernam",
         "journal.pth",
         "gallery.pth",
@@ -304,11 +417,41 @@ def test_a_password_is_never_repeated() -> None:
 def test_an_action_nobody_thought_of_is_an_opening() -> None:
     """`unlock` is no way around the rules for `open`: strangers may not, it ends by itself, it is off on a fault."""
     values = changed("rule.1.do", "unlock")
-    values["action"]["unlock"] = {"target": "log://"}
+    values["action"]["unlock"] = {"target": "log://", "cost": 1}
     with pytest.raises(SettingsError, match="lets strangers do 'unlock'"):
         check(DoorSettings, values, "DOOR.toml")
     values["rule"][1]["who"] = ["ana"]
     assert Door(Path("DOOR.toml"), check(DoorSettings, values, "DOOR.toml")).pulse("unlock") == 5.0
+
+
+def test_the_camera_alone_needs_low_risk() -> None:
+    """Without a second factor a lock opens only where somebody said that it protects little; with one it needs no such word."""
+    values = changed("decide.second_factor", "none")
+    for key in ("factor", "decide.lockout"):
+        at: Any = values
+        *way, last = key.split(".")
+        for part in way:
+            at = at[part]
+        del at[last]
+    assert check(DoorSettings, values, "DOOR.toml").gate.low_risk
+    values["gate"]["low_risk"] = False
+    with pytest.raises(SettingsError, match=r"rule 1 does 'open' on the camera alone: ask for a second factor"):
+        check(DoorSettings, values, "DOOR.toml")
+    assert not check(DoorSettings, changed("gate.low_risk", False), "DOOR.toml").gate.low_risk
+
+
+def test_presence_needs_phones() -> None:
+    """The other second factor, with the topic of each person's phone."""
+    values = changed("decide.second_factor", "presence")
+    values["factor"]["phones"] = {"ana": "home/phones/ana"}
+    del values["decide"]["lockout"]
+    policy = Door(Path("DOOR.toml"), check(DoorSettings, values, "DOOR.toml")).policy()
+    assert policy.factor is not None and policy.factor.kind == "presence"
+    with pytest.raises(SettingsError, match=r"phones names 'ana'.*did you mean 'anna'"):
+        Door(Path("DOOR.toml"), check(DoorSettings, values, "DOOR.toml")).require_labels(("anna", "junho"))
+    values["decide"]["lockout"] = {"after": 5}
+    with pytest.raises(SettingsError, match='"presence" asks for none'):
+        check(DoorSettings, values, "DOOR.toml")
 
 
 def test_low_risk_is_only_needed_to_open() -> None:
@@ -326,7 +469,9 @@ def test_a_head_over_mqtt_needs_a_broker() -> None:
     with pytest.raises(SettingsError, match="head goes over MQTT, but there is no"):
         check(DoorSettings, values, "DOOR.toml")
     values["journal"]["head"] = "file:///mnt/elsewhere/front.head"
-    check(DoorSettings, values, "DOOR.toml")
+    with pytest.raises(SettingsError) as caught:  # others of its keys go over MQTT too
+        check(DoorSettings, values, "DOOR.toml")
+    assert "head goes over MQTT" not in str(caught.value)
 
 
 def test_labels_that_the_model_lacks() -> None:

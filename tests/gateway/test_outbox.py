@@ -119,11 +119,13 @@ def told_through_cuts(kind: type[Outbox], journal: Journal, port: int, folder: P
     assert until(reader._client.is_connected)
     time.sleep(0.2)  # until it has subscribed
     messenger = Messenger(BrokerPlace("127.0.0.1", cutter.port), "front-door-events", timeout=1.0, status=False)
-    box = kind(journal, messenger, TOPIC, Mark(folder / f"{kind.__name__}.told", "front-door", TOPIC))
     first = (journal.entries(last=1) or [None])[-1]
     start = first.number if first else 0
+    mark = Mark(folder / f"{kind.__name__}.told", "front-door", TOPIC)
+    mark.move(start)
     for number in range(rows):
-        box.heard(decision(number), journal.write(decision(number), 0.0, 1.8e9), 0.0, 1.8e9)
+        journal.write(decision(number), 0.0, 1.8e9)
+    box = kind(journal, messenger, TOPIC, mark)
     wanted = {f"front-door/{start + number + 1}" for number in range(rows)}
     for cut in range(cuts):  # each in the middle of the talk
         until(lambda share=(cut + 1) * rows // (cuts + 1): len(set(reader.ids)) >= share or not box._journal.after(box._mark.number or 0, 1), 10)

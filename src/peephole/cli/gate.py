@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from peephole.cli import gateevidence, gatejournal, gatemodels, gatepeople, gateswap, gateunit
+from peephole.cli import gateevidence, gatejournal, gatemodels, gatepeople, gatepin, gateswap, gateunit
 from peephole.cli.gateshow import COLOURS, PROBLEM, AsJson, Settings, report, say, stop_on_signals
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ app.command("evidence")(gateevidence.evidence)
 app.command("enrol")(gatepeople.enrol)
 app.command("forget")(gatepeople.forget)
 app.command("people")(gatepeople.people)
+app.command("pin")(gatepin.pin)
+app.command("unlock")(gatepin.unlock)
 
 
 @app.command()
@@ -60,6 +62,7 @@ def run(settings: Settings, as_json: AsJson = False) -> None:
 def check(
     settings: Settings,
     broker: Annotated[bool, typer.Option("--broker", help="Connect to the MQTT broker too, without saying anything there.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Explain alone: the plain words, and nothing that was looked at.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Explain the settings in plain words and look at all they name: may the gate arm, is everything there? Nothing is made, nothing moves.
@@ -74,7 +77,7 @@ def check(
     door = load_door(settings)
     models, card = _model(door)
     found = look(door, card)
-    parts = (*models, *found.parts, *inspect(door, broker))
+    parts = () if explain else (*models, *found.parts, *inspect(door, broker))
     problems = [part for part in parts if part.state == "problem"]
     if as_json:
         told = [f"{part.text}\nhint:  {part.hint}" if part.hint else part.text for part in problems]
@@ -82,6 +85,8 @@ def check(
     else:
         for sentence in found.sentences:
             say(escape(sentence))
+        if explain:
+            return
         say("")
         for part in parts:
             say(f"[{STATES[part.state]}]{part.state:9}[/]  {escape(part.name):12}  {escape(part.text)}")

@@ -16,6 +16,8 @@ from peephole.gateway.journal import Journal, Record
 from peephole.gateway.keepers import keepers
 from peephole.gateway.mqtt import Messenger
 from peephole.gateway.outbox import Mark, Outbox
+from peephole.gateway.reception import Reception, needed, open_reception
+from peephole.gateway.residents import with_residents
 from peephole.gateway.sensors import Sensor
 from peephole.gateway.shadow import shadows
 from peephole.gateway.sources import open_source
@@ -39,20 +41,22 @@ def run(
     stop: threading.Event | None = None,
     witnesses: Sequence[Witness] = (),
     notes: Sequence[str] = (),
+    reception: Reception | None = None,
     tell: Callable[[Record], None] | None = None,
 ) -> Summary:
     """Run the gate until its sensor ends or `stop` is set, and return what it did.
 
     A recording that ends lets an opening finish its pulse; `stop` and faults end it at once, and the journal says so.
     `predict` takes uint8 pixels (H, W, C); `card` is its model's. Parts that are not given are opened as the settings say, and
-    closed again. `witnesses` look on; `notes` are written down at the start;
+    closed again; a recording is heard with a given `reception` alone. `witnesses` look on; `notes` are written down at the start;
     `tell` hears each decision, visit and remark. Raises NotArmed, SettingsError, MissingExtra, SensorError or JournalError before
     anything opens; whatever is raised later, every controller was put into its safe state first.
     """
     door.require_labels(card.labels)
     require_ready(card.input.region)
     decide = door.settings.decide
-    armed = arm(card.evidence, decide.false_accept, door.settings.gate.low_risk, door.opening)
+    armed = arm(card.evidence, decide.false_accept, door.settings.gate.low_risk, door.opening, factor=door.asks)
+    armed = with_residents(armed, card.evidence, decide.false_reject)
     clock, stop = clock or SystemClock(), stop or threading.Event()
     source = sensor or open_source(door, clock)
     book = journal or Journal(door.journal, door.settings.gate.name, names=card.labels)
@@ -60,12 +64,15 @@ def run(
     board = switchboard or open_switchboard(door)
     beats = Beats(SystemClock())  # threads hang in real time, whatever clock the door is told
     present = [*witnesses, *_bystanders(door, book, beats, recorded=source.recorded)]
+    ears = reception if reception is not None or source.recorded or not needed(door) else open_reception(door, clock)
     parts: dict[str, Any] = {"sensor": source, "board": board, "journal": book, "clock": clock, "witnesses": present, "beats": beats}
-    watch = Watch(door, predict, armed, **parts, notes=notes, tell=tell)
+    watch = Watch(door, predict, armed, **parts, reception=ears, notes=notes, tell=tell)
     try:
         return watch.run(stop)
     finally:
         board.close()
+        if ears is not None and reception is None:
+            ears.close()
         for witness in present:
             witness.close()
         if journal is None:

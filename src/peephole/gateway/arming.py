@@ -53,24 +53,25 @@ def _bound(item: Evidence) -> float:
         return math.nan
 
 
-def arm(evidence: Iterable[Evidence], requested: float, low_risk: bool, opening: bool = True) -> Armed:
+def arm(evidence: Iterable[Evidence], requested: float, low_risk: bool, opening: bool = True, factor: bool = False) -> Armed:
     """Return the grounds for arming at a requested rate (0..1, exclusive); raises NotArmed saying how many more strangers are needed.
 
-    A gate without an `opening` rule has nothing to prove.
+    A gate without an `opening` rule has nothing to prove. A second `factor` is asked beside the camera; it proves nothing about the camera.
     """
     evidence = tuple(evidence)
+    beside = "a second factor is asked beside the camera" if factor else "the door opens on the camera alone"
     best = proof(evidence)
     if not opening:
         return Armed("no opening", requested, best, "no rule opens anything, so no false-accept rate needs a proof", "no rule opens anything")
     asked = f"{percent(requested)} was requested"
     if best is not None and best.bound <= requested:
-        alone = "; low_risk = true: the door opens on the camera alone" if low_risk else ""
+        alone = f"; low_risk = true: {beside}" if low_risk else ""
         sentence = f"armed by proof: {asked}; {describe(best)}{alone}"
         return Armed("proof", requested, best, sentence, f"armed by proof of {percent(requested)} false accepts{alone}")
     found = describe(best) if best is not None else _unproven(evidence)
     short = f"{asked} and is not proven; {found}; {more(best, requested)}"
     if low_risk:
-        sentence = f"armed as low risk only (low_risk = true: the door opens on the camera alone): {short}"
+        sentence = f"armed as low risk only (low_risk = true: {beside}): {short}"
         return Armed("low risk", requested, best, sentence, f"armed as low risk only: {percent(requested)} false accepts are not proven")
     raise NotArmed(
         f"the gate is not armed: {short}",

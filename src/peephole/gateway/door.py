@@ -6,8 +6,12 @@ from pathlib import Path
 
 from peephole.base.errors import SettingsError, did_you_mean
 from peephole.base.settings import load_table, load_toml
-from peephole.gateway.keys import DoorSettings, Journal, opens
+from peephole.gateway.decidekeys import NO_FACTOR, PRESENCE, Factor
+from peephole.gateway.factor import Asked
+from peephole.gateway.keys import DoorSettings, Journal
+from peephole.gateway.lockout import Patience
 from peephole.gateway.policy import UNKNOWN, Policy, Rule
+from peephole.gateway.weighing import Weights
 
 __all__ = ["Door", "journal_of", "load_door", "pictures_of"]
 
@@ -16,10 +20,15 @@ PULSE = 5.0
 
 @dataclass(frozen=True)
 class Door:
-    """Settings with the folder that their relative paths start from."""
+    """Settings with the folder that their relative paths start from; `backed`: no second factor is asked (see as_if_backed)."""
 
     path: Path
     settings: DoorSettings
+    backed: bool = False
+
+    def as_if_backed(self) -> "Door":
+        """Return the door as if everybody had shown the second factor: for rehearsals alone, where nothing moves and no PIN can come."""
+        return replace(self, backed=True)
 
     @property
     def folder(self) -> Path:
@@ -69,23 +78,80 @@ class Door:
     @property
     def opening(self) -> bool:
         """Whether any rule can open anything."""
-        return any(opens(rule.do) for rule in self.settings.rule)
+        return any(self.settings.opens(rule.do) for rule in self.settings.rule)
 
     def policy(self) -> Policy:
         """Return the settings as the policy understands them."""
-        decide = self.settings.decide
+        settings, decide = self.settings, self.settings.decide
         rules = tuple(
-            Rule(f"rule {number}", frozenset(rule.who), rule.when, rule.do, opens(rule.do)) for number, rule in enumerate(self.settings.rule, 1)
+            Rule(
+                f"rule {number}",
+                frozenset(rule.who),
+                rule.when,
+                rule.do,
+                settings.opens(rule.do),
+                rule.conditions,
+                max(decide.cool_down, self.pulse(rule.do) or 0.0),
+            )
+            for number, rule in enumerate(settings.rule, 1)
         )
-        return Policy(decide.agree, decide.within, decide.gap, decide.cool_down, rules)
+        held = decide.held_open
+        return Policy(
+            decide.agree,
+            decide.within,
+            decide.gap,
+            decide.cool_down,
+            rules,
+            margin=decide.margin,
+            factor=self.factor,
+            weights=self._weights(),
+            fresh={name: reading.fresh for name, reading in settings.reading.items()},
+            ajar=held.conditions if held else (),
+            held=held.after if held else 0.0,
+            also=() if self.backed else tuple(settings.also),
+        )
+
+    @property
+    def asks(self) -> bool:
+        """Whether the settings ask for a second factor."""
+        return self.settings.decide.second_factor != NO_FACTOR
+
+    @property
+    def factor(self) -> Asked | None:
+        """What an opening asks for beside the camera, None: nothing."""
+        asked, how, lockout = self.settings.decide.second_factor, self.settings.factor or Factor(), self.settings.decide.lockout
+        if not self.asks or self.backed:
+            return None
+        patience = Patience(lockout.after, lockout.seconds, lockout.disable_after)
+        return Asked("presence" if asked == PRESENCE else "secret", how.within, how.fresh, patience)
+
+    def _weights(self) -> Weights | None:
+        decide = self.settings.decide
+        costs = {name: action.cost or 0.0 for name, action in self.settings.action.items()}
+        return Weights(decide.strangers, decide.false_accept, decide.refusal, costs) if decide.weigh else None
+
+    @property
+    def factors(self) -> Path:
+        """The file with everybody's PINs and tags, hashed."""
+        return self.folder / (self.settings.factor or Factor()).file
+
+    @property
+    def lockout(self) -> Path:
+        """The file with what a lockout must remember, beside the journal."""
+        return self.journal.with_name(f"{self.journal.name}.lockout")
 
     def pulse(self, action: str) -> float | None:
         """Return how long an action stays on, in seconds: openings always end; None: it is a mere message."""
-        return self.settings.action[action].pulse or (PULSE if opens(action) else None)
+        return self.settings.action[action].pulse or (PULSE if self.settings.opens(action) else None)
 
     def require_labels(self, labels: Iterable[str]) -> None:
         """Raise SettingsError when a rule names somebody whom the model does not know."""
         known = tuple(labels)
+        strange = next((who for who in (self.settings.factor.phones if self.settings.factor else ()) if who not in known), None)
+        if strange is not None:
+            raise SettingsError(
+                f"[factor] phones names '{strange[:60]}', whom the model does not know{did_you_mean(strange, known)}", "correct the name"
+            )
         for number, rule in enumerate(self.settings.rule, 1):
             for who in rule.who:
                 if who not in known and who != UNKNOWN:

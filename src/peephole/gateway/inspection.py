@@ -9,6 +9,7 @@ from peephole.base.extras import load
 from peephole.gateway.address import Address
 from peephole.gateway.clock import SystemClock
 from peephole.gateway.door import Door
+from peephole.gateway.factorwords import looked_at
 from peephole.gateway.journal import Journal
 from peephole.gateway.keys import TARGETS
 from peephole.gateway.modelcheck import inspect_models
@@ -28,6 +29,7 @@ def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
     yield _source(door)
     yield _journal(door)
     yield from _beside(door)
+    yield from looked_at(door)
     for name, action in door.settings.action.items():
         yield _target(f"action {name}", Address.parse(action.target, TARGETS), door.folder)
     if door.settings.broker is not None:

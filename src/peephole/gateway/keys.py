@@ -3,16 +3,16 @@
 A setting that is silently ignored could leave a door open, so there is none.
 """
 
-import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictBool, StrictInt, StrictStr, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictBool, StrictInt, StrictStr, model_validator
 
 from peephole.base.errors import SettingsError, did_you_mean
 from peephole.base.settings import Section
 from peephole.gateway.address import SOURCE_OPTIONS, Address, require_topic
-from peephole.gateway.hours import ALWAYS, Hours, parse_hours, seconds
+from peephole.gateway.decidekeys import NO_FACTOR, PRESENCE, Decide, Factor, Permission, Reading
+from peephole.gateway.keytypes import Name, Number, Seconds, told
 from peephole.gateway.policy import UNKNOWN
 
 __all__ = ["HARMLESS", "LATER_SOURCES", "LATER_TARGETS", "SOURCES", "TARGETS", "Action", "DoorSettings", "Journal", "Models", "opens"]
@@ -23,24 +23,6 @@ TARGETS = ("log", "mqtt", "record")
 LATER_TARGETS = ("gpio", "http", "https")
 # Every other action counts as an opening: a name that nobody thought of must not let a stranger in.
 HARMLESS = ("call", "light", "record")
-
-
-def _told(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Turn our own error into the plain ValueError that pydantic collects."""
-
-    def wrapped(value: Any) -> Any:
-        try:
-            return read(value)
-        except SettingsError as error:
-            raise ValueError(f"{error.what}; {error.hint}") from error
-
-    return wrapped
-
-
-def _later(value: Any, info: ValidationInfo) -> Any:
-    if value is not None:
-        raise ValueError(f"{info.field_name} is not supported yet; remove it, so that nobody relies on it")
-    return value
 
 
 def _region(value: Any) -> Any:
@@ -55,12 +37,6 @@ def _region(value: Any) -> Any:
     return left, top, width, height
 
 
-def _factor(value: Any) -> Any:
-    if value != "none":
-        raise ValueError('a second factor is not supported yet; write second_factor = "none" together with low_risk = true')
-    return value
-
-
 def _source(value: str) -> str:
     address = Address.parse(value, SOURCES, LATER_SOURCES)
     if address.scheme in ("http", "https"):  # what follows the ? may be the camera's own
@@ -73,6 +49,12 @@ def _source(value: str) -> str:
     if address.scheme == "mqtt":
         require_topic(address.place)
     return value
+
+
+def _live(value: str) -> str:
+    if value.startswith("replay:"):
+        raise SettingsError("a recording has times of its own, which another sensor's cannot be compared with", "name a live source")
+    return _source(value)
 
 
 def _target(value: str) -> str:
@@ -119,22 +101,7 @@ def _egress(value: bool) -> bool:
     return value
 
 
-def _name(value: str) -> str:
-    if not value.isprintable() or set(value) & set("/+#$\\") or value.strip() != value:
-        raise ValueError("is printed, logged and part of a topic: use letters, digits, - and _")
-    return value
-
-
-def _label(value: str) -> str:
-    return unicodedata.normalize("NFC", value)
-
-
 EGRESS = "an actuator marked egress is refused: software never controls the way out"
-Seconds = Annotated[float, BeforeValidator(_told(seconds))]
-Later = Annotated[None, BeforeValidator(_later)]
-Number = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
-Name = Annotated[StrictStr, Field(min_length=1, max_length=64), AfterValidator(_name)]
-Label = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_label)]
 
 
 class Gate(Section):
@@ -161,42 +128,28 @@ class Sensor(Section):
     `motion` true: the model sleeps while nothing moves; None: where pictures come all the time (camera, http, https).
     """
 
-    source: Annotated[StrictStr, AfterValidator(_told(_source))]
+    source: Annotated[StrictStr, AfterValidator(told(_source))]
     region: Annotated[Literal["card"] | tuple[float, float, float, float], BeforeValidator(_region)] = "card"
     motion: StrictBool | None = None
     quality: Limits = Limits()
 
 
-class Decide(Section):
-    """How many frames must agree and within how long; `gap` ends a visit, `cool_down` follows an opening.
+class Also(Section):
+    """Another model with a live source of its own, which must see the same before anything opens."""
 
-    `false_accept` is the rate per visit that is asked of the gate; see arming.
-    """
-
-    agree: Annotated[StrictInt, Field(ge=1, le=100)] = 3
-    within: Annotated[Seconds, Field(gt=0, le=60)] = 2.0
-    gap: Annotated[Seconds, Field(gt=0, le=600)] = 2.0
-    cool_down: Annotated[Seconds, Field(ge=0, le=3600)] = 5.0
-    false_accept: Annotated[float, Strict(), Field(gt=0, lt=1)]
-    second_factor: Annotated[Literal["none"], BeforeValidator(_factor)] = "none"
-    lockout: Later = None
-
-
-class Permission(Section):
-    """Who may make the gate do what, and when (local time)."""
-
-    who: Annotated[tuple[Label, ...], Field(min_length=1, max_length=1000)]
-    when: Annotated[Hours, BeforeValidator(_told(lambda value: parse_hours(value) if isinstance(value, str) else value))] = ALWAYS
-    do: Annotated[StrictStr, Field(min_length=1, max_length=64)]
+    model: Annotated[StrictStr, Field(min_length=1)]
+    source: Annotated[StrictStr, AfterValidator(told(_live))]
 
 
 class Action(Section):
     """A controller: on for `pulse` seconds, then back to `safe`, which it also takes at start, stop and any fault."""
 
-    target: Annotated[StrictStr, AfterValidator(_told(_target))]
+    target: Annotated[StrictStr, AfterValidator(told(_target))]
     pulse: Annotated[Seconds, Field(gt=0, le=600)] | None = None
     safe: Literal["off", "on"] = "off"
     egress: Annotated[StrictBool, AfterValidator(_egress)] = False
+    opens: Literal[False] | None = None
+    cost: Annotated[Number, Field(le=1e9)] | None = None
 
 
 class Secret(Section):
@@ -208,7 +161,7 @@ class Secret(Section):
 class Broker(Section):
     """The MQTT broker that mqtt:// targets go through."""
 
-    url: Annotated[StrictStr, AfterValidator(_told(_broker_url))]
+    url: Annotated[StrictStr, AfterValidator(told(_broker_url))]
     username: Annotated[StrictStr, Field(min_length=1, max_length=200)] | None = None
     password: Secret | None = None
 
@@ -231,13 +184,13 @@ class Journal(Section):
 
     path: Annotated[StrictStr, Field(min_length=1)] = "journal.db"
     pictures: Pictures | None = None
-    head: Annotated[StrictStr, AfterValidator(_told(_head))] | None = None
+    head: Annotated[StrictStr, AfterValidator(told(_head))] | None = None
 
 
 class Events(Section):
     """Where every row of the journal is told to, as it is written; what the broker misses is told later, in order."""
 
-    target: Annotated[StrictStr, AfterValidator(_told(_topic))]
+    target: Annotated[StrictStr, AfterValidator(told(_topic))]
 
 
 class Models(Section):
@@ -261,6 +214,9 @@ class DoorSettings(Section):
     decide: Decide
     rule: Annotated[tuple[Permission, ...], Field(min_length=1, max_length=100)]
     action: dict[Name, Action]
+    factor: Factor | None = None
+    also: Annotated[dict[Name, Also], Field(max_length=8)] = Field(default_factory=dict)
+    reading: Annotated[dict[Name, Reading], Field(max_length=100)] = Field(default_factory=dict)
     broker: Broker | None = None
     journal: Journal = Journal()
     events: Events | None = None
@@ -269,26 +225,36 @@ class DoorSettings(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        problems = [*self._rules(), *self._actions()]
+        problems = [*self._rules(), *self._actions(), *self._factors(), *self._readings(), *self._weighing()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
+    def opens(self, action: str) -> bool:
+        """Say whether an action counts as an opening: all do, but call, light, record and what says opens = false."""
+        return opens(action) and not (action in self.action and self.action[action].opens is False)
+
     def _rules(self) -> Iterable[str]:
         for number, rule in enumerate(self.rule, 1):
+            opening = self.opens(rule.do)
             if rule.do not in self.action:
                 yield f"rule {number} does '{rule.do}', but there is no [action.{rule.do}]{did_you_mean(rule.do, self.action)}"
-            if UNKNOWN in rule.who and opens(rule.do):
+            if not rule.who and (opening or not rule.conditions):
+                why = f"nobody needs to be seen for '{rule.do}', which opens" if opening else 'there is no `if = ["air.co2 > 1000"]` either'
+                yield f"rule[{number}].who is empty, and {why}"
+            if UNKNOWN in rule.who and opening:
                 yield f"rule {number} lets strangers do '{rule.do}'; for them the door stays shut, they may only {', '.join(HARMLESS)}"
-            if opens(rule.do) and not self.gate.low_risk:
+            if opening and not self.gate.low_risk and self.decide.second_factor == NO_FACTOR:
                 yield (
-                    f"rule {number} does '{rule.do}' on the camera alone, and a second factor is not supported yet: "
-                    "say low_risk = true under [gate] if this door protects little, or take the rule out"
+                    f"rule {number} does '{rule.do}' on the camera alone: ask for a second factor, [decide] second_factor = "
+                    '"mqtt://door/pin" or "presence"; or say low_risk = true under [gate] if this door protects little'
                 )
 
     def _actions(self) -> Iterable[str]:
         for name, action in self.action.items():
-            if opens(name) and action.safe != "off":
+            if name in ("open", "unlock") and action.opens is False:
+                yield f"[action.{name}] says opens = false; whatever it is, call it something else"
+            if self.opens(name) and action.safe != "off":
                 yield f'[action.{name}] must have safe = "off": on a fault the door stays shut'
             if action.target.startswith("mqtt:") and self.broker is None:
                 yield f"[action.{name}] goes over MQTT, but there is no [broker] with its url"
@@ -298,6 +264,37 @@ class DoorSettings(Section):
             yield "sensor.source comes over MQTT, but there is no [broker] with its url"
         if self.events is not None and self.broker is None:
             yield "[events] goes over MQTT, but there is no [broker] with its url"
+
+    def _factors(self) -> Iterable[str]:
+        asked = self.decide.second_factor
+        if asked == NO_FACTOR and self.factor is not None:
+            yield '[factor] says how a second factor is shown, but second_factor = "none" asks for none'
+        if "lockout" in self.decide.model_fields_set and asked in (NO_FACTOR, PRESENCE):
+            yield f'decide.lockout counts wrong PINs and tags, but second_factor = "{asked}" asks for none'
+        if self.decide.lockout.disable_after < self.decide.lockout.after:
+            yield "decide.lockout.disable_after is less than after"
+        if (asked == PRESENCE) is not bool(self.factor and self.factor.phones):
+            yield 'second_factor = "presence" and [factor] phones = {ana = "home/phones/ana"} belong together'
+        if (asked == PRESENCE or asked.startswith("mqtt:")) and self.broker is None:
+            yield "decide.second_factor comes over MQTT, but there is no [broker] with its url"
+
+    def _readings(self) -> Iterable[str]:
+        held = self.decide.held_open.conditions if self.decide.held_open else ()
+        for name in dict.fromkeys(condition.name for condition in (*held, *(one for rule in self.rule for one in rule.conditions))):
+            if name not in self.reading:
+                yield f"a condition asks {name}, but there is no [reading.{name}]{did_you_mean(name, self.reading)}"
+        for name, reading in self.reading.items():
+            if reading.source.startswith("mqtt:") and self.broker is None:
+                yield f"[reading.{name}] comes over MQTT, but there is no [broker] with its url"
+
+    def _weighing(self) -> Iterable[str]:
+        if not self.decide.weigh:
+            ignored = [f"[action.{name}] cost" for name, action in self.action.items() if action.cost is not None]
+            ignored += [f"decide.{key}" for key in ("refusal", "strangers") if key in self.decide.model_fields_set]
+            if ignored:
+                yield f"{' and '.join(ignored)} would be ignored: say weigh = true under [decide], or take it out"
+        elif missing := [name for name, action in self.action.items() if action.cost is None]:
+            yield f"weigh = true needs a cost for every action: {', '.join(f'[action.{name}]' for name in missing)}"
 
 
 def opens(action: str) -> bool:

@@ -101,12 +101,15 @@ def with_rate(door: Door, false_accept: float) -> Door:
 
 
 def rehearse(door: Door, predictor: Predictor, sensor: Sensor, stop: threading.Event | None = None) -> Night:
-    """Run recorded visits through a door's rules with a model; nothing moves and nothing is kept. Raises as the agent's `run`, but for arming."""
+    """Run recorded visits through a door's rules with a model, as if everybody showed the second factor; nothing moves and nothing is kept.
+
+    Raises as the agent's `run`, but for arming.
+    """
     scribe = _Scribe()
     with Journal(None, door.settings.gate.name) as journal:
         parts: dict[str, Any] = {"sensor": sensor, "switchboard": rehearsal(door), "journal": journal}
         try:
-            summary = run(door, predictor.follow, predictor.card, stop=stop, tell=scribe.hear, **parts)
+            summary = run(door.as_if_backed(), predictor.follow, predictor.card, stop=stop, tell=scribe.hear, **parts)
         except NotArmed as error:
             return Night(None, (), error.what)
     return Night(summary, tuple(scribe.visits))

@@ -20,7 +20,6 @@ from peephole.decide.probes import plain, probes
 from peephole.gateway.acquaintance import met
 from peephole.gateway.arming import Armed, arm
 from peephole.gateway.door import Door
-from peephole.gateway.keys import opens
 from peephole.gateway.reasons import plural
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def examine(door: Door, path: Path) -> Fit:
     passed.append(("region", f"{found.card.input.region.how}: what it needs is here"))
     passed.append(("answers", answers(path, found, door)))
     settings = door.settings
-    armed = arm(found.card.evidence, settings.decide.false_accept, settings.gate.low_risk, door.opening)
+    armed = arm(found.card.evidence, settings.decide.false_accept, settings.gate.low_risk, door.opening, factor=door.asks)
     passed.append(("arming", armed.sentence))
     return Fit(path, found, armed, signature, tuple(passed))
 
@@ -124,7 +123,7 @@ def _require_shut(path: Path, name: str, answer: Prediction | None, door: Door) 
         return
     _require_sound(path, [answer])
     who = answer.label if answer.accepted else None
-    if any(who in rule.who and opens(rule.do) for rule in door.settings.rule):
+    if any(who in rule.who and door.settings.opens(rule.do) for rule in door.settings.rule):
         raise ModelFileError(
             f"{path.name} takes an empty {name} frame for {who}, so a hand on the lens could open the door",
             "train again with pictures of the empty scene in unknown/",

@@ -1,49 +1,22 @@
 """What a DOOR.toml means, in plain words, before anything moves; pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 from peephole.base.card import Card, Input
-from peephole.base.errors import InputError, MissingExtra, NotArmed, PeepholeError, SettingsError
+from peephole.base.errors import InputError, MissingExtra, NotArmed, SettingsError
 from peephole.base.evidence import percent
 from peephole.data.region import require_ready
 from peephole.gateway.address import VIDEO
 from peephole.gateway.arming import arm
 from peephole.gateway.door import Door
-from peephole.gateway.keys import Models, opens
+from peephole.gateway.factorwords import explained
+from peephole.gateway.keys import Models
+from peephole.gateway.parts import Check, Part, problem
 from peephole.gateway.policy import UNKNOWN
 from peephole.gateway.reasons import count
+from peephole.gateway.residents import with_residents
 
 __all__ = ["Check", "Part", "check", "problem"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One thing that was looked at: its `name`, how it is, and what there is to say; `hint` mends a problem."""
-
-    name: str
-    state: Literal["ok", "problem", "not tried"]
-    text: str
-    hint: str = ""
-
-
-@dataclass(frozen=True)
-class Check:
-    """What was found: `sentences` in order, then every part; one that is a problem keeps the gate from doing its work."""
-
-    sentences: tuple[str, ...]
-    parts: tuple[Part, ...]
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """The problems, each with its hint."""
-        return tuple(f"{part.text}\nhint:  {part.hint}" if part.hint else part.text for part in self.parts if part.state == "problem")
-
-
-def problem(name: str, error: PeepholeError) -> Part:
-    """Return the part that an error is about."""
-    return Part(name, "problem", error.what, error.hint)
 
 
 def check(door: Door, card: Card | None) -> Check:
@@ -66,9 +39,15 @@ def _parts(door: Door, card: Card) -> Iterator[Part]:
     except SettingsError as error:
         yield problem("rules", error)
     try:
-        yield Part("arming", "ok", arm(card.evidence, door.settings.decide.false_accept, door.settings.gate.low_risk, door.opening).sentence)
+        yield Part("arming", "ok", _armed(door, card))
     except NotArmed as error:
         yield problem("arming", error)
+
+
+def _armed(door: Door, card: Card) -> str:
+    settings = door.settings
+    armed = arm(card.evidence, settings.decide.false_accept, settings.gate.low_risk, door.opening, factor=door.asks)
+    return with_residents(armed, card.evidence, settings.decide.false_reject).sentence
 
 
 FITS = {"cover": "what stands over is cut off", "contain": "with a margin where it does not fill them", "stretch": "stretched to fit"}
@@ -105,7 +84,14 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
     yield from _looking(door)
     for number, rule in enumerate(settings.rule, 1):
         who = " or ".join("a stranger" if who == UNKNOWN else who for who in rule.who)
-        yield f"Rule {number}: {who} may cause '{rule.do}' {'at any time' if not rule.when.spans else rule.when.text}."
+        told = " and ".join(condition.text for condition in rule.conditions)
+        hours = "at any time" if not rule.when.spans else rule.when.text
+        yield (
+            f"Rule {number}: {who} may cause '{rule.do}' {hours}{f', while {told}' if told else ''}."
+            if who
+            else f"Rule {number}: {told} causes '{rule.do}' {hours}, whoever is there."
+        )
+    yield from explained(door)
     silent = [label for label in (card.labels if card else ()) if not any(label in rule.who for rule in settings.rule)]
     if silent:
         yield f"The model knows {', '.join(silent)} too, but no rule names them: for them the door stays shut."
@@ -113,7 +99,8 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
         pulse = door.pulse(name)
         yield (
             f"'{name}' goes to {action.target}{f', on for {pulse:g} s' if pulse else ' as a message'}"
-            f"{f', then not again for {decide.cool_down:g} s' if opens(name) else ''}; at start, stop and any fault it is {action.safe}."
+            f"{f', then not again for {decide.cool_down:g} s' if settings.opens(name) else ''}; at start, stop and any fault it is {action.safe}"
+            f"{'; it counts as no opening, so nobody needs to be known for it' if action.opens is False else ''}."
         )
         if not any(rule.do == name for rule in settings.rule):
             yield f"No rule does '{name}'."

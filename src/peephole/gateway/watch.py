@@ -21,10 +21,12 @@ from peephole.gateway.arming import Armed
 from peephole.gateway.beats import Beats
 from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
+from peephole.gateway.hearing import began
 from peephole.gateway.journal import Journal, Record, Remark
 from peephole.gateway.oneline import one_line
 from peephole.gateway.policy import UNKNOWN, Ended, Glance, Policy, Reaction, State, finish, step, tick
 from peephole.gateway.quality import poor, unfit
+from peephole.gateway.reception import Reception, heard, kept, unheard
 from peephole.gateway.sensors import Capture, Idle, Sensor
 from peephole.gateway.switchboard import Switchboard
 
@@ -113,11 +115,12 @@ class Watch:
         journal: Journal,
         clock: Clock,
         witnesses: Sequence[Witness] = (),
+        reception: Reception | None = None,
         beats: Beats | None = None,
         notes: Sequence[str] = (),
         tell: Callable[[Record], None] | None,
     ) -> None:
-        self._witnesses, self._beats = list(witnesses), beats or Beats(clock)
+        self._witnesses, self._beats, self._reception = list(witnesses), beats or Beats(clock), reception
         self._door, self._predict, self._armed, self._sensor = door, predict, armed, sensor
         self._board, self._journal, self._clock, self._tell = board, journal, clock, tell
         self._policy: Policy = door.policy()
@@ -134,7 +137,8 @@ class Watch:
             f"the recording has no dates, so the hours of {' and '.join(hours)} never hold in it; "
             "say when a folder's began: ?start=2026-11-02T08:00, or gate replay --start"
         )
-        self._notes = (*notes, *sensor.notes, *([undated] if hours and not sensor.dated else []))
+        unasked = unheard(door) if reception is None else ()
+        self._notes = (*notes, *sensor.notes, *([undated] if hours and not sensor.dated else []), *unasked)
 
     def run(self, stop: threading.Event) -> Summary:
         """Safe, watch, safe."""
@@ -144,6 +148,7 @@ class Watch:
             self._remark("start", self._door.settings.gate.model, "; ".join((self._armed.sentence, *self._unended(), *self._notes)), must=True)
             if not self._sensor.recorded:
                 self._board.watch(self._clock, self._controller_fault, self._beats.of("the release of pulses"))
+            self._open_ears()
             for item in self._sensor.captures(stop):
                 self._take(item)
                 self._witnessed(lambda witness: witness.passed(self._time, self._wall))
@@ -157,6 +162,20 @@ class Watch:
             cut = self._make_safe()
             self._remark("stop", self._door.settings.gate.model, "; ".join((ending, *cut, self._armed.short)))
         return self._summary()
+
+    def _open_ears(self) -> None:
+        """Take up the lockout where it was, then begin to listen."""
+        if self._reception is None:
+            return
+        self._state = began(self._policy, self._state, self._reception.kept, self._time)
+        if self._reception.problem:
+            self._fault("the lockout", JournalError(self._reception.problem))
+        self._reception.start()
+
+    def _listen(self) -> None:
+        """Let the policy hear what came in beside the frames, and how time passes."""
+        for reaction in heard(self._reception, self._policy, lambda: self._state, self._time):
+            self._happen(reaction)
 
     def _unended(self) -> tuple[str, ...]:
         """Say so when the run before this one never wrote its stop: what was open then is shut only now."""
@@ -179,6 +198,7 @@ class Watch:
     def _take(self, item: Capture | Idle) -> None:
         self._time, self._wall = item.time, item.wall
         self._release()
+        self._listen()
         if isinstance(item, Idle):
             self._happen(tick(self._policy, self._state, item.time))
             return
@@ -217,6 +237,9 @@ class Watch:
 
     def _happen(self, reaction: Reaction, truth: str | None = None) -> None:
         """Carry out what the policy says, in order; `truth` belongs to the visit that is going on afterwards."""
+        reaction, trouble = kept(self._reception, self._state, reaction)
+        if trouble is not None:
+            self._fault("the lockout", trouble)
         self._state = reaction.state
         for event in reaction.events:
             if isinstance(event, Decision):
@@ -228,7 +251,7 @@ class Watch:
 
     def _carry_out(self, decision: Decision) -> None:
         """Journal, then act; what is not in the journal does not happen."""
-        self._reason = decision.reason
+        self._reason = decision.reason if decision.visit != "-" else self._reason
         try:
             self._write(decision)
         except JournalError as error:
