@@ -25,6 +25,15 @@ REQUIRED = os.environ.get("PEEPHOLE_REQUIRE") == "all"
 DATA = Path(os.environ.get("PEEPHOLE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests that take minutes to `make test-long`."""
+    if os.environ.get("PEEPHOLE_LONG") or "long" in config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
 def absent(what: str, remedy: str) -> None:
     """Skip with a visible reason; where everything is required, fail instead."""
     message = f"{what} is not here ({remedy})"

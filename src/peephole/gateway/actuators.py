@@ -1,19 +1,20 @@
-"""Controllers by address: log:// writes a line, record:// remembers (tests and demos), mqtt:// commands a device.
+"""What a controller is told, and the simple ones: log:// writes a line, record:// remembers (tests and demos), mqtt:// publishes.
 
 Each takes one command at a time and either did it or raises ActuatorError; when to release is the switchboard's business.
+Which address picks which is written in outputs.
 """
 
 import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from peephole.base.errors import ActuatorError
-from peephole.gateway.address import Address, require_topic
+from peephole.gateway.address import require_topic
 from peephole.gateway.mqtt import Messenger, payload
 
-__all__ = ["Actuator", "Command", "LogActuator", "MqttActuator", "RecordingActuator", "open_actuator"]
+__all__ = ["Actuator", "Attentive", "Command", "LogActuator", "MqttActuator", "RecordingActuator"]
 
 LOG = logging.getLogger("peephole.gate")
 
@@ -44,6 +45,15 @@ class Actuator(Protocol):
 
     def close(self) -> None:
         """Let go; never raises."""
+        ...
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """A controller that notices by itself when something goes wrong, between two commands."""
+
+    def faults(self) -> tuple[str, ...]:
+        """Return what went wrong since this was last asked, a sentence each."""
         ...
 
 
@@ -105,26 +115,3 @@ class MqttActuator:
 
     def close(self) -> None:
         """The messenger is shared and closed by whoever made it."""
-
-
-def open_actuator(target: str, folder: Path, messenger: Messenger | None) -> Actuator:
-    """Return the controller that an address picks; raises SettingsError, or ActuatorError for mqtt:// without a messenger."""
-    address = Address.parse(target, ACTUATORS)
-    return ACTUATORS[address.scheme](address, folder, messenger)
-
-
-def _log(address: Address, folder: Path, _: Messenger | None) -> Actuator:
-    return LogActuator(address.path(folder) if address.place else None)
-
-
-def _record(_: Address, __: Path, ___: Messenger | None) -> Actuator:
-    return RecordingActuator()
-
-
-def _mqtt(address: Address, _: Path, messenger: Messenger | None) -> Actuator:
-    if messenger is None:
-        raise ActuatorError(f"{address.text} needs a broker", "add [broker] with its url to DOOR.toml")
-    return MqttActuator(messenger, address.place)
-
-
-ACTUATORS = {"log": _log, "mqtt": _mqtt, "record": _record}

@@ -6,12 +6,10 @@ from pathlib import Path
 
 from peephole.base.errors import SettingsError, did_you_mean
 from peephole.base.settings import load_table, load_toml
-from peephole.gateway.keys import DoorSettings, Journal, opens
+from peephole.gateway.keys import PULSE, DoorSettings, Journal, opens
 from peephole.gateway.policy import UNKNOWN, Policy, Rule
 
 __all__ = ["Door", "journal_of", "load_door"]
-
-PULSE = 5.0
 
 
 @dataclass(frozen=True)

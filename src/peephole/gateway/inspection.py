@@ -9,12 +9,13 @@ from peephole.gateway.address import Address
 from peephole.gateway.clock import SystemClock
 from peephole.gateway.door import Door
 from peephole.gateway.journal import Journal
-from peephole.gateway.keys import TARGETS
 from peephole.gateway.mqtt import knock
 from peephole.gateway.reasons import plural
 from peephole.gateway.sensors import ReplaySensor, open_sensor
 from peephole.gateway.sentences import Part, problem
 from peephole.gateway.switchboard import broker_place
+from peephole.gateway.targets import TARGETS
+from peephole.gateway.wiring import look
 
 __all__ = ["inspect"]
 
@@ -24,7 +25,8 @@ def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
     yield _source(door)
     yield _journal(door)
     for name, action in door.settings.action.items():
-        yield _target(f"action {name}", Address.parse(action.target, TARGETS), door.folder)
+        part = f"action {name}"
+        yield look(part, action, door.folder) or _target(part, Address.parse(action.target, TARGETS), door.folder)
     if door.settings.broker is not None:
         yield _broker(door, broker)
 

@@ -11,18 +11,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictBool,
 
 from peephole.base.errors import SettingsError, did_you_mean
 from peephole.base.settings import Section
-from peephole.gateway.address import SOURCE_OPTIONS, Address, require_topic
+from peephole.gateway.address import SOURCE_OPTIONS, Address
 from peephole.gateway.hours import ALWAYS, Hours, parse_hours, seconds
 from peephole.gateway.policy import UNKNOWN
+from peephole.gateway.targets import EGRESS, Asked, misfits, require_target, shared_pins
 
-__all__ = ["HARMLESS", "LATER_SOURCES", "LATER_TARGETS", "SOURCES", "TARGETS", "Action", "DoorSettings", "Journal", "opens"]
+__all__ = ["HARMLESS", "LATER_SOURCES", "PULSE", "SOURCES", "Action", "DoorSettings", "Journal", "opens"]
 
 SOURCES = ("folder", "replay")
 LATER_SOURCES = ("camera", "video", "http", "https", "mqtt", "csv")
-TARGETS = ("log", "mqtt", "record")
-LATER_TARGETS = ("gpio", "http", "https")
 # Every other action counts as an opening: a name that nobody thought of must not let a stranger in.
 HARMLESS = ("call", "light", "record")
+PULSE = 5.0  # seconds that an opening lasts unless it says otherwise
 
 
 def _told(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -61,18 +61,6 @@ def _source(value: str) -> str:
     return value
 
 
-def _target(value: str) -> str:
-    address = Address.parse(value, TARGETS, LATER_TARGETS)
-    if "egress" in (name for name, _ in address.options):
-        raise SettingsError(EGRESS, "wire the way out so that it works without this software")
-    address.take()
-    if address.scheme == "mqtt":
-        require_topic(address.place)
-    if address.scheme == "record" and address.place:
-        raise SettingsError("record:// remembers in memory and takes no path", "write record://, or log://PATH for a file")
-    return value
-
-
 def _broker_url(value: str) -> str:
     address = Address.parse(value, ("mqtt",), ("mqtts", "ws", "wss"))
     host, _, port = address.place.rpartition(":") if ":" in address.place else (address.place, "", "1883")
@@ -98,7 +86,6 @@ def _label(value: str) -> str:
     return unicodedata.normalize("NFC", value)
 
 
-EGRESS = "an actuator marked egress is refused: software never controls the way out"
 Seconds = Annotated[float, BeforeValidator(_told(seconds))]
 Later = Annotated[None, BeforeValidator(_later)]
 Number = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
@@ -153,19 +140,24 @@ class Permission(Section):
     do: Annotated[StrictStr, Field(min_length=1, max_length=64)]
 
 
-class Action(Section):
-    """A controller: on for `pulse` seconds, then back to `safe`, which it also takes at start, stop and any fault."""
+class Secret(Section):
+    """Where a password or the key of a signature stands; never in DOOR.toml itself."""
 
-    target: Annotated[StrictStr, AfterValidator(_told(_target))]
+    file: Annotated[StrictStr, Field(min_length=1)]
+
+
+class Action(Section):
+    """A controller: on for `pulse` seconds, then back to `safe`, which it also takes at start, stop and any fault.
+
+    `timeout` is how long it may take to say that it did it; `secret` signs what a webhook is told.
+    """
+
+    target: Annotated[StrictStr, AfterValidator(_told(require_target))]
     pulse: Annotated[Seconds, Field(gt=0, le=600)] | None = None
     safe: Literal["off", "on"] = "off"
     egress: Annotated[StrictBool, AfterValidator(_egress)] = False
-
-
-class Secret(Section):
-    """Where a password stands; never in DOOR.toml itself."""
-
-    file: Annotated[StrictStr, Field(min_length=1)]
+    secret: Secret | None = None
+    timeout: Annotated[Seconds, Field(gt=0, le=10)] | None = None
 
 
 class Broker(Section):
@@ -226,6 +218,9 @@ class DoorSettings(Section):
                 yield f'[action.{name}] must have safe = "off": on a fault the door stays shut'
             if action.target.startswith("mqtt:") and self.broker is None:
                 yield f"[action.{name}] goes over MQTT, but there is no [broker] with its url"
+            pulse = action.pulse or (PULSE if opens(name) else None)
+            yield from (f"[action.{name}]: {misfit}" for misfit in misfits(action.target, Asked(action.secret is not None, action.timeout, pulse)))
+        yield from shared_pins({name: action.target for name, action in self.action.items()})
 
 
 def opens(action: str) -> bool:

@@ -13,6 +13,7 @@ from peephole.gateway.door import Door
 from peephole.gateway.keys import opens
 from peephole.gateway.policy import UNKNOWN
 from peephole.gateway.reasons import count
+from peephole.gateway.targets import meaning
 
 __all__ = ["Check", "Part", "check", "problem"]
 
@@ -105,6 +106,7 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
         yield (
             f"'{name}' goes to {action.target}{f', on for {pulse:g} s' if pulse else ' as a message'}"
             f"{f', then not again for {decide.cool_down:g} s' if opens(name) else ''}; at start, stop and any fault it is {action.safe}."
+            f"{meaning(action.target, action.timeout)}"
         )
         if not any(rule.do == name for rule in settings.rule):
             yield f"No rule does '{name}'."
