@@ -343,7 +343,8 @@ def test_a_broker_that_is_away_holds_nobody_up(free_port: int) -> None:
 @pytest.mark.parametrize(
     ("payload", "state"),
     [
-        (b"LOCKED", "LOCKED"), (b" Unlocked\n", "UNLOCKED"), (b'{"state": "UNLOCK", "battery": 80}', "UNLOCKED"), (b"jammed", "JAMMED"), (b"ON", "UNLOCKED"),
+        (b"LOCKED", "LOCKED"), (b" Unlocked\n", "UNLOCKED"), (b'{"state": "UNLOCK", "battery": 80}', "UNLOCKED"), (b"jammed", "JAMMED"),
+        (b"ON", "UNLOCKED"),
         (b"off", "LOCKED"), (b"", None), (b"\xff", None), (b"{", None), (b'{"state": ["on"]}', None), (b"[1]", None), (b'{"state": null}', None),
         (b'{"a":' * 200, None), (b"unlockedd", None), (b"1", None),
     ],

@@ -1,4 +1,4 @@
-"""SAFETY 2 with the whole gate: `kill -9` while the door is open, the gate and the relay each and both, through DOOR.toml."""
+"""SAFETY 2 with the whole gate, as DOOR.toml wires it: the gate is killed while the door is open, or its relay is."""
 
 import os
 import signal

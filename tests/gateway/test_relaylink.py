@@ -302,6 +302,20 @@ def test_a_relay_that_cannot_start(start: Callable[..., RelayActuator], tmp_path
     assert time.monotonic() - since < 8
 
 
+def test_a_pin_of_gpiozero_is_driven(start: Callable[..., RelayActuator], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way to gpiozero, whose own mock stands where the pins would be; without lgpio and without it there is no relay."""
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    relay = start(target="gpio://17?active=low")
+    relay.send(on(0.2))
+    relay.send(OFF)
+    assert relay.faults() == ()
+    with pytest.raises(ActuatorError, match="GPIO53 cannot be taken"):
+        start(target="gpio://53")
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "lgpio")
+    with pytest.raises(ActuatorError, match="GPIO17 cannot be taken"):
+        start(target="gpio://17")
+
+
 def test_a_relay_that_never_comes_back_is_told_of_once(start: Callable[..., RelayActuator], pin: Path) -> None:
     """Its pin is gone for good: one fault, not one a second, and opening and making safe are errors."""
     relay = start()

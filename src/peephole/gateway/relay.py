@@ -164,6 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in SIGNALS:
         signal.signal(number, _end)
     safe_on = given.safe == "on"
+    # The one below gpiozero whose pins belong to one process: the kernel knows when it dies, and no other program can drive them.
+    os.environ.setdefault("GPIOZERO_PIN_FACTORY", "lgpio")
     try:
         pin = open_pin(Address.parse(given.target, ("gpio",)), Path(given.folder), safe_on)
     except PeepholeError as error:
