@@ -2,6 +2,7 @@
 
 import os
 import random
+import threading
 import time
 from pathlib import Path
 
@@ -189,6 +190,26 @@ def test_garbage_ends_it_safe(tail: bytes) -> None:
     """A pulse is under way when garbage comes, with or without a line's end."""
     why, pin, _ = served(f"on 1 5.000 {time.monotonic():.3f}\n".encode() + tail)
     assert why != "the gate is gone" and not pin.on
+
+
+def test_orders_may_come_in_pieces() -> None:
+    """A pipe gives what it has: a letter at a time is as good as a line."""
+    reading, orders = os.pipe()
+    answers, writing = os.pipe()
+    pin = Pin()
+
+    def spell() -> None:
+        for letter in f"on 1 5.000 {time.monotonic():.3f}\nbeat 2\nsafe 3\nbye\n".encode():
+            os.write(orders, bytes([letter]))
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=spell)
+    thread.start()
+    assert serve(Relay(pin, False, LONGEST, time.monotonic()), reading, writing) == "it was told to"
+    thread.join()
+    assert os.read(answers, 1000) == b"ready\ndid 1\nbeat 2 on\ndid 3\n" and not pin.on
+    for one in (reading, orders, answers, writing):
+        os.close(one)
 
 
 def test_a_gate_that_does_not_listen_holds_nothing_up() -> None:

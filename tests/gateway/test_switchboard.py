@@ -208,6 +208,39 @@ def test_a_slow_controller_delays_no_other() -> None:
     assert time.monotonic() - began < 1.5
 
 
+def test_a_listener_that_fails_does_not_end_the_release(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever is told of a fault may break (a closed terminal): the next pulse still ends."""
+    switch, lock = board(fails=True)
+    clock = SteppedClock()
+
+    def broken(problem: str) -> None:
+        raise BrokenPipeError("nobody listens")
+
+    switch.lines["open"].due = 0.0
+    switch.watch(clock, broken)
+    for _ in range(100):
+        if "could not be told" in caplog.text:
+            break
+        time.sleep(0.02)
+    lock.fails = False
+    clock.step(2.0)
+    for _ in range(100):
+        if lock.state == "off":
+            break
+        time.sleep(0.02)
+    assert lock.state == "off"
+    switch.close()
+
+
+@pytest.mark.parametrize("nasty", ["a\nb", "\x1b[2J", "\x9b2J", "\u2028", "\u202e", "\x85", "\ud800", '", "state": "on'])
+def test_a_line_stays_a_line(tmp_path: Path, nasty: str) -> None:
+    """SAFETY 28: nothing in a label ends the line, moves a terminal's cursor, turns the writing round or cannot be written."""
+    LogActuator(tmp_path / "door.log").send(Command("front", "open", "off", 1.0, nasty, nasty, f"지우 {nasty}"))
+    (line,) = (tmp_path / "door.log").read_text(encoding="utf-8").splitlines()
+    told = json.loads(line)
+    assert (told["label"], told["state"]) == (nasty, "off") and line.isprintable() and "지우" in line
+
+
 def test_what_a_controller_notices_by_itself_is_told() -> None:
     """A relay that died between two commands is a fault of its action, told once."""
 

@@ -6,15 +6,17 @@ Which address picks which is written in outputs.
 
 import json
 import logging
+from collections import deque
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from peephole.base.errors import ActuatorError
 from peephole.gateway.address import require_topic
 from peephole.gateway.mqtt import Messenger, payload
 
-__all__ = ["Actuator", "Attentive", "Command", "LogActuator", "MqttActuator", "RecordingActuator"]
+__all__ = ["Actuator", "Attentive", "Command", "LogActuator", "MqttActuator", "RecordingActuator", "drain"]
 
 LOG = logging.getLogger("peephole.gate")
 
@@ -65,7 +67,7 @@ class LogActuator:
 
     def send(self, command: Command) -> None:
         """Append the line."""
-        line = json.dumps(asdict(command), ensure_ascii=False)
+        line = _one_line(asdict(command))
         if self._path is None:
             LOG.info("%s", line)
             return
@@ -77,6 +79,21 @@ class LogActuator:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _one_line(facts: dict[str, Any]) -> str:
+    """Write facts as JSON that a person can read and no terminal obeys: letters as they are, whatever is not printable escaped."""
+    text = json.dumps(facts, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+
+
+def drain(faults: deque[str]) -> tuple[str, ...]:
+    """Take all that is in a queue, while others may put more in or take some out."""
+    told = []
+    with suppress(IndexError):
+        while True:
+            told.append(faults.popleft())
+    return tuple(told)
 
 
 class RecordingActuator:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from peephole.base.errors import ActuatorError
-from peephole.gateway.actuators import Actuator, Command
+from peephole.gateway.actuators import Actuator, Command, drain
 from peephole.gateway.homeassistant import State
 from peephole.gateway.mqtt import EXPIRY
 from peephole.gateway.noticeboard import Noticeboard
@@ -76,10 +76,7 @@ class ConfirmedActuator:
 
     def faults(self) -> tuple[str, ...]:
         """Return what the device said of itself that nobody asked for and that is not in order."""
-        told = []
-        while self._faults:
-            told.append(self._faults.popleft())
-        return tuple(told)
+        return drain(self._faults)
 
     def close(self) -> None:
         """Let go of the inner one."""

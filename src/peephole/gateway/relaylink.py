@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from peephole.base.errors import ActuatorError
-from peephole.gateway.actuators import Command
+from peephole.gateway.actuators import Command, drain
 from peephole.gateway.relay import BEAT, SILENCE
 
 __all__ = ["RelayActuator", "relay_program"]
@@ -74,20 +74,21 @@ class RelayActuator:
         """Open for the command's pulse, or make safe; returns when the pin was driven. Raises ActuatorError when it may not have been."""
         if command.pulse is None and command.state != self._safe:
             raise ActuatorError("a relay is only ever driven for a pulse", 'give the action a pulse: pulse = "5 s"')
-        with self._lock:
+        if not self._lock.acquire(timeout=SAFE):
+            raise ActuatorError(f"the relay could not be reached within {SAFE:g} s", "see the journal for what became of it")
+        try:
             if command.pulse is None:
                 self._make_safe()
             elif not self._child.ready.is_set():
                 raise ActuatorError("the relay is being started again", "see the journal for what became of it")
             else:
                 self._child.ask(f"on {{}} {command.pulse:.3f} {time.monotonic():.6f}")
+        finally:
+            self._lock.release()
 
     def faults(self) -> tuple[str, ...]:
         """Return what went wrong since this was last asked."""
-        told = []
-        while self._faults:
-            told.append(self._faults.popleft())
-        return tuple(told)
+        return drain(self._faults)
 
     def close(self) -> None:
         """Let the relay end, which it does in its safe state; never raises."""
@@ -219,9 +220,10 @@ class _Child:
         self.kill()
 
     def kill(self) -> None:
-        """Make sure that it is gone, also when it stands still."""
+        """Make sure that it is gone, also when it stands still; one that hangs in the kernel is left to it."""
         self.process.kill()
-        self.process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(ENDING)
         self._reader.join(1)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:

@@ -1,5 +1,6 @@
 """All controllers of a gate: who is on, until when, and back to safe at start, stop and any fault."""
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from peephole.gateway.secret import read_secret
 
 __all__ = ["Line", "Switchboard", "open_switchboard", "rehearsal"]
 
+LOG = logging.getLogger("peephole.gate")
 RETRY = 1.0
 BEAT = 0.05
 
@@ -94,7 +96,7 @@ class Switchboard:
 
     def _release(self, name: str, line: Line, now: float, wall: float, at_once: bool) -> tuple[str, ...]:
         """Make one line safe when its time has come, or at once; returns what is to be told of it."""
-        problems = list(line.actuator.faults()) if isinstance(line.actuator, Attentive) else []
+        problems: list[str] = []
         with line.lock:
             if at_once or (line.due is not None and not line.since <= now < line.due):
                 try:
@@ -104,6 +106,8 @@ class Switchboard:
                     if not line.failing:
                         problems.append(error.what if isinstance(error, ActuatorError) else repr(error))
                     line.due, line.since, line.failing = now + RETRY, now, True
+        if isinstance(line.actuator, Attentive):  # after the release, which comes first
+            problems = [*line.actuator.faults(), *problems]
         return tuple(f"{name}: {problem}" for problem in problems)
 
     @property
@@ -121,8 +125,11 @@ class Switchboard:
 
         def beat(name: str) -> None:
             while not self._stop.wait(BEAT):
-                for problem in self.tick(clock.monotonic(), clock.wall(), name):
-                    report(problem)
+                try:
+                    for problem in self.tick(clock.monotonic(), clock.wall(), name):
+                        report(problem)
+                except Exception:  # whoever is told may fail; the pulses still end
+                    LOG.exception("what happened to '%s' could not be told", name)
 
         self._threads = tuple(threading.Thread(target=beat, args=(name,), name=f"release {name}", daemon=True) for name in self.lines)
         for thread in self._threads:
