@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from peephole.base.errors import ActuatorError
+from peephole.gateway import relay as relay_module
 from peephole.gateway.actuators import Command
 from peephole.gateway.pins import history
 from peephole.gateway.relay import SILENCE
@@ -28,6 +29,7 @@ LATE = 0.5  # seconds after its pulse at which a relay must be off, whatever hap
 # A gate as far as its relay is concerned: it opens, says so, and goes on saying that it is alive.
 GATE = """
 import sys, time
+from peephole.gateway import relay as relay_module
 from peephole.gateway.actuators import Command
 from peephole.gateway.relaylink import RelayActuator
 relay = RelayActuator(sys.argv[2:])
@@ -290,8 +292,9 @@ def test_a_deciding_loop_that_hangs_does_not_matter(start: Callable[..., RelayAc
     assert not opened(pin) and late(pin, 0.3) <= LATE
 
 
-def test_a_relay_that_cannot_start(start: Callable[..., RelayActuator], tmp_path: Path) -> None:
+def test_a_relay_that_cannot_start(start: Callable[..., RelayActuator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says why, at once, and there is no gate."""
+    no_lgpio(monkeypatch, tmp_path)
     since = time.monotonic()
     with pytest.raises(ActuatorError, match=r"did not start: gpio://17.*No such file"):
         start(target="gpio://17?fake=none/pin.txt")
@@ -302,8 +305,8 @@ def test_a_relay_that_cannot_start(start: Callable[..., RelayActuator], tmp_path
     assert time.monotonic() - since < 8
 
 
-def test_a_pin_of_gpiozero_is_driven(start: Callable[..., RelayActuator], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole way to gpiozero, whose own mock stands where the pins would be; without lgpio and without it there is no relay."""
+def test_a_pin_of_gpiozero_is_driven(start: Callable[..., RelayActuator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way to gpiozero, whose own mock stands where the pins would be; without lgpio there is no relay, and no second choice."""
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
     relay = start(target="gpio://17?active=low")
     relay.send(on(0.2))
@@ -311,9 +314,16 @@ def test_a_pin_of_gpiozero_is_driven(start: Callable[..., RelayActuator], monkey
     assert relay.faults() == ()
     with pytest.raises(ActuatorError, match="GPIO53 cannot be taken"):
         start(target="gpio://53")
-    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "lgpio")
-    with pytest.raises(ActuatorError, match="GPIO17 cannot be taken"):
+    monkeypatch.delenv("GPIOZERO_PIN_FACTORY")
+    no_lgpio(monkeypatch, tmp_path)
+    with pytest.raises(ActuatorError, match="GPIO17 cannot be taken: ImportError: lgpio is not here"):
         start(target="gpio://17")
+
+
+def no_lgpio(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Have no pins, also where this runs on a Raspberry Pi with a door."""
+    (folder / "lgpio.py").write_text('raise ImportError("lgpio is not here")')
+    monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
 
 
 def test_a_relay_that_never_comes_back_is_told_of_once(start: Callable[..., RelayActuator], pin: Path) -> None:
@@ -332,6 +342,48 @@ def test_a_relay_that_never_comes_back_is_told_of_once(start: Callable[..., Rela
     assert soon(lambda: history(pin) and not opened(pin))
     assert soon(lambda: is_there(relay))
     relay.send(on(0.1))
+
+
+def test_a_safe_state_that_is_on(tmp_path: Path, pin: Path) -> None:
+    """A lamp that is on when nobody looks after it: on at the start, on after its pulse, on when the gate is gone."""
+    relay = RelayActuator(relay_program(TARGET, "on", 1.0, tmp_path), "on")
+    relay.send(on(0.1))
+    time.sleep(0.3)
+    relay.send(Command("front", "light", "on", 0.0))
+    with pytest.raises(ActuatorError, match="only ever driven"):
+        relay.send(OFF)
+    relay.close()
+    assert {row.on for row in history(pin)} == {True} and len(history(pin)) > 3
+
+
+@pytest.mark.parametrize("longest", ["nan", "inf", "five"])
+def test_a_longest_pulse_without_an_end_is_refused(tmp_path: Path, pin: Path, longest: str) -> None:
+    """A relay whose limit is none does not start."""
+    program = [*relay_program(TARGET, "off", 1.0, tmp_path)]
+    program[program.index("--longest") + 1] = longest
+    done = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode != 0 and not pin.exists()
+
+
+def test_signals_are_heard_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one ends the relay; a second one must not break off what the first one began."""
+    heard = {}
+    monkeypatch.setattr(signal, "signal", heard.setdefault)
+    with pytest.raises(relay_module._Told, match="signal 15"):
+        relay_module._end(signal.SIGTERM, None)
+    assert heard == dict.fromkeys((signal.SIGTERM, signal.SIGHUP, signal.SIGINT), signal.SIG_IGN)
+
+
+def test_many_signals_at_once_leave_it_safe(start: Callable[..., RelayActuator], pin: Path) -> None:
+    """Thirty signals in a row, and the pin is safe, by the process that heard them."""
+    relay = start()
+    relay.send(on(5.0))
+    first = relay.process
+    with suppress(ProcessLookupError):
+        for _ in range(30):
+            os.kill(first, signal.SIGTERM)
+    assert soon(lambda: relay.process != first) and soon(lambda: not opened(pin))
+    assert [row for row in history(pin) if row.process == first][-1].on is False
 
 
 def test_run_without_a_gate_it_makes_the_pin_safe(tmp_path: Path, pin: Path) -> None:
