@@ -263,6 +263,22 @@ def test_making_safe_does_not_wait_for_the_keeper(start: Callable[..., RelayActu
     assert not opened(pin) and relay.faults()
 
 
+def test_a_slow_start_is_not_broken_off(tmp_path: Path, pin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a small computer Python takes seconds to start: whoever asks again meanwhile waits for the same process."""
+    monkeypatch.setattr("peephole.gateway.relaylink.SAFE", 0.3)
+    program = " ".join(f"'{word}'" for word in relay_program(TARGET, "off", 5.0, tmp_path))
+    relay = RelayActuator(("sh", "-c", f"test -e '{pin}' && sleep 1.5; exec {program}"))
+    relay.send(on(5.0))
+    os.kill(relay.process, signal.SIGKILL)
+    for _ in range(3):
+        with pytest.raises(ActuatorError, match="not safe within"):
+            relay.send(OFF)
+    second = relay.process
+    assert soon(lambda: not opened(pin)) and relay.process == second and len(relay.faults()) == 1
+    relay.send(OFF)
+    relay.close()
+
+
 def test_opening_without_a_relay_is_refused(start: Callable[..., RelayActuator], pin: Path) -> None:
     """While another relay is being started nothing opens, and the error says so."""
     relay = start()

@@ -98,13 +98,15 @@ class RelayActuator:
 
     def _make_safe(self) -> None:
         """Tell the relay to be safe; one that does not answer is ended, and a new one begins by being safe."""
-        try:
-            self._child.ask("safe {}")
-        except ActuatorError:
-            if not self._stop.is_set():
-                self._begin_again(self._child.ailment() or "the relay did not answer")
-            if not self._child.came_up(SAFE):
-                raise
+        if self._child.ready.is_set():
+            with suppress(ActuatorError):
+                self._child.ask("safe {}")
+                return
+            self._begin_again(self._child.ailment() or "the relay did not answer")
+        elif ailment := self._child.ailment():  # one that is still starting is left to it, however slow the computer is
+            self._begin_again(ailment)
+        if not self._child.came_up(SAFE):
+            raise ActuatorError(f"the relay was not safe within {SAFE:g} s", "see the journal for what became of it")
 
     def _keep(self) -> None:
         """Say every tenth of a second that the gate is alive, and see to it that the relay is."""
