@@ -14,7 +14,7 @@ import pytest
 
 from peephole.gateway.door import Door
 from peephole.gateway.journal import Journal, Remark
-from peephole.gateway.pins import history
+from peephole.gateway.outputpin import history
 
 PULSE = 1.0
 LATE = 0.5

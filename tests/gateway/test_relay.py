@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from peephole.base.errors import ActuatorError
 from peephole.gateway.address import Address
 from peephole.gateway.gpio import GpioPin
-from peephole.gateway.pins import FilePin, history, open_pin
+from peephole.gateway.outputpin import FilePin, history, open_pin
 from peephole.gateway.relay import SILENCE, Relay, Unreadable, serve
 
 LONGEST = 5.0

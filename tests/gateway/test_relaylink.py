@@ -18,7 +18,7 @@ import pytest
 from peephole.base.errors import ActuatorError
 from peephole.gateway import relay as relay_module
 from peephole.gateway.actuators import Command
-from peephole.gateway.pins import history
+from peephole.gateway.outputpin import history
 from peephole.gateway.relay import SILENCE
 from peephole.gateway.relaylink import RelayActuator, relay_program
 

@@ -14,8 +14,8 @@ from peephole.gateway.actuators import Command, LogActuator, RecordingActuator
 from peephole.gateway.clock import SteppedClock
 from peephole.gateway.door import Door
 from peephole.gateway.keys import Action
+from peephole.gateway.outputpin import history
 from peephole.gateway.outputs import Outputs
-from peephole.gateway.pins import history
 from peephole.gateway.switchboard import Line, Switchboard, broker_place, open_switchboard, rehearsal
 
 OPEN = Decision("v1", "open", "ana", "three frames in a row were ana", "rule 1", "open")

@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from peephole.base.errors import PeepholeError
 from peephole.gateway.address import Address
-from peephole.gateway.pins import Pin, open_pin
+from peephole.gateway.outputpin import Pin, open_pin
 
 __all__ = ["BEAT", "SILENCE", "Relay", "Unreadable", "main", "serve"]
 
