@@ -218,6 +218,24 @@ def test_a_lock_that_is_jammed(board: Callable[..., Noticeboard], device: Callab
     assert time.monotonic() - began < 2.0 and confirmed.faults() == ()
 
 
+def test_a_door_that_is_opened_by_hand(
+    make_door: Callable[..., Door], mosquitto: Any, listen: Callable[[int], Any], device: Callable[..., Device]
+) -> None:
+    """A key from inside is nobody's fault and is not taken back: it is shown, and so is its end; nonsense in between changes nothing."""
+    lock = device()
+    lock.say("LOCKED")
+    switch = gate(make_door, mosquitto.url)
+    ear = listen(mosquitto.port)
+    assert switch.make_safe(0.0, time.time()) == ()
+    for state in ("UNLOCKED", "nonsense", "LOCKED", "{"):
+        lock.say(state)
+        if state.isupper():
+            assert soon(lambda state=state: ear.topic("peephole/front-door/lock/state")[-1] == state)
+    assert switch.tick(10.0, time.time()) == () and [command["state"] for command in lock.heard] == ["off"]
+    assert switch.make_safe(11.0, time.time()) == ()
+    switch.close()
+
+
 def test_an_opening_that_comes_true_late_is_taken_back(board: Callable[..., Noticeboard], device: Callable[..., Device], monkeypatch: Any) -> None:
     """The device obeys after the gate gave up: `locked` from before is not believed until the command can no longer come true."""
     monkeypatch.setattr("peephole.gateway.confirmed.EXPIRY", 1.0)
