@@ -113,6 +113,21 @@ def test_the_relay_is_killed_or_stopped(gate: Gate, how: signal.Signals, says: s
     assert gate.process.poll() is None
 
 
+HELD = """
+import signal
+from peephole.cli.gateshow import stop_on_signals
+stop = stop_on_signals()
+with stop._cond:
+    signal.raise_signal(signal.SIGTERM)
+stop.wait()
+"""
+
+
+def test_a_signal_at_the_worst_moment() -> None:
+    """SIGTERM while the gate looks at the very event that it sets: the gate stops, where it once waited for itself for ever."""
+    assert subprocess.run([sys.executable, "-c", HELD], timeout=10, check=False).returncode == 0
+
+
 def test_a_gate_that_is_told_to_stop_ends_the_pulse(gate: Gate) -> None:
     """SIGTERM: safe at once, exit code 0, no fault, and both relays are gone."""
     gate.open()
