@@ -124,6 +124,19 @@ def test_a_thousand_replays(kind: type[Receiver], effects: int) -> None:
     assert took + (receiver.problem(headers, body, 1_800_000_100.0) == "") == effects
 
 
+def test_what_a_receiver_remembers_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nonces are forgotten, the oldest first, once their messages are too old to be taken, or when there are too many; young ones are not."""
+    monkeypatch.setattr("peephole.gateway.signing.REMEMBERED", 50)
+    receiver = Receiver(SECRET)
+    sent = [(signed_headers(SECRET, 1000.0 + number, b""), 1000.0 + number) for number in range(100)]
+    assert [receiver.problem(headers, b"", wall) for headers, wall in sent] == [""] * 100
+    assert len(receiver._seen) == 21 and receiver.problem(sent[95][0], b"", 1099.0) == "it came before"
+    crowd = [signed_headers(SECRET, 2000.0, b"") for _ in range(60)]
+    assert [receiver.problem(headers, b"", 2000.0) for headers in crowd] == [""] * 60
+    assert len(receiver._seen) == 50 and receiver.problem(crowd[-1], b"", 2000.0) == "it came before"
+    assert receiver.problem(signed_headers(SECRET, 3000.0, b""), b"", 3010.0) == ""
+
+
 def test_the_parts_of_a_signature_cannot_be_shifted() -> None:
     """Time, nonce and body have their limits: a digit moved from one to the next is another signature."""
     assert len({sign(SECRET, *parts) for parts in (("1", "23", b"4"), ("12", "3", b"4"), ("1", "2", b"34"), ("1", "23\n", b"4"))}) == 4
