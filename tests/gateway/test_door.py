@@ -83,6 +83,17 @@ target = "log://"
 pulse = "5 min"
 opens = false
 cost = 0
+[action.bell]
+target = "https://home.example/bell?to=hall"
+pulse = "1 s"
+secret = {file = "webhook.secret"}
+timeout = "2 s"
+cost = 1
+opens = false
+[action.light]
+target = "gpio://17?active=low"
+pulse = "1 min"
+cost = 1
 [broker]
 url = "mqtt://127.0.0.1:1883"
 username = "front-door"
@@ -137,7 +148,7 @@ def test_the_whole_of_it_is_read() -> None:
     assert policy.factor == Asked("secret", 20.0, 300.0, Patience(5, 30.0, 50)) and policy.margin == 0.05
     assert policy.fresh == {"entry": 600.0, "air": 600.0} and policy.rules[2].rest == 300.0
     assert policy.also == ("side",) and door.as_if_backed().policy().also == ()
-    assert policy.weights == Weights(0.2, 0.01, 10.0, {"open": 100.0, "call": 1.0, "ventilate": 0.0})
+    assert policy.weights == Weights(0.2, 0.01, 10.0, {"open": 100.0, "call": 1.0, "ventilate": 0.0, "bell": 1.0, "light": 1.0})
     assert ([one.text for one in policy.ajar], policy.held) == (["entry.contact == open"], 30.0)
     assert door.factors == Path("/etc/door/factors.json") and door.lockout == Path("/etc/door/journal.db.lockout")
     assert door.model == Path("/etc/door/door.onnx") and door.journal == Path("/etc/door/journal.db")
@@ -285,7 +296,46 @@ WRONG: list[tuple[str, Any, str]] = [
     ("rule.0.do", ..., "rule[1].do is missing"),
     ("action", ..., "action is missing"),
     ("action.open", ..., "there is no [action.open]"),
-    ("action.open.target", "gpio://17", "gpio:// is not supported yet"),
+    ("action.open.target", "gpio://17", "both drive pin 17"),
+    ("action.open.target", "gpio://", "is no pin"),
+    ("action.open.target", "gpio://BOARD11", "is no pin"),
+    ("action.open.target", "gpio://017", "is no pin"),
+    ("action.open.target", "gpio://54", "is no pin"),
+    ("action.open.target", "gpio://" + "9" * 10_000, "is no pin"),
+    ("action.open.target", "gpio://1７", "is no pin"),
+    ("action.open.target", "gpio://4?active=hihg", "did you mean 'high'"),
+    ("action.open.target", "gpio://4?activ=high", "did you mean 'active'"),
+    ("action.open.target", "gpio://4?active=high&active=low", "twice"),
+    ("action.open.target", "gpio://4?fake=", "without a file"),
+    ("action.open.target", "gpio://4?egress=1", "software never controls the way out"),
+    ("action.light.pulse", ..., "a pin is only driven for a pulse"),
+    ("action.open.target", "http://127.0.0.1/open", "a webhook is signed"),
+    ("action.bell.target", "https://", "is not a URL"),
+    ("action.bell.target", "https://host:99999/", "is not a URL"),
+    ("action.bell.target", "https://host:0/", "is not a URL"),
+    ("action.bell.target", "https://me:hunter2@host/", "no name and no password"),
+    ("action.bell.target", "https://host/#top", "has a fragment"),
+    ("action.bell.target", "https://host/a b", "letters that no URL has"),
+    ("action.bell.target", "https://höst/", "letters that no URL has"),
+    ("action.bell.target", "https://host/" + "x" * 10_000, "letters that no URL has"),
+    ("action.bell.target", "https://host/a%0d%0ab", "control character"),
+    ("action.bell.target", "https://[::1/", "is not a URL"),
+    ("action.bell.target", "https://host/?egress=1", "software never controls the way out"),
+    ("action.bell.target", "log://", "log:// signs nothing"),
+    ("action.bell.secret", ..., "a webhook is signed"),
+    ("action.bell.secret", "hunter2hunter2hunter2", "action.bell.secret"),
+    ("action.bell.secret.file", "", "action.bell.secret.file"),
+    ("action.bell.timeout", 2, "is not a duration"),
+    ("action.bell.timeout", "0 s", "action.bell.timeout"),
+    ("action.bell.timeout", "11 s", "action.bell.timeout"),
+    ("action.call.timeout", "2 s", "or follow the device: ?state=TOPIC"),
+    ("action.light.timeout", "2 s", "gpio:// waits for no answer"),
+    ("action.call.target", "mqtt://home/bell?discovery=lokc", "did you mean 'lock'"),
+    ("action.call.target", "mqtt://home/bell?discovery=lock", "without a pulse it never ends"),
+    ("action.call.target", "mqtt://home/bell?stat=x", "did you mean 'state'"),
+    ("action.call.target", "mqtt://home/bell?state=home/%23", "is not a topic"),
+    ("action.call.target", "mqtt://home/bell?state=home/bell", "on the topic that it hears the answers on"),
+    ("action.call.target", "mqtt://home/bell?state=", "is not a topic"),
     ("action.open.target", "lgo://x", "did you mean 'log'"),
     ("action.open.target", "record://lock", "takes no path"),
     ("action.open.target", "log://x?egress=1", "software never controls the way out"),

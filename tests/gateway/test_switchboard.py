@@ -1,6 +1,7 @@
 """Controllers: on for their pulse, safe at start, stop and any fault, each outage told once."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,12 @@ import pytest
 
 from peephole.base.errors import ActuatorError, InputError, SettingsError
 from peephole.base.records import Decision
-from peephole.gateway.actuators import Command, LogActuator, RecordingActuator, open_actuator
+from peephole.gateway.actuators import Command, LogActuator, RecordingActuator
 from peephole.gateway.clock import SteppedClock
 from peephole.gateway.door import Door
+from peephole.gateway.keys import Action
+from peephole.gateway.outputpin import history
+from peephole.gateway.outputs import Outputs
 from peephole.gateway.switchboard import Line, Switchboard, broker_place, open_switchboard, rehearsal
 
 OPEN = Decision("v1", "open", "ana", "three frames in a row were ana", "rule 1", "open")
@@ -138,7 +142,7 @@ def test_a_log_is_one_line_of_json_each(tmp_path: Path) -> None:
 def test_the_programs_log(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """log:// alone goes to the logging of the program."""
     caplog.set_level("INFO", "peephole.gate")
-    open_actuator("log://", tmp_path, None).send(Command("front", "open", "on", 1.0))
+    Outputs("front", tmp_path).open("open", Action(target="log://"), 5.0).send(Command("front", "open", "on", 1.0))
     assert '"state": "on"' in caplog.text
 
 
@@ -173,4 +177,89 @@ def test_the_password_comes_from_its_file(make_door: Callable[..., Door], tmp_pa
 def test_mqtt_needs_a_broker(tmp_path: Path) -> None:
     """Without a messenger there is no controller."""
     with pytest.raises(ActuatorError, match="needs a broker"):
-        open_actuator("mqtt://home/lock", tmp_path, None)
+        Outputs("front", tmp_path).open("open", Action(target="mqtt://home/lock"), 5.0)
+
+
+class Slow(RecordingActuator):
+    """Takes its time to do anything."""
+
+    def send(self, command: Command) -> None:
+        """Remember it late."""
+        time.sleep(0.5)
+        super().send(command)
+
+
+def test_a_slow_controller_delays_no_other() -> None:
+    """One that hangs while it is made safe, or when its pulse ends, leaves the others to theirs."""
+    slow, lock = Slow(), RecordingActuator()
+    switch = Switchboard("front", {"call": Line(slow, 1.0), "open": Line(lock, 1.0)})
+    switch.lines["call"].due = switch.lines["open"].due = 1.0
+    clock = SteppedClock()
+    switch.watch(clock, lambda problem: None)
+    clock.step(10.0)
+    began = time.monotonic()
+    while not lock.commands and time.monotonic() - began < 2:
+        time.sleep(0.01)
+    assert not slow.commands and lock.state == "off"
+    switch.close()
+    slow.commands.clear()
+    began = time.monotonic()
+    Switchboard("front", {str(number): Line(Slow()) for number in range(5)}).make_safe(0.0, 0.0)
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_listener_that_fails_does_not_end_the_release(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever is told of a fault may break (a closed terminal): the next pulse still ends."""
+    switch, lock = board(fails=True)
+    clock = SteppedClock()
+
+    def broken(problem: str) -> None:
+        raise BrokenPipeError("nobody listens")
+
+    switch.lines["open"].due = 0.0
+    switch.watch(clock, broken)
+    for _ in range(100):
+        if "could not be told" in caplog.text:
+            break
+        time.sleep(0.02)
+    lock.fails = False
+    clock.step(2.0)
+    for _ in range(100):
+        if lock.state == "off":
+            break
+        time.sleep(0.02)
+    assert lock.state == "off"
+    switch.close()
+
+
+@pytest.mark.parametrize("nasty", ["a\nb", "\x1b[2J", "\x9b2J", "\u2028", "\u202e", "\x85", "\ud800", '", "state": "on'])
+def test_a_line_stays_a_line(tmp_path: Path, nasty: str) -> None:
+    """SAFETY 28: nothing in a label ends the line, moves a terminal's cursor, turns the writing round or cannot be written."""
+    LogActuator(tmp_path / "door.log").send(Command("front", "open", "off", 1.0, nasty, nasty, f"지우 {nasty}"))
+    (line,) = (tmp_path / "door.log").read_text(encoding="utf-8").splitlines()
+    told = json.loads(line)
+    assert (told["label"], told["state"]) == (nasty, "off") and line.isprintable() and "지우" in line
+
+
+def test_what_a_controller_notices_by_itself_is_told() -> None:
+    """A relay that died between two commands is a fault of its action, told once."""
+
+    class Relay(RecordingActuator):
+        noticed = ("it died",)
+
+        def faults(self) -> tuple[str, ...]:
+            told, self.noticed = self.noticed, ()
+            return told
+
+    switch = Switchboard("front", {"open": Line(Relay(), 5.0)})
+    assert switch.tick(1.0, 0) == ("open: it died",) and switch.tick(2.0, 0) == ()
+
+
+def test_what_was_opened_is_let_go_when_another_cannot_be(make_door: Callable[..., Door], tmp_path: Path) -> None:
+    """The second controller has no secret: the first one's relay does not stay behind."""
+    more = '[action.light]\ntarget = "gpio://17?fake=pin.txt"\npulse = "1 s"\n[action.bell]\ntarget = "https://127.0.0.1/x"\nsecret = {file = "none"}'
+    with pytest.raises(InputError, match="the secret of 'bell' cannot be read"):
+        open_switchboard(make_door(more=more))
+    (relay,) = {row.process for row in history(tmp_path / "pin.txt")}
+    with pytest.raises(ProcessLookupError):
+        os.kill(relay, 0)

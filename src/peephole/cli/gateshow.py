@@ -1,6 +1,7 @@
 """What the verbs of the gate share: how they speak, and how they stop."""
 
 import json
+import os
 import signal
 import threading
 from dataclasses import asdict, is_dataclass
@@ -27,9 +28,17 @@ PROBLEM = 3
 def stop_on_signals() -> threading.Event:
     """Return an event that Ctrl-C and SIGTERM set, so that the door is put into its safe state in good order."""
     stop = threading.Event()
+    reading, writing = os.pipe()
 
     def halt(_number: int, _frame: FrameType | None) -> None:
+        # Not stop.set() itself: the thread that the signal interrupts may be holding the event's lock, and would wait for itself for ever.
+        os.write(writing, b"!")
+
+    def heed() -> None:
+        os.read(reading, 1)
         stop.set()
+
+    threading.Thread(target=heed, name="signals", daemon=True).start()
 
     signal.signal(signal.SIGINT, halt)
     signal.signal(signal.SIGTERM, halt)

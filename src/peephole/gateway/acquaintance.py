@@ -17,11 +17,11 @@ from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door, last_good, undone
 from peephole.gateway.erasure import erase
 from peephole.gateway.journal import Journal
-from peephole.gateway.keys import TARGETS
 from peephole.gateway.names import same
 from peephole.gateway.people import People, lies_at, read_people, write_people
 from peephole.gateway.reasons import plural
 from peephole.gateway.standing import card_here
+from peephole.gateway.targets import TARGETS
 
 __all__ = ["Forgotten", "acquainted", "forget", "met"]
 

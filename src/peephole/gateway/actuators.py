@@ -1,19 +1,22 @@
-"""Controllers by address: log:// writes a line, record:// remembers (tests and demos), mqtt:// commands a device.
+"""What a controller is told, and the simple ones: log:// writes a line, record:// remembers (tests and demos), mqtt:// publishes.
 
 Each takes one command at a time and either did it or raises ActuatorError; when to release is the switchboard's business.
+Which address picks which is written in outputs.
 """
 
 import json
 import logging
+from collections import deque
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from peephole.base.errors import ActuatorError
-from peephole.gateway.address import Address, require_topic
+from peephole.gateway.address import require_topic
 from peephole.gateway.mqtt import Messenger, payload
 
-__all__ = ["Actuator", "Command", "LogActuator", "MqttActuator", "RecordingActuator", "open_actuator"]
+__all__ = ["Actuator", "Attentive", "Command", "LogActuator", "MqttActuator", "RecordingActuator", "drain"]
 
 LOG = logging.getLogger("peephole.gate")
 
@@ -47,6 +50,15 @@ class Actuator(Protocol):
         ...
 
 
+@runtime_checkable
+class Attentive(Protocol):
+    """A controller that notices by itself when something goes wrong, between two commands."""
+
+    def faults(self) -> tuple[str, ...]:
+        """Return what went wrong since this was last asked, a sentence each."""
+        ...
+
+
 class LogActuator:
     """Writes each command as one line of JSON, to a file (log://door.log) or to the program's log (log://).
 
@@ -58,7 +70,7 @@ class LogActuator:
 
     def send(self, command: Command) -> None:
         """Append the line."""
-        line = json.dumps(asdict(command), ensure_ascii=False)
+        line = _one_line(asdict(command))
         if self._path is None:
             LOG.info("%s", line)
             return
@@ -72,6 +84,21 @@ class LogActuator:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _one_line(facts: dict[str, Any]) -> str:
+    """Write facts as JSON that a person can read and no terminal obeys: letters as they are, whatever is not printable escaped."""
+    text = json.dumps(facts, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+
+
+def drain(faults: deque[str]) -> tuple[str, ...]:
+    """Take all that is in a queue, while others may put more in or take some out."""
+    told = []
+    with suppress(IndexError):
+        while True:
+            told.append(faults.popleft())
+    return tuple(told)
 
 
 class RecordingActuator:
@@ -110,26 +137,3 @@ class MqttActuator:
 
     def close(self) -> None:
         """The messenger is shared and closed by whoever made it."""
-
-
-def open_actuator(target: str, folder: Path, messenger: Messenger | None) -> Actuator:
-    """Return the controller that an address picks; raises SettingsError, or ActuatorError for mqtt:// without a messenger."""
-    address = Address.parse(target, ACTUATORS)
-    return ACTUATORS[address.scheme](address, folder, messenger)
-
-
-def _log(address: Address, folder: Path, _: Messenger | None) -> Actuator:
-    return LogActuator(address.path(folder) if address.place else None)
-
-
-def _record(_: Address, __: Path, ___: Messenger | None) -> Actuator:
-    return RecordingActuator()
-
-
-def _mqtt(address: Address, _: Path, messenger: Messenger | None) -> Actuator:
-    if messenger is None:
-        raise ActuatorError(f"{address.text} needs a broker", "add [broker] with its url to DOOR.toml")
-    return MqttActuator(messenger, address.place)
-
-
-ACTUATORS = {"log": _log, "mqtt": _mqtt, "record": _record}

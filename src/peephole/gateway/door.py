@@ -8,14 +8,12 @@ from peephole.base.errors import SettingsError, did_you_mean
 from peephole.base.settings import load_table, load_toml
 from peephole.gateway.decidekeys import NO_FACTOR, PRESENCE, Factor
 from peephole.gateway.factor import Asked
-from peephole.gateway.keys import DoorSettings, Journal
+from peephole.gateway.keys import PULSE, DoorSettings, Journal
 from peephole.gateway.lockout import Patience
 from peephole.gateway.policy import UNKNOWN, Policy, Rule
 from peephole.gateway.weighing import Weights
 
 __all__ = ["Door", "journal_of", "load_door", "pictures_of"]
-
-PULSE = 5.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from peephole.gateway.clock import SystemClock
 from peephole.gateway.door import Door
 from peephole.gateway.factorwords import looked_at
 from peephole.gateway.journal import Journal
-from peephole.gateway.keys import TARGETS
 from peephole.gateway.modelcheck import inspect_models
 from peephole.gateway.mqtt import knock
 from peephole.gateway.reasons import plural
@@ -19,6 +18,8 @@ from peephole.gateway.sensors import ReplaySensor
 from peephole.gateway.sentences import Part, problem
 from peephole.gateway.sources import OPEN, open_source
 from peephole.gateway.switchboard import broker_place
+from peephole.gateway.targets import TARGETS
+from peephole.gateway.wiring import look
 
 __all__ = ["inspect"]
 
@@ -31,7 +32,8 @@ def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
     yield from _beside(door)
     yield from looked_at(door)
     for name, action in door.settings.action.items():
-        yield _target(f"action {name}", Address.parse(action.target, TARGETS), door.folder)
+        part = f"action {name}"
+        yield look(part, action, door.folder) or _target(part, Address.parse(action.target, TARGETS), door.folder)
     if door.settings.broker is not None:
         yield _broker(door, broker)
 

@@ -14,15 +14,15 @@ from peephole.gateway.address import SOURCE_OPTIONS, Address, require_topic
 from peephole.gateway.decidekeys import NO_FACTOR, PRESENCE, Decide, Factor, Permission, Reading
 from peephole.gateway.keytypes import Name, Number, Seconds, told
 from peephole.gateway.policy import UNKNOWN
+from peephole.gateway.targets import EGRESS, Asked, misfits, require_target, shared_pins
 
-__all__ = ["HARMLESS", "LATER_SOURCES", "LATER_TARGETS", "SOURCES", "TARGETS", "Action", "DoorSettings", "Journal", "Models", "opens"]
+__all__ = ["HARMLESS", "LATER_SOURCES", "PULSE", "SOURCES", "Action", "DoorSettings", "Journal", "Models", "opens"]
 
 SOURCES = ("camera", "folder", "http", "https", "mqtt", "replay", "video")
 LATER_SOURCES = ("csv",)
-TARGETS = ("log", "mqtt", "record")
-LATER_TARGETS = ("gpio", "http", "https")
 # Every other action counts as an opening: a name that nobody thought of must not let a stranger in.
 HARMLESS = ("call", "light", "record")
+PULSE = 5.0  # seconds that an opening lasts unless it says otherwise
 
 
 def _region(value: Any) -> Any:
@@ -57,18 +57,6 @@ def _live(value: str) -> str:
     return _source(value)
 
 
-def _target(value: str) -> str:
-    address = Address.parse(value, TARGETS, LATER_TARGETS)
-    if "egress" in (name for name, _ in address.options):
-        raise SettingsError(EGRESS, "wire the way out so that it works without this software")
-    address.take()
-    if address.scheme == "mqtt":
-        require_topic(address.place)
-    if address.scheme == "record" and address.place:
-        raise SettingsError("record:// remembers in memory and takes no path", "write record://, or log://PATH for a file")
-    return value
-
-
 def _head(value: str) -> str:
     address = Address.parse(value, ("mqtt", "file"))
     address.take()
@@ -99,9 +87,6 @@ def _egress(value: bool) -> bool:
     if value:
         raise ValueError(f"{EGRESS}; wire the way out so that it works without this software")
     return value
-
-
-EGRESS = "an actuator marked egress is refused: software never controls the way out"
 
 
 class Gate(Section):
@@ -141,21 +126,26 @@ class Also(Section):
     source: Annotated[StrictStr, AfterValidator(told(_live))]
 
 
-class Action(Section):
-    """A controller: on for `pulse` seconds, then back to `safe`, which it also takes at start, stop and any fault."""
+class Secret(Section):
+    """Where a password or the key of a signature stands; never in DOOR.toml itself."""
 
-    target: Annotated[StrictStr, AfterValidator(told(_target))]
+    file: Annotated[StrictStr, Field(min_length=1)]
+
+
+class Action(Section):
+    """A controller: on for `pulse` seconds, then back to `safe`, which it also takes at start, stop and any fault.
+
+    `timeout` is how long it may take to say that it did it; `secret` signs what a webhook is told; `opens` false: it lets nobody in.
+    """
+
+    target: Annotated[StrictStr, AfterValidator(told(require_target))]
     pulse: Annotated[Seconds, Field(gt=0, le=600)] | None = None
     safe: Literal["off", "on"] = "off"
     egress: Annotated[StrictBool, AfterValidator(_egress)] = False
+    secret: Secret | None = None
+    timeout: Annotated[Seconds, Field(gt=0, le=10)] | None = None
     opens: Literal[False] | None = None
     cost: Annotated[Number, Field(le=1e9)] | None = None
-
-
-class Secret(Section):
-    """Where a password stands; never in DOOR.toml itself."""
-
-    file: Annotated[StrictStr, Field(min_length=1)]
 
 
 class Broker(Section):
@@ -258,6 +248,9 @@ class DoorSettings(Section):
                 yield f'[action.{name}] must have safe = "off": on a fault the door stays shut'
             if action.target.startswith("mqtt:") and self.broker is None:
                 yield f"[action.{name}] goes over MQTT, but there is no [broker] with its url"
+            pulse = action.pulse or (PULSE if self.opens(name) else None)
+            yield from (f"[action.{name}]: {misfit}" for misfit in misfits(action.target, Asked(action.secret is not None, action.timeout, pulse)))
+        yield from shared_pins({name: action.target for name, action in self.action.items()})
         if self.broker is None and (self.journal.head or "").startswith("mqtt:"):
             yield "[journal] head goes over MQTT, but there is no [broker] with its url"
         if self.sensor.source.startswith("mqtt:") and self.broker is None:

@@ -15,6 +15,7 @@ from peephole.gateway.parts import Check, Part, problem
 from peephole.gateway.policy import UNKNOWN
 from peephole.gateway.reasons import count
 from peephole.gateway.residents import with_residents
+from peephole.gateway.targets import meaning
 
 __all__ = ["Check", "Part", "check", "problem"]
 
@@ -101,6 +102,7 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
             f"'{name}' goes to {action.target}{f', on for {pulse:g} s' if pulse else ' as a message'}"
             f"{f', then not again for {decide.cool_down:g} s' if settings.opens(name) else ''}; at start, stop and any fault it is {action.safe}"
             f"{'; it counts as no opening, so nobody needs to be known for it' if action.opens is False else ''}."
+            f"{meaning(action.target, action.timeout)}"
         )
         if not any(rule.do == name for rule in settings.rule):
             yield f"No rule does '{name}'."

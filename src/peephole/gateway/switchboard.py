@@ -1,21 +1,24 @@
 """All controllers of a gate: who is on, until when, and back to safe at start, stop and any fault."""
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
-from peephole.base.errors import ActuatorError, InputError, SettingsError
+from peephole.base.errors import ActuatorError, SettingsError
 from peephole.base.records import Decision
-from peephole.gateway.actuators import Actuator, Command, RecordingActuator, open_actuator
+from peephole.gateway.actuators import Actuator, Attentive, Command, RecordingActuator
 from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
-from peephole.gateway.mqtt import BrokerPlace, Messenger
+from peephole.gateway.mqtt import BrokerPlace
+from peephole.gateway.outputs import Outputs
+from peephole.gateway.secret import read_secret
 
 __all__ = ["Line", "Switchboard", "open_switchboard", "rehearsal"]
 
+LOG = logging.getLogger("peephole.gate")
 RETRY = 1.0
 BEAT = 0.05
 
@@ -39,16 +42,17 @@ class Line:
 class Switchboard:
     """Turns decisions into commands and ends every pulse, also while the deciding loop is busy (see `watch`).
 
-    A release that fails is tried again every second. The thread lives in this process: a relay that outlives it comes later,
-    which is why each `on` says how long it lasts.
+    A release that fails is tried again every second. The threads live in this process: a relay and whatever hears a command outlive
+    it, which is why each `on` says how long it lasts.
     """
 
-    def __init__(self, gate: str, lines: Mapping[str, Line], messenger: Messenger | None = None) -> None:
+    def __init__(self, gate: str, lines: Mapping[str, Line], outputs: Outputs | None = None) -> None:
+        """`outputs` made the lines' controllers and is closed with them."""
         self._gate = gate
         self.lines = dict(lines)
-        self._messenger = messenger
+        self._outputs = outputs
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: tuple[threading.Thread, ...] = ()
 
     def act(self, decision: Decision, now: float, wall: float) -> None:
         """Do what a decision says; raises ActuatorError, and then sees to it that a half-done opening is taken back."""
@@ -65,28 +69,46 @@ class Switchboard:
                 raise
             line.due, line.since = None if line.pulse is None else now + line.pulse, now
 
-    def tick(self, now: float, wall: float) -> tuple[str, ...]:
-        """End the pulses whose time has come, or whose clock went backwards; returns what failed, each outage once."""
-        return self._release(now, wall, lambda line: line.due is not None and not line.since <= now < line.due)
+    def tick(self, now: float, wall: float, *names: str) -> tuple[str, ...]:
+        """End the pulses whose time has come, or whose clock went backwards, of the lines named or of all.
+
+        Returns what failed, each outage once, and what the controllers noticed by themselves.
+        """
+        lines = [(name, line) for name, line in self.lines.items() if not names or name in names]
+        return tuple(problem for name, line in lines for problem in self._release(name, line, now, wall, at_once=False))
 
     def make_safe(self, now: float, wall: float) -> tuple[str, ...]:
-        """Put every controller into its safe state at once; returns what failed, each outage once. Never raises."""
-        return self._release(now, wall, lambda line: True)
+        """Put every controller into its safe state at once; returns what failed, each outage once. Never raises.
 
-    def _release(self, now: float, wall: float, wanted: Callable[[Line], bool]) -> tuple[str, ...]:
-        problems = []
-        for name, line in self.lines.items():
-            with line.lock:
-                if not wanted(line):
-                    continue
+        Each has a thread of its own, so that none waits for another that is slow.
+        """
+        told: dict[str, tuple[str, ...]] = dict.fromkeys(self.lines, ())
+
+        def release(name: str, line: Line) -> None:
+            told[name] = self._release(name, line, now, wall, at_once=True)
+
+        threads = [threading.Thread(target=release, args=item, name=f"safe {item[0]}") for item in self.lines.items()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return tuple(problem for problems in told.values() for problem in problems)
+
+    def _release(self, name: str, line: Line, now: float, wall: float, at_once: bool) -> tuple[str, ...]:
+        """Make one line safe when its time has come, or at once; returns what is to be told of it."""
+        problems: list[str] = []
+        with line.lock:
+            if at_once or (line.due is not None and not line.since <= now < line.due):
                 try:
                     line.actuator.send(Command(self._gate, name, line.safe, wall))
                     line.due, line.failing = None, False
                 except Exception as error:  # whatever a controller raises, the others must still become safe
                     if not line.failing:
-                        problems.append(f"{name}: {error.what if isinstance(error, ActuatorError) else repr(error)}")
+                        problems.append(error.what if isinstance(error, ActuatorError) else repr(error))
                     line.due, line.since, line.failing = now + RETRY, now, True
-        return tuple(problems)
+        if isinstance(line.actuator, Attentive):  # after the release, which comes first
+            problems = [*line.actuator.faults(), *problems]
+        return tuple(f"{name}: {problem}" for problem in problems)
 
     @property
     def due(self) -> float | None:
@@ -98,37 +120,54 @@ class Switchboard:
         lines = ((name, line.due, line) for name, line in self.lines.items())
         return tuple((name, due - now) for name, due, line in lines if due is not None and not line.failing and line.since <= now < due)
 
-    def watch(self, clock: Clock, report: Callable[[str], None], moved: Callable[[], None] = lambda: None) -> None:
-        """End pulses from a thread of their own, on `clock`, until `close`; `moved` is called at each of its turns."""
+    def watch(self, clock: Clock, report: Callable[[str], None], moving: Callable[[str], Callable[[], None]] | None = None) -> None:
+        """End pulses from threads of their own, one for each line, on `clock`, until `close`; one that is slow delays no other.
 
-        def beat() -> None:
+        `moving` gives, for a thread's name, what it calls at each of its turns.
+        """
+
+        def beat(name: str) -> None:
+            moved = moving(f"the release of '{name}'") if moving is not None else lambda: None
             while not self._stop.wait(BEAT):
                 moved()
-                for problem in self.tick(clock.monotonic(), clock.wall()):
-                    report(problem)
+                try:
+                    for problem in self.tick(clock.monotonic(), clock.wall(), name):
+                        report(problem)
+                except Exception:  # whoever is told may fail; the pulses still end
+                    LOG.exception("what happened to '%s' could not be told", name)
 
-        self._thread = threading.Thread(target=beat, name="release", daemon=True)
-        self._thread.start()
+        self._threads = tuple(threading.Thread(target=beat, args=(name,), name=f"release {name}", daemon=True) for name in self.lines)
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
-        """Stop the thread and let go of the controllers; call make_safe first."""
+        """Stop the threads and let go of the controllers; call make_safe first."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
         for line in self.lines.values():
             line.actuator.close()
-        if self._messenger is not None:
-            self._messenger.close()
+        if self._outputs is not None:
+            self._outputs.close()
 
 
 def open_switchboard(door: Door) -> Switchboard:
-    """Return the controllers that a door's settings name; the broker is only spoken to when there is something to say."""
+    """Return the controllers that a door's settings name; relays are started, a broker is only spoken to when there is something to say.
+
+    Raises SettingsError, MissingExtra, InputError or ActuatorError, and then has let go of those that were there already.
+    """
     settings = door.settings
-    messenger = Messenger(broker_place(door), settings.gate.name) if settings.broker else None
-    lines = {
-        name: Line(open_actuator(action.target, door.folder, messenger), door.pulse(name), action.safe) for name, action in settings.action.items()
-    }
-    return Switchboard(settings.gate.name, lines, messenger)
+    outputs = Outputs(settings.gate.name, door.folder, broker_place(door) if settings.broker else None)
+    lines: dict[str, Line] = {}
+    try:
+        for name, action in settings.action.items():
+            pulse = door.pulse(name)
+            lines[name] = Line(outputs.open(name, action, pulse), pulse, action.safe)
+        outputs.start()
+    except BaseException:
+        Switchboard(settings.gate.name, lines, outputs).close()
+        raise
+    return Switchboard(settings.gate.name, lines, outputs)
 
 
 def rehearsal(door: Door) -> Switchboard:
@@ -145,16 +184,5 @@ def broker_place(door: Door) -> BrokerPlace:
     if broker is None:
         raise SettingsError(f"{door.path} has no [broker]", 'add [broker] with url = "mqtt://127.0.0.1:1883"')
     host, port = broker.place
-    return BrokerPlace(host, port, broker.username, None if broker.password is None else _secret(door.folder / broker.password.file))
-
-
-def _secret(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"the broker's password cannot be read from {path}: {getattr(error, 'strerror', None) or error}", "write it there"
-        ) from error
-    if not text or len(text) > 1000:
-        raise InputError(f"{path} should hold the broker's password and nothing else", "write it there, on one line")
-    return text
+    password = None if broker.password is None else read_secret(door.folder / broker.password.file, "the broker's password")
+    return BrokerPlace(host, port, broker.username, password)

@@ -147,7 +147,7 @@ class Watch:
             self._make_safe()
             self._remark("start", self._door.settings.gate.model, "; ".join((self._armed.sentence, *self._unended(), *self._notes)), must=True)
             if not self._sensor.recorded:
-                self._board.watch(self._clock, self._controller_fault, self._beats.of("the release of pulses"))
+                self._board.watch(self._clock, self._controller_fault, self._beats.of)
             self._open_ears()
             for item in self._sensor.captures(stop):
                 self._take(item)
