@@ -25,8 +25,8 @@ from peephole.gateway.sensors import Capture, Idle
 __all__ = ["CameraSensor", "Eye", "VideoSensor"]
 
 HANGS = 3.0  # seconds without a whole picture before the child is taken for hanging
-STARTS = 10.0  # seconds that a camera may take to give its first picture
-RESTS = (0.5, 1.0, 2.0, 4.0)  # seconds between two starts of the child, growing
+STARTS = 6.0  # seconds that a camera may take to give its first picture; with the longest rest it is back within 10
+RESTS = (0.5, 1.0, 2.0)  # seconds between two starts of the child, growing
 FIRST = 30.0  # seconds in which a video's child must give something
 
 
