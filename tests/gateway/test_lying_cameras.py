@@ -5,6 +5,7 @@ Every check is tried on a planted bug too: the sensor as it would be without the
 
 import io
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from peephole.gateway import attention, web, webline
+from peephole.gateway import attention, camera, web, webline
 from peephole.gateway.agent import run
 from peephole.gateway.attention import Movement
+from peephole.gateway.camera import CameraSensor
 from peephole.gateway.clock import SteppedClock, SystemClock
 from peephole.gateway.door import Door
 from peephole.gateway.fakes import ColourPredictor
@@ -270,3 +272,17 @@ def test_a_message_that_a_broker_delivers_twice_is_one_picture() -> None:
     first, *others = (sensor._capture(Picture(50.0 + number, 0.0, data), 50.0 + number) for number in range(5))
     assert isinstance(first, Capture) and first.frame is not None
     assert all(isinstance(other, Idle) for other in others)
+
+
+def test_a_slow_start_gets_its_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera whose first picture takes longer than the first try allows is seen at the second; were all tries as short, never."""
+    for starts, sees in (((0.4, 4.0), True), ((0.4,), False)):
+        monkeypatch.setattr(camera, "STARTS", starts)
+        sensor = CameraSensor("camera://slow", SystemClock(), [sys.executable, "-m", "peephole.gateway.fakecamera", "wait:1.2", "show:100"])
+        stop, seen = threading.Event(), False
+        threading.Timer(6.0, stop.set).start()
+        for item in sensor.captures(stop):
+            if isinstance(item, Capture) and item.frame is not None:
+                seen = True
+                stop.set()
+        assert seen is sees
