@@ -42,13 +42,13 @@ def _blocks(pixels: np.ndarray) -> np.ndarray:
         return pixels
     high, wide = high // n, wide // n
     cut = pixels[: high * n, : wide * n].reshape(high, n, wide * n, channels)
-    rows = cut[:, 0].astype(np.uint16 if n <= ADDS else np.uint32)
+    rows: np.ndarray = cut[:, 0].astype(np.uint16 if n <= ADDS else np.uint32)
     for k in range(1, n):
-        rows += cut[:, k]
+        np.add(rows, cut[:, k], out=rows)
     parts = rows.reshape(high, wide, n, channels)
-    sums = parts[:, :, 0].astype(np.uint32)
+    sums: np.ndarray = parts[:, :, 0].astype(np.uint32)
     for k in range(1, n):
-        sums += parts[:, :, k]
+        np.add(sums, parts[:, :, k], out=sums)
     return sums.astype(np.float32) / np.float32(n * n)
 
 

@@ -41,7 +41,7 @@ class Answer(HTTPResponse):
 
     def __init__(self, *given: Any, **more: Any) -> None:
         super().__init__(*given, **more)
-        self.line = _Timed(self.fp.detach())  # type: ignore[attr-defined]  # a BufferedReader, though typeshed says BinaryIO
+        self.line = _Timed(self.fp.detach())
         self.fp = io.BufferedReader(self.line)
 
 
