@@ -29,6 +29,7 @@ from PIL import (  # the plugins register their formats
 )
 
 from peephole.base.errors import MissingInput, PhotoError
+from peephole.data.bombs import require_harmless
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "Header", "open_bytes", "open_photo", "read_bytes", "read_header"]
 
@@ -259,6 +260,7 @@ def open_photo(path: Path | str) -> Image.Image:
 def open_bytes(data: bytes) -> Image.Image:
     """Open a photo from memory: the first frame, upright, 8 bit, in mode RGB, L, RGBA or LA; raises PhotoError with the reason."""
     _check_bytes(len(data))
+    require_harmless(data)
     with QUIET:
         image = _recognise(io.BytesIO(data))
         try:

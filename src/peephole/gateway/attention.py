@@ -13,7 +13,8 @@ from peephole.gateway.sensors import Capture, Idle, Sensor
 __all__ = ["Awake", "Cropped", "Movement"]
 
 GRID = 24  # cells on the longer side
-CHANGED = 10.0  # grey levels of 255 that a cell must change by, beyond what the whole picture changes by
+CHANGED = 10.0  # levels of 255 that a cell must change by in any colour, beyond what the light changes by
+LIGHT = 15.0  # levels by which the whole picture may change from one to the next as mere light; more may be somebody who covers all of it
 AWAKE = 10.0  # seconds that it stays awake after the last movement
 STANDS = 60.0  # seconds without the least movement after which what is there belongs to the scene
 SETTLES = 0.05  # share of each calm picture in what counts as the empty scene
@@ -42,7 +43,7 @@ class Cropped:
 
 
 class Movement:
-    """Tells whether anything differs from the empty scene, by the mean grey of coarse cells; light that changes everywhere alike is no movement.
+    """Tells whether anything differs from the empty scene, by the mean colour of coarse cells; light that changes slowly is no movement.
 
     Whatever differs is somebody until nothing has moved from one picture to the next for `STANDS` seconds: then it is furniture.
     """
@@ -65,25 +66,30 @@ class Movement:
         elif differs and time - self._stirred > STANDS:
             self._scene, differs = cells, False
         if not stirs and not differs:
+            self._scene = self._scene + _light(cells, self._scene)  # light is followed at once, all else slowly
             self._scene = self._scene + SETTLES * (cells - self._scene)
         return stirs or differs
 
 
+def _light(cells: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return what the light alone changed, one figure per colour, held within LIGHT."""
+    return np.asarray(np.clip(np.median(cells - others, axis=(0, 1)), -LIGHT, LIGHT))
+
+
 def _differ(cells: np.ndarray, others: np.ndarray) -> bool:
-    change = cells - others
-    return bool((np.abs(change - np.median(change)) > CHANGED).any())
+    return bool((np.abs(cells - others - _light(cells, others)) > CHANGED).any())
 
 
 def _cells(pixels: np.ndarray) -> np.ndarray:
-    """Return the mean grey of about GRID cells a side, from one pixel in sixteen."""
-    high, wide = pixels.shape[:2]
+    """Return the mean colours (h, w, C) of about GRID cells a side, from one pixel in sixteen."""
+    high, wide, channels = pixels.shape
     side = max(1, max(high, wide) // GRID)
     thin = max(1, side // 4)
-    grey = pixels[::thin, ::thin].mean(axis=2, dtype=np.float32)
+    few = pixels[::thin, ::thin].astype(np.float32)
     step = max(1, side // thin)
-    rows, columns = max(1, grey.shape[0] // step), max(1, grey.shape[1] // step)
-    cut = grey[: rows * step, : columns * step]
-    return np.asarray(cut.reshape(rows, min(step, cut.shape[0]), columns, min(step, cut.shape[1])).mean(axis=(1, 3)))
+    rows, columns = max(1, few.shape[0] // step), max(1, few.shape[1] // step)
+    cut = few[: rows * step, : columns * step]
+    return np.asarray(cut.reshape(rows, min(step, cut.shape[0]), columns, min(step, cut.shape[1]), channels).mean(axis=(1, 3)))
 
 
 class Awake:

@@ -1,35 +1,41 @@
-"""What all live cameras have in common: the newest picture counts, an old or frozen one never does, and silence is told.
+"""What all live cameras have in common: the newest picture counts, an old or repeated one never does, and silence is told.
 
-A thread of the camera's own puts pictures into a slot; the watch takes the newest one and lets the others go.
+A thread of the camera's own puts pictures into a slot; the watch takes the newest one, decodes that alone, and lets the others go.
 """
 
 import threading
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from peephole.base.errors import InputError
 from peephole.base.records import Frame
+from peephole.data.photos import open_bytes
 from peephole.gateway.clock import Clock
 from peephole.gateway.quality import measure
 from peephole.gateway.sensors import Capture, Idle
 
-__all__ = ["Frozen", "Live", "Picture", "Slot"]
+__all__ = ["Live", "Picture", "Repeats", "Slot", "pixels_of"]
 
 POLL = 0.1  # seconds between two looks when nothing comes
 STALE = 1.0  # seconds: an older picture shows who was there
 SILENCE = 3.0  # seconds without a picture before it is told
-FROZEN = 1.0  # seconds of the same picture to the last bit: no lens sees that
+FROZEN = 1.0  # seconds of nothing but repeated pictures: no lens sees the same thing twice to the last bit
+REMEMBERED = 64  # pictures that are known again: a frozen buffer may go round in a circle
+MINUTE = 60.0
+TOLD = 10  # different problems at most that are told in a minute: a camera that sends rubbish must not fill the journal
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One picture as it arrived: `time` monotonic and `wall` seconds of its taking; uint8 pixels (H, W, C), or the `problem` instead."""
+    """One picture as it arrived: `time` monotonic and `wall` seconds of its taking; uint8 pixels (H, W, C) or a file's bytes, or the `problem`."""
 
     time: float
     wall: float
-    pixels: np.ndarray | None
+    pixels: np.ndarray | bytes | None
     problem: str = ""
 
 
@@ -57,27 +63,35 @@ class Slot:
             return picture
 
 
-class Frozen:
-    """Notices pictures that repeat themselves to the last bit, by a checksum of every pixel."""
+class Repeats:
+    """Notices pictures that were there before to the last bit, by a checksum of the latest ones."""
 
     def __init__(self) -> None:
-        self._sum = -1
-        self._since = 0.0
+        self._sums: deque[int] = deque(maxlen=REMEMBERED)
+        self._news = 0.0
 
-    def seconds(self, picture: Picture) -> float:
-        """Return for how many seconds this very picture has been coming."""
-        assert picture.pixels is not None, "only a picture can be frozen"
-        found = zlib.crc32(np.ascontiguousarray(picture.pixels).data)
-        if found != self._sum or not picture.time >= self._since:
-            self._sum, self._since = found, picture.time
-        return picture.time - self._since
+    def seconds(self, picture: Picture) -> float | None:
+        """Return for how many seconds nothing new has come, None for a new picture."""
+        found = zlib.crc32(picture.pixels if isinstance(picture.pixels, bytes) else np.ascontiguousarray(picture.pixels).data)
+        if found not in self._sums:
+            self._sums.append(found)
+            self._news = picture.time
+            return None
+        return picture.time - self._news
+
+
+def pixels_of(data: bytes) -> np.ndarray:
+    """Return a picture's bytes as uint8 (H, W, C); raises InputError with the reason, before decoding where its header says too much."""
+    image = open_bytes(data)
+    pixels = np.asarray(image.convert("RGBA") if image.mode == "LA" else image, np.uint8)
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 class Live:
     """A sensor that takes the newest picture from a slot; subclasses fill the slot.
 
     `silence` is after how many seconds without a picture it is told (None: silence is no news, as where pictures are sent on an event);
-    `still` whether the same picture again and again is a fault.
+    `still` whether the same picture again and again is a fault. It never counts as another one.
     """
 
     recorded = False
@@ -87,8 +101,9 @@ class Live:
         self.name = name
         self.notes: tuple[str, ...] = ()
         self._clock, self._silence, self._still = clock, silence, still
-        self._slot, self._frozen = Slot(), Frozen()
+        self._slot, self._repeats = Slot(), Repeats()
         self._trouble = ""
+        self._told: dict[str, float] = {}
 
     def captures(self, stop: threading.Event) -> Iterator[Capture | Idle]:
         """Yield pictures as they come, Idle in between; what keeps a picture from coming is told once, and again when it changes."""
@@ -113,18 +128,30 @@ class Live:
         finally:
             self.end()
 
-    def _capture(self, picture: Picture, now: float) -> Capture:
-        problem = picture.problem
-        if picture.pixels is None:
-            return Capture(picture.time, picture.wall, self.name, None, problem or "there is no picture")
+    def _capture(self, picture: Picture, now: float) -> Capture | Idle:
+        """Return what a picture is worth: a frame, a refusal, or Idle for one that was there before, which says nothing about now."""
+        given = picture.pixels
+        if given is None:
+            return self._refused(picture, picture.problem or "there is no picture")
         if not -STALE <= now - picture.time <= STALE:
-            problem = f"it was {now - picture.time:.1f} s old when it arrived"
-        elif self._still and (same := self._frozen.seconds(picture)) >= FROZEN:
-            problem = f"the camera is frozen: the same picture to the last bit for {same:.1f} s"
-        if problem:
-            return Capture(picture.time, picture.wall, self.name, None, problem)
-        frame = Frame(picture.time, picture.wall, self.name, picture.pixels, measure(picture.pixels))
-        return Capture(picture.time, picture.wall, self.name, frame)
+            return self._refused(picture, f"it was {now - picture.time:.1f} s old when it arrived")
+        same = self._repeats.seconds(picture)
+        if same is not None:
+            frozen = self._still and same >= FROZEN
+            return self._refused(picture, "the camera is frozen: it repeats pictures to the last bit") if frozen else Idle(picture.time, picture.wall)
+        try:
+            pixels = pixels_of(given) if isinstance(given, bytes) else given
+        except (InputError, OSError, MemoryError) as error:
+            return self._refused(picture, error.what if isinstance(error, InputError) else f"it cannot be read: {type(error).__name__}")
+        return Capture(picture.time, picture.wall, self.name, Frame(picture.time, picture.wall, self.name, pixels, measure(pixels)))
+
+    def _refused(self, picture: Picture, problem: str) -> Capture:
+        """Refuse a picture; the same reason is told once a minute, and after that the refusal is silent."""
+        self._told = {text: time for text, time in self._told.items() if 0 <= picture.time - time < MINUTE}
+        silent = problem in self._told or len(self._told) >= TOLD
+        if not silent:
+            self._told[problem] = picture.time
+        return Capture(picture.time, picture.wall, self.name, None, "" if silent else problem)
 
     def begin(self) -> None:
         """Start filling the slot."""

@@ -8,6 +8,7 @@ from peephole.gateway.keys import Limits
 __all__ = ["measure", "poor", "unfit"]
 
 LONGEST = 320
+ADDS = 257  # bytes of 255 that 16 bits can hold the sum of
 WHITE = 250 / 255  # grey from which on a sensor saw nothing but light
 WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601 luma, as Pillow's mode L
 
@@ -30,14 +31,25 @@ def measure(pixels: np.ndarray) -> Quality:
 
 
 def _blocks(pixels: np.ndarray) -> np.ndarray:
-    """Average n x n blocks, n = longest side // 320; what does not fill a block is left out."""
+    """Average n x n blocks, n = longest side // 320; what does not fill a block is left out.
+
+    Adds whole rows, then whole columns: `mean` over two axes takes twelve times as long, at every frame of a sleeping gate.
+    """
     high, wide, channels = pixels.shape
     n = max(1, max(high, wide) // LONGEST)
     n = min(n, high, wide)
     if n == 1:
         return pixels
-    cut = pixels[: high // n * n, : wide // n * n]
-    return np.asarray(cut.reshape(high // n, n, wide // n, n, channels).mean(axis=(1, 3), dtype=np.float32))
+    high, wide = high // n, wide // n
+    cut = pixels[: high * n, : wide * n].reshape(high, n, wide * n, channels)
+    rows: np.ndarray = cut[:, 0].astype(np.uint16 if n <= ADDS else np.uint32)
+    for k in range(1, n):
+        np.add(rows, cut[:, k], out=rows)
+    parts = rows.reshape(high, wide, n, channels)
+    sums: np.ndarray = parts[:, :, 0].astype(np.uint32)
+    for k in range(1, n):
+        np.add(sums, parts[:, :, k], out=sums)
+    return sums.astype(np.float32) / np.float32(n * n)
 
 
 def poor(quality: Quality, limits: Limits) -> str:

@@ -18,19 +18,16 @@ from urllib.request import (
     build_opener,
 )
 
-import numpy as np
-
-from peephole.base.errors import InputError
-from peephole.data.photos import open_bytes
 from peephole.gateway.clock import Clock
 from peephole.gateway.live import Live, Picture
+from peephole.gateway.webline import HTTP, HTTPS, renew
 
-__all__ = ["WebSensor", "pixels_of"]
+__all__ = ["MOST", "WebSensor"]
 
 TIMEOUT = 3.0
 MOST = 20 * 2**20  # bytes of a picture
 LINE = 4096  # bytes of a line between two parts
-RESTS = (0.5, 1.0, 2.0, 4.0)
+RESTS = (0.5, 1.0, 2.0)
 
 
 class _Stay(HTTPRedirectHandler):
@@ -38,13 +35,6 @@ class _Stay(HTTPRedirectHandler):
 
     def redirect_request(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str) -> None:  # noqa: PLR0917  # urllib's own
         """Refuse, so that urllib reports the code itself."""
-
-
-def pixels_of(data: bytes) -> np.ndarray:
-    """Return a picture's bytes as uint8 (H, W, C); raises InputError with the reason, before decoding where its header says too much."""
-    image = open_bytes(data)
-    pixels = np.asarray(image.convert("RGBA") if image.mode == "LA" else image, np.uint8)
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 class WebSensor(Live):
@@ -78,6 +68,8 @@ class WebSensor(Live):
                 error.close()
             except (URLError, HTTPException, OSError, ValueError) as error:
                 failed, self._trouble = failed + 1, f"the camera does not answer: {_printable(getattr(error, 'reason', None) or error)}"
+            except Exception as error:  # whatever a hostile answer finds, the thread must go on asking
+                failed, self._trouble = failed + 1, f"the camera's answer cannot be understood: {type(error).__name__}"
             else:
                 failed = 0
             self._stop.wait(RESTS[min(failed - 1, len(RESTS) - 1)] if failed else self._every)
@@ -87,6 +79,7 @@ class WebSensor(Live):
         if kind == "multipart/x-mixed-replace":
             for data in _parts(answer):
                 self._show(data)
+                renew(answer)
                 if self._stop.is_set():
                     return
             raise OSError("the stream ended")
@@ -95,19 +88,13 @@ class WebSensor(Live):
         self._show(_whole(answer, _length(answer.headers)))
 
     def _show(self, data: bytes) -> None:
-        """Decode a picture and leave it; one that cannot be decoded is left with its reason."""
-        now, wall = self._clock.monotonic(), self._clock.wall()
-        try:
-            self._slot.put(Picture(now, wall, pixels_of(data)))
-        except InputError as error:
-            self._slot.put(Picture(now, wall, None, error.what))
-        except (OSError, MemoryError) as error:
-            self._slot.put(Picture(now, wall, None, f"it cannot be read: {type(error).__name__}"))
+        """Leave a picture as it came. It is decoded only when the watch takes it: otherwise a fast stream would wait in the line and grow old."""
+        self._slot.put(Picture(self._clock.monotonic(), self._clock.wall(), data))
 
 
 def _opener(url: str, login: tuple[str, str] | None) -> OpenerDirector:
     passwords = HTTPPasswordMgrWithDefaultRealm()
-    handlers: list[Any] = [ProxyHandler({}), _Stay()]
+    handlers: list[Any] = [ProxyHandler({}), _Stay(), HTTP(), HTTPS()]
     if login is not None:
         place = urlsplit(url)
         passwords.add_password(None, f"{place.scheme}://{place.netloc}/", *login)
@@ -120,7 +107,7 @@ def _length(headers: Message) -> int | None:
     text = headers.get("Content-Length")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and int(text[:12]) <= MOST):
+    if not (text.isascii() and text.isdigit() and len(text) <= 12 and int(text) <= MOST):
         raise ValueError(f"a picture of '{text[:20]}' bytes is too large: at most {MOST >> 20} MB")
     return int(text)
 
