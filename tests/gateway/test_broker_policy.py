@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from livegate import until
+from livegate import SECRET, running, until
 from paho.mqtt import client as paho
 
 from conftest import free_port
+from peephole.gateway.door import Door
+from peephole.gateway.mqtt import BrokerPlace
+from peephole.gateway.remotesend import exchange, ordered
 
 SHIPPED = Path(__file__).parents[2] / "examples" / "mosquitto"
 PEOPLE = ("front-door", "back-door", "operator", "house", "front-door-keypad", "front-door-lock", "visitor", "+", "watcher")
@@ -238,6 +241,23 @@ def test_a_message_that_is_too_large_goes_nowhere(start: Callable[..., int]) -> 
     assert watcher.heard == []
     watcher.close()
     gate.close()
+
+
+def test_a_whole_gate_lives_with_it(start: Callable[..., int], make_door: Callable[..., Door], tmp_path: Path) -> None:
+    """A gate that logs in under its own name tells its status, hears the operator's command and answers it."""
+    port = start()
+    (tmp_path / "remote.secret").write_text(SECRET)
+    (tmp_path / "broker.secret").write_text("front-door-password")
+    broker = f'[broker]\nurl = "mqtt://127.0.0.1:{port}"\nusername = "front-door"\npassword = {{file = "broker.secret"}}'
+    operator = BrokerPlace("127.0.0.1", port, "operator", "operator-password")
+    house = Client("house", port)
+    house.subscribe("peephole/+/status")
+    with running(make_door(more=f'{broker}\n[remote]\nsecret = {{file = "remote.secret"}}')) as gate:
+        assert until(lambda: exchange(operator, SECRET, ordered("front-door", "status", {}, 5), 1))
+        answer = exchange(operator, SECRET, ordered("front-door", "lock", {}, 5), 5)
+        assert answer is not None and answer.done and gate.rules()[-1] == "remote lock"
+        assert until(lambda: b"locked out" in house.heard[-1][1])
+    house.close()
 
 
 def replaced(old: str, new: str) -> Callable[[str, str], tuple[str, str]]:
