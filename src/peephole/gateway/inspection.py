@@ -15,7 +15,7 @@ from peephole.gateway.keys import TARGETS
 from peephole.gateway.modelcheck import inspect_models
 from peephole.gateway.mqtt import knock
 from peephole.gateway.reasons import plural
-from peephole.gateway.remotekeys import looked_at as remote_looked_at
+from peephole.gateway.remotewords import looked_at as remote_looked_at
 from peephole.gateway.sensors import ReplaySensor
 from peephole.gateway.sentences import Part, problem
 from peephole.gateway.sources import OPEN, open_source

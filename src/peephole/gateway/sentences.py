@@ -14,7 +14,7 @@ from peephole.gateway.keys import Models
 from peephole.gateway.parts import Check, Part, problem
 from peephole.gateway.policy import UNKNOWN
 from peephole.gateway.reasons import count
-from peephole.gateway.remotekeys import explained as remote_explained
+from peephole.gateway.remotewords import explained as remote_explained
 from peephole.gateway.residents import with_residents
 
 __all__ = ["Check", "Part", "check", "problem"]
