@@ -157,6 +157,7 @@ class Client:
         """Leave."""
         self.client.disconnect()
         self.client.loop_stop()
+        self.client.on_message = self.client.on_connect = self.client.on_subscribe = self.client.on_unsubscribe = None
 
 
 def enters(port: int, user: str | None, password: str | None) -> bool:

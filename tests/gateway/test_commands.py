@@ -184,6 +184,15 @@ def test_a_flood_is_told_of_now_and_then() -> None:
     assert gate.take("{}") == DISBELIEVED
 
 
+def test_a_flood_leaves_room_for_a_command() -> None:
+    """A thousand forged messages between two turns of the watch do not turn a command away."""
+    gate, inbox = Gate(), Inbox()
+    desk = Desk("front-door", SECRET, inbox, lambda _topic, _message: None)
+    for payload in (*["{}"] * 1000, gate.order("lock")):
+        desk.hear(Message("t", payload.encode(), False, gate.time, gate.wall))
+    assert [signal.values.get("do") for signal in inbox.empty()] == [None, "lock"]
+
+
 def test_a_disk_that_is_full() -> None:
     """A lock holds in memory, and on disk once there is room; an opening and an unlock do not happen, nor later."""
     gate = Gate()

@@ -56,6 +56,9 @@ def test_send_and_answer(make_remote: Callable[..., Door]) -> None:
         assert "refused: 'open' is not opened from afar" in invoke("send", str(door.path), "open", code=3)
         assert "done: unlocked from afar" in invoke("send", str(door.path), "unlock")
         assert "no answer" in invoke("send", str(door.path), "status", "--gate", "back-door", "--wait", "1", code=3)
+        invoke("send", str(door.path), "lock")
+        assert "0 failures in a row; locked from afar" in invoke("unlock", str(door.path))  # at the gate itself, without the secret
+        assert until(lambda: gate.rules()[-1] == "lockout") and "armed" in invoke("send", str(door.path), "status")
         assert gate.openings == 0
     assert "no answer" in invoke("send", str(door.path), "status", "--wait", "1", code=3)
 

@@ -51,6 +51,7 @@ class Sender:
         """Leave."""
         self._client.disconnect()
         self._client.loop_stop()
+        self._client.on_message = None
 
 
 @pytest.fixture

@@ -20,7 +20,9 @@ LOCK, UNLOCK, STATUS, OPEN = "remote lock", "remote unlock", "remote status", "r
 REFUSED, DISBELIEVED = "remote refused", "remote disbelieved"
 AHEAD = 5.0  # seconds that a sender's clock may be ahead of ours
 PATIENCE = 2.0  # seconds that a command may wait for the watch: who sent it has looked away since
-QUIET = 10.0  # seconds between two rows about commands that are not followed: a flood must not fill the journal
+# Seconds between two rows about commands that are not followed: a flood must not fill the journal. A sender whose clock is wrong, and who
+# tries again, is to hear why.
+QUIET = {DISBELIEVED: 10.0, REFUSED: 3.0}
 
 
 def obey(policy: Policy, state: State, signal: Signal) -> Reaction:
@@ -67,7 +69,7 @@ def _untimely(state: State, signal: Signal) -> str:
 
 def _aside(state: State, signal: Signal, rule: str, why: str) -> Reaction:
     """Say that a command was not followed, now and then."""
-    if 0 <= signal.time - state.remote_told < QUIET:
+    if 0 <= signal.time - state.remote_told < QUIET[rule]:
         return Reaction(state)
     state, decision = told(replace(state, remote_told=signal.time), rule, None, f"a remote command was not followed: {why}")
     return Reaction(state, (decision,))
