@@ -1,6 +1,7 @@
 """The shipped Mosquitto configuration, in a real Mosquitto: what is forbidden is refused, what a gate needs works (SAFETY test 21)."""
 
 import getpass
+import os
 import subprocess
 import threading
 import time
@@ -178,8 +179,8 @@ def enters(port: int, user: str | None, password: str | None) -> bool:
     return answers == [True]
 
 
-def successes(port: int) -> list[str]:
-    """Try everything that is forbidden; return what succeeded, in words."""
+def successes(port: int, system: bool = True) -> list[str]:
+    """Try everything that is forbidden, `system` also what the broker itself says once a second; return what succeeded, in words."""
     people = {name: Client(name, port) for name in PEOPLE}
     watcher = people["watcher"]
     for topic in ("#", "$SYS/#"):
@@ -196,6 +197,8 @@ def successes(port: int) -> list[str]:
     found += [f"{user} published to {topic}" for number, (user, topic, _) in enumerate(WRITES) if f"forbidden {number}".encode() in told]
     found += ["front-door left another's last will"] * (b"forbidden will" in told)
     for number, (user, wanted, topic) in enumerate(READS):
+        if topic.startswith("$SYS") and not system:
+            continue
         spy = Client(user, port)
         spy.subscribe(wanted)
         watcher.publish(topic, f"secret {number}")
@@ -283,7 +286,10 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
-def test_planted_bugs_are_caught(start: Callable[..., int], planted: Callable[[str, str], tuple[str, str]]) -> None:
+LONG = os.environ.get("PEEPHOLE_LONG") == "1"
+
+
+@pytest.mark.parametrize("name", list(PLANTED) if LONG else ["everybody may come in", "a gate reads others' commands", "the house commands"])
+def test_planted_bugs_are_caught(start: Callable[..., int], name: str) -> None:
     """One careless line in the shipped files, and the tests above find what it lets through."""
-    assert successes(start(planted)) != []
+    assert successes(start(PLANTED[name]), system=False) != []

@@ -209,11 +209,11 @@ def test_a_disk_that_is_full() -> None:
 def test_the_file_keeps_what_commands_did(tmp_path: Path) -> None:
     """What is written is read; a file of before there were commands is read as well; an edited one is refused."""
     file = KeptFile(tmp_path / "kept", "front-door")
-    kept = Kept(3, ("a",), Standing("locked from afar", (("0" * 32, NOW),), NOW - 5))
+    kept = Kept(3, ("a",), standing=Standing("locked from afar", (("0" * 32, NOW),), NOW - 5))
     file.write(kept)
     assert file.read() == kept
     text = file.path.read_text()
-    file.path.write_text('{"lockout": 1, "gate": "front-door", "failures": 3, "spent": []}')
+    file.path.write_text('{"lockout": 1, "gate": "front-door", "failures": 3, "spent": [], "orders": []}')
     assert file.read() == Kept(3)
     for old, new in ((f'"floor": {NOW - 5}', '"floor": "x"'), ('"locked": "locked from afar"', '"locked": null'), (f", {NOW}]", ', "x"]')):
         assert old in text

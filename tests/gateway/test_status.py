@@ -12,6 +12,7 @@ import pytest
 from livegate import SECRET, running, until
 
 from peephole.base.records import Frame, Quality
+from peephole.gateway import status
 from peephole.gateway.clock import SteppedClock
 from peephole.gateway.door import Door
 from peephole.gateway.journal import Remark
@@ -123,8 +124,11 @@ def test_conditions() -> None:
     assert condition(Snapshot(200.0, fault="the lock: jammed", failed=99.0), 201.0).state == "armed"
 
 
-def test_a_watch_that_hangs_is_not_praised(make_told: Callable[[], Door], mosquitto: Any, listen: Callable[[int], Any]) -> None:
+def test_a_watch_that_hangs_is_not_praised(
+    make_told: Callable[[], Door], mosquitto: Any, listen: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The status comes from another thread, and still says within seconds that the watch does not move. A timer alone would say armed."""
+    monkeypatch.setattr(status, "HANGS", 1.0)  # not five, for the sake of the test's time
     ear = listen(mosquitto.port)
     with running(make_told()) as gate:
         assert until(lambda: told(ear))
@@ -142,8 +146,8 @@ def test_frames_and_faults_are_noted() -> None:
     kept.saw(Capture(10.0, 5.0, "a.png", Frame(10.0, 5.0, "a.png", pixels, Quality(0.5, 0.5)), ""), None, "", "")
     clock.step(4)
     kept.passed(0, 0)
-    status = json.loads(kept.status())
-    assert (status["frame_age"], status["time"], status["uptime"], status["state"]) == (4.0, None, 4, "armed")
+    said = json.loads(kept.status())
+    assert (said["frame_age"], said["time"], said["uptime"], said["state"]) == (4.0, None, 4, "armed")
     kept.saw(Capture(14.0, 9.0, "b.png", None, "it is broken"), None, "", "")
     assert json.loads(kept.status())["state"] == "degraded" and json.loads(kept.status())["frame_age"] == 4.0
     kept = board(1, clock)
