@@ -190,6 +190,7 @@ def ask(port: int, names: list[str]) -> list[float]:
     client.subscribe("peephole/+/answer", 1)
     for name in names:
         for _ in range(30):  # it may not be there yet
+            time.sleep(0.1)  # so that nothing waits for the acknowledgement of what was sent before
             order = ordered(name, "status", {}, 10)
             nonces.add(order.nonce)
             came.clear()
