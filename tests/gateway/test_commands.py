@@ -141,6 +141,7 @@ def test_opening_is_a_decision_of_its_own() -> None:
         ({"ahead": 6}, REFUSED),
         ({"ahead": -31}, REFUSED),
         ({"ahead": -30}, REFUSED),
+        ({"life": 0, "ahead": 3}, REFUSED),
         ({"wall": 0.0}, REFUSED),
         ({"wall": 1_500_000_000.0}, REFUSED),
         ({"wall": float("nan")}, REFUSED),
@@ -159,6 +160,18 @@ def test_in_time_or_not_at_all(change: dict[str, float], rule: str) -> None:
     gate.wall = change.get("wall", gate.wall)
     assert gate.take(payload, **{key: change[key] for key in ("retained", "waited") if key in change}) == rule  # type: ignore[arg-type]
     assert gate.openings == (rule == OPEN)
+
+
+def test_two_clocks_of_1970_do_not_agree() -> None:
+    """A sender and a gate that both never heard the time: nothing remote, though the numbers fit."""
+    gate = Gate(wall=60.0)
+    assert gate.take(gate.order("open")) == REFUSED and gate.openings == 0
+
+
+def test_a_longer_command_does_not_outlast_a_shorter_one() -> None:
+    """What was remembered is not forgotten early: a command that expires before another one is believed after it."""
+    gate = Gate()
+    assert [gate.take(gate.order("status", life)) for life in (30, 15, 5)] == [STATUS] * 3
 
 
 def test_a_message_counts_once() -> None:
