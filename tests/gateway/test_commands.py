@@ -21,7 +21,7 @@ from peephole.gateway.policy import Glance, Policy, State, step
 from peephole.gateway.reception import Reception
 from peephole.gateway.remote import Order, write_order
 from peephole.gateway.remotedesk import Desk
-from peephole.gateway.standing import FOREVER, MANY, Standing, came, noted
+from peephole.gateway.remotestate import FOREVER, MANY, Standing, came, noted
 
 SECRET, NOW = "0123456789abcdef" * 4, 1_790_000_000
 POLICY = Policy(rules=RULES, remote=frozenset({"open"}))

@@ -22,7 +22,7 @@ from peephole.gateway.mqtt import BrokerPlace
 from peephole.gateway.remote import Answer, Order, read_answer, topics, write_order
 from peephole.gateway.remotedesk import Desk
 from peephole.gateway.remotesend import exchange, ordered
-from peephole.gateway.standing import Standing
+from peephole.gateway.remotestate import Standing
 
 LONG = os.environ.get("PEEPHOLE_LONG") == "1"
 RESTARTS, REPLAYS = (50, 1000) if LONG else (5, 100)
