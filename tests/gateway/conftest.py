@@ -173,6 +173,7 @@ class Listener:
         """Stop listening."""
         self._client.disconnect()
         self._client.loop_stop()
+        self._client.on_message = self._client.on_subscribe = None  # no circle of references: its sockets are closed at once
 
 
 @pytest.fixture

@@ -302,14 +302,14 @@ def commands(heard: list[str]) -> list[tuple[str, str | None]]:
 
 
 def test_through_mosquitto(night: Path, make_door: MakeDoor, model: ColourPredictor, mosquitto: Any, listen: Callable[[int], Any]) -> None:
-    """The same night over a real broker: safe, open, safe, and offline at the end."""
+    """The same night over a real broker: safe, open, safe. Nobody is told the status of a gate that looks at a recording."""
     ear = listen(mosquitto.port)
     summary = run(make_door(target="mqtt://home/lock", more=f'{LIGHT}\n[broker]\nurl = "{mosquitto.url}"'), model.predict, model.card)
     assert (summary.opened, summary.faults) == (2, 0)
     # `open` and `call` share the topic here: both are made safe at the start and at the end.
     safe, ring = [("off", None)], [("on", None)]
     assert commands(ear.wait("home/lock", 9)) == [*safe * 2, ("on", "ana"), *safe, *ring, ("on", "junho"), *safe, *safe * 2]
-    assert ear.wait("peephole/front-door/status", 2) == ["online", "offline"]
+    assert ear.topic("peephole/front-door/status") == []
 
 
 # amqtt 0.12 still names things of asyncio and its own that are on their way out; nothing of ours is deprecated.

@@ -109,6 +109,9 @@ key = "door.pub"
 shadow = "new.onnx"
 [gallery]
 path = "door.gallery"
+[remote]
+secret = {file = "remote.secret"}
+may_open = true
 """
 VALUES = tomllib.loads(WHOLE)
 
@@ -393,6 +396,12 @@ WRONG: list[tuple[str, Any, str]] = [
     ("models.key", True, "models.key"),
     ("models.shadow", "", "models.shadow"),
     ("models.shadow", ["new.onnx"], "models.shadow"),
+    ("remote", "remote.secret", "remote"),
+    ("remote.secret", ..., "remote.secret is missing"),
+    ("remote.secret", "0123456789abcdef", "remote.secret"),
+    ("remote.secret.file", "", "remote.secret.file"),
+    ("remote.may_open", "yes", "remote.may_open"),
+    ("broker", ..., "[remote] commands come over MQTT"),
 ]
 
 
@@ -441,6 +450,8 @@ def test_every_key_was_tried() -> None:
         "events.taget",
         "models.shadwo",
         "models.kye",
+        "remote.may_opn",
+        "remote.secret.fiel",
         "gaet",
         "sensor.quality.min_ligth",
     ],

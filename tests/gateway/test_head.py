@@ -51,8 +51,8 @@ def keeping(journal: Journal, post: Post, every: float = 0.05) -> HeadKeeper:
     return HeadKeeper(journal, post, SystemClock(), every)
 
 
-def write(journal: Journal, keeper: HeadKeeper) -> None:
-    keeper.heard(ROW, journal.write(ROW, 1.0, 1.8e9), 1.0, 1.8e9)
+def write(journal: Journal, keeper: HeadKeeper, wall: float = 1.8e9) -> None:
+    keeper.heard(ROW, journal.write(ROW, 1.0, wall), 1.0, wall)
 
 
 def settle(done: Callable[[], bool]) -> bool:
@@ -125,7 +125,7 @@ def test_a_fork_is_found_after_the_gate_went_on(tmp_path: Path, kind: type[HeadK
                 if turn == 0 and number == 4:
                     journal._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                     shutil.copy(path, tmp_path / "old.db")
-                write(journal, keeper)
+                write(journal, keeper, 1.8e9 + turn)  # the clock has gone on: rows of another turn are others
             keeper.close()
     with Journal.read(path) as journal:
         assert bool(verify(journal, post.find()).problems) is found

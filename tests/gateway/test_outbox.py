@@ -100,7 +100,7 @@ def decision(number: int) -> Decision:
 
 def outbox(journal: Journal, port: int, folder: Path) -> Outbox:
     """Return an outbox with a mark beside the journal."""
-    messenger = Messenger(BrokerPlace("127.0.0.1", port), "front-door-events", timeout=1.0, status=False)
+    messenger = Messenger(BrokerPlace("127.0.0.1", port), "front-door-events", timeout=1.0)
     return Outbox(journal, messenger, TOPIC, Mark(folder / "journal.db.told", "front-door", TOPIC))
 
 
@@ -118,7 +118,7 @@ def told_through_cuts(kind: type[Outbox], journal: Journal, port: int, folder: P
     reader = Reader(port)
     assert until(reader._client.is_connected)
     time.sleep(0.2)  # until it has subscribed
-    messenger = Messenger(BrokerPlace("127.0.0.1", cutter.port), "front-door-events", timeout=1.0, status=False)
+    messenger = Messenger(BrokerPlace("127.0.0.1", cutter.port), "front-door-events", timeout=1.0)
     first = (journal.entries(last=1) or [None])[-1]
     start = first.number if first else 0
     mark = Mark(folder / f"{kind.__name__}.told", "front-door", TOPIC)

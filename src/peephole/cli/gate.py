@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from peephole.cli import gateevidence, gatejournal, gatemodels, gatepeople, gatepin, gateswap, gateunit
+from peephole.cli import gateevidence, gatejournal, gatemodels, gatepeople, gatepin, gatesend, gateswap, gateunit
 from peephole.cli.gateshow import COLOURS, PROBLEM, AsJson, Settings, report, say, stop_on_signals
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ app.command("forget")(gatepeople.forget)
 app.command("people")(gatepeople.people)
 app.command("pin")(gatepin.pin)
 app.command("unlock")(gatepin.unlock)
+app.command("send")(gatesend.send)
+app.command("secret")(gatesend.secret)
 
 
 @app.command()

@@ -70,7 +70,8 @@ def unlock(settings: Settings) -> None:
     door = load_door(settings)
     file = KeptFile(door.lockout, door.settings.gate.name)
     try:
-        told = f"{plural(file.read().failures, 'failure')} in a row"
+        kept = file.read()
+        told = f"{plural(kept.failures, 'failure')} in a row{f'; {kept.standing.locked}' if kept.standing.locked else ''}"
     except JournalError as error:
         told = error.what
     file.give_order()

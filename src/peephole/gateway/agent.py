@@ -1,5 +1,6 @@
 """Opens the parts of a door and keeps watch with them: sensor -> quality -> model -> policy -> journal -> controller."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from peephole.base.card import Card
 from peephole.data.region import require_ready
 from peephole.gateway.address import Address
-from peephole.gateway.arming import arm
+from peephole.gateway.arming import Armed, arm
 from peephole.gateway.beats import Beats
 from peephole.gateway.clock import Clock, SystemClock
 from peephole.gateway.door import Door
@@ -21,6 +22,7 @@ from peephole.gateway.residents import with_residents
 from peephole.gateway.sensors import Sensor
 from peephole.gateway.shadow import shadows
 from peephole.gateway.sources import open_source
+from peephole.gateway.status import StatusBoard
 from peephole.gateway.switchboard import Switchboard, broker_place, open_switchboard
 from peephole.gateway.watch import Outcome, Predict, Summary, Watch, Witness
 
@@ -63,11 +65,15 @@ def run(
     witnesses = (*witnesses, *((*keepers(door, book, clock), *shadows(door, book)) if journal is None else ()))
     board = switchboard or open_switchboard(door)
     beats = Beats(SystemClock())  # threads hang in real time, whatever clock the door is told
-    present = [*witnesses, *_bystanders(door, book, beats, recorded=source.recorded)]
-    ears = reception if reception is not None or source.recorded or not needed(door) else open_reception(door, clock)
+    status = None if source.recorded or door.settings.broker is None else _status(door, armed, clock)
+    speak = status.say if status is not None else None
+    present = [*witnesses, *([status] if status is not None else []), *_bystanders(door, book, beats, recorded=source.recorded)]
+    ears = reception if reception is not None or source.recorded or not needed(door) else open_reception(door, clock, speak=speak)
     parts: dict[str, Any] = {"sensor": source, "board": board, "journal": book, "clock": clock, "witnesses": present, "beats": beats}
     watch = Watch(door, predict, armed, **parts, reception=ears, notes=notes, tell=tell)
     try:
+        if status is not None:
+            status.follow(lambda: watch.shut)
         return watch.run(stop)
     finally:
         board.close()
@@ -86,7 +92,15 @@ def _bystanders(door: Door, journal: Journal, beats: Beats, recorded: bool) -> l
         return found
     if door.settings.events is not None:
         topic = Address.parse(door.settings.events.target, ("mqtt",)).place
-        messenger = Messenger(broker_place(door), f"{door.settings.gate.name}-events", status=False)
+        messenger = Messenger(broker_place(door), f"{door.settings.gate.name}-events")
         mark = Mark(door.journal.with_name(f"{door.journal.name}.told"), door.settings.gate.name, topic)
         found.append(Outbox(journal, messenger, topic, mark, beats.of("the outbox", OUTAGE)))
     return [*found, Heart(beats, Notifier(), SystemClock())]
+
+
+def _status(door: Door, armed: Armed, clock: Clock) -> StatusBoard:
+    digest = None
+    if door.model.is_file():
+        with door.model.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return StatusBoard(broker_place(door), door.settings.gate.name, {"armed": armed.how, "model": digest}, clock)

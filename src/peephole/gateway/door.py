@@ -107,6 +107,7 @@ class Door:
             ajar=held.conditions if held else (),
             held=held.after if held else 0.0,
             also=() if self.backed else tuple(settings.also),
+            remote=self.remote,
         )
 
     @property
@@ -122,6 +123,14 @@ class Door:
             return None
         patience = Patience(lockout.after, lockout.seconds, lockout.disable_after)
         return Asked("presence" if asked == PRESENCE else "secret", how.within, how.fresh, patience)
+
+    @property
+    def remote(self) -> frozenset[str] | None:
+        """The actions that a remote command may open with, None where there are no remote commands."""
+        settings = self.settings
+        if settings.remote is None:
+            return None
+        return frozenset(name for name in settings.action if settings.remote.may_open and settings.opens(name))
 
     def _weights(self) -> Weights | None:
         decide = self.settings.decide

@@ -99,6 +99,7 @@ class HeadKeeper:
         self._now = (0.0, 0.0)
         self._new, self._stop = threading.Event(), threading.Event()
         self._said = ""
+        self._alien: Head | None = None
         self._trusted = False  # that what stands at the post is a row of this journal
         self._failures = 0
         self._thread = threading.Thread(target=self._work, name="head", daemon=True)
@@ -146,7 +147,9 @@ class HeadKeeper:
 
     def _compare(self, found: Head | None) -> None:
         """Raise JournalError when the head that is there is none of this journal's rows."""
-        if found is not None and not self._journal.holds(found):
+        # Once it was none of them it stays so, even if rows that are written later should come to look the same.
+        if found is not None and (found == self._alien or not self._journal.holds(found)):
+            self._alien = found
             what = f"the journal does not hold row {found.number:,} of the head at {self._post.where}: it was cut, rewritten or replaced"
             raise JournalError(what, "peephole gate journal DOOR.toml --verify; if you began a new journal yourself, remove that head")
 

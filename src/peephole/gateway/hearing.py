@@ -7,23 +7,27 @@ import math
 from dataclasses import replace
 
 from peephole.base.records import Decision
+from peephole.gateway.commands import obey
 from peephole.gateway.conditions import Row
 from peephole.gateway.factor import Asked, Shown, doubt, mark, present, remembered, whose
 from peephole.gateway.inbox import Signal
-from peephole.gateway.lockout import Kept, cleared, failed, held, restarted, spent
+from peephole.gateway.lockout import Kept, Lockout, cleared, failed, held, restarted, spent
 from peephole.gateway.permission import settle
 from peephole.gateway.readings import read
+from peephole.gateway.remote import LIFE
+from peephole.gateway.remotestate import freed, merged
 from peephole.gateway.state import Agreement, Policy, Reaction, State, also_source, awaits, told
 
-__all__ = ["END_LOCKOUT", "began", "hear", "unkept", "written"]
+__all__ = ["END_LOCKOUT", "REMOTE", "began", "hear", "unkept", "written"]
 
 END_LOCKOUT = "end the lockout"
+REMOTE = "remote"  # the source of signals that are remote commands
 QUIET = 10.0  # seconds between two rows about messages that are not believed: a flood must not fill the journal
 
 
 def began(policy: Policy, state: State, kept: Kept, time: float) -> State:
-    """Return the state after a start: failures count on from what was on disk."""
-    return state if policy.factor is None else replace(state, lockout=restarted(policy.factor.patience, kept, time))
+    """Return the state after a start: failures count on from what was on disk, and what was locked stays locked."""
+    return replace(state, lockout=Lockout(kept) if policy.patience is None else restarted(policy.patience, kept, time))
 
 
 def hear(policy: Policy, state: State, signal: Signal) -> Reaction:
@@ -35,7 +39,7 @@ def hear(policy: Policy, state: State, signal: Signal) -> Reaction:
     if signal.kind == "reading":
         return read(policy, state, signal)
     if signal.kind == "command":
-        return _command(state, signal)
+        return obey(policy, state, signal) if signal.source == REMOTE else _command(state, signal)
     factor = policy.factor
     if factor is None or factor.kind != ("secret" if signal.kind == "factor" else "presence"):
         return Reaction(state)
@@ -49,7 +53,7 @@ def unkept(state: State, reaction: Reaction, why: str) -> Reaction:
     Failures only add up here: neither an opening nor an order happened.
     """
     old, new, again = state.lockout.kept, reaction.state.lockout, state.lockout.unwritten
-    kept = new.kept if new.kept.failures >= old.failures else old
+    kept = replace(new.kept if new.kept.failures >= old.failures else old, standing=merged(old.standing, new.kept.standing))
     state = replace(state, lockout=replace(new, kept=kept, unwritten=True), heard=reaction.state.heard)
     if again:
         return Reaction(state)
@@ -127,11 +131,13 @@ def _ignored(state: State, signal: Signal, why: str) -> tuple[State, Decision | 
 
 
 def _command(state: State, signal: Signal) -> Reaction:
-    """A person ended the lockout; each such order counts once, also after a restart."""
+    """A person ended the lockout, and a remote lock; each such order counts once, also after a restart."""
     order = str(signal.values.get("order", ""))
     if signal.values.get("do") != END_LOCKOUT or not order or order in state.lockout.kept.orders:
         return Reaction(state)
-    failures = state.lockout.kept.failures
-    state = replace(state, lockout=cleared(state.lockout, order))
-    state, decision = told(state, "lockout", None, f"a person ended the lockout; {failures} failures are forgotten")
+    failures, standing = state.lockout.kept.failures, state.lockout.kept.standing
+    lockout = cleared(state.lockout, order)
+    state = replace(state, lockout=replace(lockout, kept=replace(lockout.kept, standing=freed(standing, signal.wall + LIFE))))
+    also = f", and what was {standing.locked}" if standing.locked else ""
+    state, decision = told(state, "lockout", None, f"a person ended the lockout{also}; {failures} failures are forgotten")
     return Reaction(state, (decision,))

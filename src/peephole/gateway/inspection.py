@@ -14,6 +14,7 @@ from peephole.gateway.journal import Journal
 from peephole.gateway.modelcheck import inspect_models
 from peephole.gateway.mqtt import knock
 from peephole.gateway.reasons import plural
+from peephole.gateway.remotewords import looked_at as remote_looked_at
 from peephole.gateway.sensors import ReplaySensor
 from peephole.gateway.sentences import Part, problem
 from peephole.gateway.sources import OPEN, open_source
@@ -31,6 +32,7 @@ def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
     yield _journal(door)
     yield from _beside(door)
     yield from looked_at(door)
+    yield from remote_looked_at(door)
     for name, action in door.settings.action.items():
         part = f"action {name}"
         yield look(part, action, door.folder) or _target(part, Address.parse(action.target, TARGETS), door.folder)

@@ -11,6 +11,7 @@ from typing import Any
 from peephole.base.errors import JournalError, OutputError
 from peephole.base.files import write_atomic
 from peephole.gateway.lockout import SPENT, Kept
+from peephole.gateway.remotestate import Standing
 
 __all__ = ["KeptFile"]
 
@@ -48,11 +49,13 @@ class KeptFile:
             or not all(isinstance(one, str) for one in (*spent, *orders))
         ):
             raise ValueError("it was edited")
-        return Kept(failures, spent, orders)
+        return Kept(failures, spent, orders, _standing(values["standing"]) if "standing" in values else Standing())
 
     def write(self, kept: Kept) -> None:
         """Put it on disk; raises JournalError, and then the old one stands."""
         values = {"lockout": FORMAT, "gate": self._gate, "failures": kept.failures, "spent": kept.spent, "orders": kept.orders}
+        standing = kept.standing
+        values |= {"standing": {"locked": standing.locked, "nonces": standing.nonces, "floor": standing.floor}}
         try:
             write_atomic(self.path, json.dumps(values, ensure_ascii=False))
         except OutputError as error:
@@ -71,3 +74,10 @@ class KeptFile:
         except (OSError, ValueError):
             return ""
         return text if text.isalnum() else ""
+
+
+def _standing(values: Any) -> Standing:
+    locked, nonces, floor = values["locked"], tuple((nonce, expires) for nonce, expires in values["nonces"]), values["floor"]
+    if not isinstance(locked, str) or type(floor) is not int or not all(isinstance(one, str) and type(until) is int for one, until in nonces):
+        raise ValueError("it was edited")
+    return Standing(locked, nonces, floor)

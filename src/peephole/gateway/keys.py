@@ -14,6 +14,7 @@ from peephole.gateway.address import SOURCE_OPTIONS, Address, require_topic
 from peephole.gateway.decidekeys import NO_FACTOR, PRESENCE, Decide, Factor, Permission, Reading
 from peephole.gateway.keytypes import Name, Number, Seconds, told
 from peephole.gateway.policy import UNKNOWN
+from peephole.gateway.remotekeys import Remote
 from peephole.gateway.targets import EGRESS, Asked, misfits, require_target, shared_pins
 
 __all__ = ["HARMLESS", "LATER_SOURCES", "PULSE", "SOURCES", "Action", "DoorSettings", "Journal", "Models", "opens"]
@@ -212,10 +213,11 @@ class DoorSettings(Section):
     events: Events | None = None
     models: Models = Models()
     gallery: Gallery = Gallery()
+    remote: Remote | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        problems = [*self._rules(), *self._actions(), *self._factors(), *self._readings(), *self._weighing()]
+        problems = [*self._rules(), *self._actions(), *self._factors(), *self._readings(), *self._weighing(), *self._remote()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -288,6 +290,14 @@ class DoorSettings(Section):
                 yield f"{' and '.join(ignored)} would be ignored: say weigh = true under [decide], or take it out"
         elif missing := [name for name, action in self.action.items() if action.cost is None]:
             yield f"weigh = true needs a cost for every action: {', '.join(f'[action.{name}]' for name in missing)}"
+
+    def _remote(self) -> Iterable[str]:
+        if self.remote is None:
+            return
+        if self.broker is None:
+            yield "[remote] commands come over MQTT, but there is no [broker] with its url"
+        if self.remote.may_open and not any(self.opens(name) for name in self.action):
+            yield "remote.may_open = true, but there is no action that opens"
 
 
 def opens(action: str) -> bool:

@@ -71,3 +71,7 @@ class Listener:
         """Stop hearing."""
         self._client.disconnect()
         self._client.loop_stop()
+        # The client's sockets are closed when it is let go of, which a circle of references would leave to chance.
+        self._client.on_connect = None
+        for topic_filter in self._hearers:
+            self._client.message_callback_remove(topic_filter)

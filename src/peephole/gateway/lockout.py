@@ -4,7 +4,9 @@ What must survive a power cut is in `Kept`; whoever runs the policy puts it on d
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+from peephole.gateway.remotestate import Standing
 
 __all__ = ["Kept", "Lockout", "Patience", "cleared", "failed", "held", "restarted", "spent", "turned"]
 
@@ -24,11 +26,15 @@ class Patience:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is on disk: `failures` in a row, digests of the nonces of right PINs that were `spent`, and the `orders` that were followed."""
+    """What is on disk: `failures` in a row, digests of the nonces of right PINs that were `spent`, and the `orders` that were followed.
+
+    `standing` is what remote commands left behind.
+    """
 
     failures: int = 0
     spent: tuple[str, ...] = ()
     orders: tuple[str, ...] = ()
+    standing: Standing = field(default_factory=Standing)
 
 
 @dataclass(frozen=True)
@@ -69,11 +75,15 @@ def turned(patience: Patience, lockout: Lockout, before: float, time: float) -> 
     return _shut(patience, lockout, time) if before < lockout.until else lockout
 
 
-def held(patience: Patience, lockout: Lockout, time: float) -> str:
-    """Say why nobody may come in now, or nothing."""
+def held(patience: Patience | None, lockout: Lockout, time: float) -> str:
+    """Say why nobody may come in now, or nothing; without `patience` nobody counts wrong PINs."""
     failures = lockout.kept.failures
+    if lockout.kept.standing.locked:
+        return f"it is {lockout.kept.standing.locked}"
     if lockout.unwritten:
-        return "the wrong PINs and tags cannot be counted on disk"
+        return "the wrong PINs and tags cannot be counted on disk" if patience else "what must be kept cannot be written to the disk"
+    if patience is None:
+        return ""
     if failures >= patience.disable_after:
         return f"after {failures} wrong PINs or tags in a row the door is disabled until a person says: peephole gate unlock DOOR.toml"
     if lockout.until > -math.inf and not time >= lockout.until:

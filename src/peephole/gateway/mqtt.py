@@ -45,15 +45,16 @@ class Messenger:
     sent again after the next connect, when nobody stands at the door any more.
     """
 
-    def __init__(self, place: BrokerPlace, name: str, timeout: float = 2.0, *, status: bool = True) -> None:
+    def __init__(self, place: BrokerPlace, name: str, timeout: float = 2.0, *, farewell: str | None = None) -> None:
         """`name` becomes part of the client id and of the status topic peephole/NAME/status; `timeout` in seconds.
 
-        With `status` False this connection says nothing about the gate itself, because another one does.
+        A `farewell` is what the broker keeps as the status when this connection ends, in whatever way; without one it says nothing there.
         """
         self.place = place
-        self.status = require_topic(f"peephole/{name}/status") if status else None
+        self.status = require_topic(f"peephole/{name}/status")
         self._name = name
         self._timeout = timeout
+        self._farewell = farewell
         self._lock = threading.Lock()
         self._client: paho.Client | None = None
         self._rests_until = 0.0
@@ -69,12 +70,23 @@ class Messenger:
         with self._lock:
             self._send(self._connected(), topic, message, retain=False)
 
+    def retain(self, message: str) -> None:
+        """Leave a status with the broker for whoever comes later, and wait for the acknowledgement; raises ActuatorError."""
+        with self._lock:
+            self._send(self._connected(), self.status, message, retain=True)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as anybody knows."""
+        client = self._client
+        return client is not None and client.is_connected()
+
     def close(self) -> None:
         """Say goodbye, so that the last will is not read; never raises."""
         with self._lock:
-            if self.status and self._client is not None and self._client.is_connected():
+            if self._farewell is not None and self._client is not None and self._client.is_connected():
                 with suppress(ActuatorError):  # the last will says the same
-                    self._send(self._client, self.status, "offline", retain=True)
+                    self._send(self._client, self.status, self._farewell, retain=True)
             self._drop()
 
     def _connected(self) -> paho.Client:
@@ -93,14 +105,12 @@ class Messenger:
         return self._client
 
     def _greet(self) -> paho.Client:
-        """Open a connection and say `online`; on failure the half-open client is left in `_client` for `_drop`."""
+        """Open a connection; on failure the half-open client is left in `_client` for `_drop`."""
         client = _client(self._name)
-        if self.status:
-            client.will_set(self.status, "offline", qos=1, retain=True)
+        if self._farewell is not None:
+            client.will_set(self.status, self._farewell, qos=1, retain=True)
         self._client = client
         _connect(client, self.place, self._timeout)
-        if self.status:
-            self._send(client, self.status, "online", retain=True)
         return client
 
     @property

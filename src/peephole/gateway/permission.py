@@ -59,7 +59,7 @@ def _open(policy: Policy, state: State, visit: Underway, rule: Rule, time: float
     """Open, unless the lockout, the cool-down or a missing second factor forbids it."""
     seen, factor = visit.agreed, policy.factor
     assert seen is not None, "without an agreement there is nobody to decide about"
-    if factor is not None and (bar := held(factor.patience, state.lockout, time)):
+    if bar := held(policy.patience, state.lockout, time):
         return once(state, visit, seen.who, "lockout", f"{seen.told}, but {bar}")
     if time < state.shut_until:
         wait = state.shut_until - time

@@ -12,7 +12,7 @@ from peephole.gateway.address import Address
 from peephole.gateway.clock import Clock
 from peephole.gateway.decidekeys import NO_FACTOR, PRESENCE
 from peephole.gateway.door import Door
-from peephole.gateway.hearing import END_LOCKOUT, hear, unkept, written
+from peephole.gateway.hearing import END_LOCKOUT, REMOTE, hear, unkept, written
 from peephole.gateway.inbox import Inbox, Signal
 from peephole.gateway.kept import KeptFile
 from peephole.gateway.keypad import Keypad
@@ -21,6 +21,10 @@ from peephole.gateway.listener import Listener, Message
 from peephole.gateway.lockout import Kept
 from peephole.gateway.onlooker import open_onlookers
 from peephole.gateway.readings import passed
+from peephole.gateway.remotedesk import Deed, Desk
+from peephole.gateway.remotekeys import LEAST
+from peephole.gateway.remotestate import FOREVER, Standing
+from peephole.gateway.secret import read_secret
 from peephole.gateway.state import Policy, Reaction, State
 from peephole.gateway.switchboard import broker_place
 from peephole.gateway.tail import Tail
@@ -40,8 +44,17 @@ class Ear(Protocol):
 class Reception:
     """The signals of one door, and its lockout's memory; `kept` is what was on disk at the start, `problem` what was wrong with it."""
 
-    def __init__(self, clock: Clock, inbox: Inbox, file: KeptFile | None = None, disable_after: int = 0, ears: Sequence[Ear] = ()) -> None:
-        self._clock, self._inbox, self._file, self._ears = clock, inbox, file, ears
+    def __init__(
+        self,
+        clock: Clock,
+        inbox: Inbox,
+        file: KeptFile | None = None,
+        disable_after: int = 0,
+        ears: Sequence[Ear] = (),
+        *,
+        desk: Desk | None = None,
+    ) -> None:
+        self._clock, self._inbox, self._file, self._ears, self._desk = clock, inbox, file, ears, desk
         self._looked = -LOOK
         self.kept, self.problem = Kept(), ""
         try:
@@ -49,7 +62,8 @@ class Reception:
         except JournalError as error:
             # An order that lies there already may be an old one, which the unreadable file knew.
             order = file.order() if file is not None else ""
-            self.kept = Kept(disable_after, orders=(order,) if order else ())
+            standing = Standing("shut: what it must remember cannot be read", floor=FOREVER) if desk is not None else Standing()
+            self.kept = Kept(disable_after, orders=(order,) if order else (), standing=standing)
             self.problem = f"the door is disabled: {error.what}"
 
     def start(self) -> None:
@@ -59,8 +73,8 @@ class Reception:
 
     def signals(self) -> tuple[Signal, ...]:
         """Take everything that was heard since the last time; a person's order is looked for once a second."""
-        found = self._inbox.empty()
         now = self._clock.monotonic()
+        found = tuple(Desk.aged(signal, now) for signal in self._inbox.empty())
         if self._file is None or 0 <= now - self._looked < LOOK:
             return found
         self._looked = now
@@ -72,21 +86,26 @@ class Reception:
         if self._file is not None:
             self._file.write(kept)
 
+    def answer(self, signal: Signal, deeds: Sequence[Deed]) -> None:
+        """Tell whoever sent a remote command what became of it; never blocks."""
+        if self._desk is not None and signal.source == REMOTE:
+            self._desk.answer(signal, deeds, self._clock.wall())
+
     def close(self) -> None:
         """Stop listening; never raises."""
         for ear in self._ears:
             ear.close()
 
 
-def heard(reception: Reception | None, policy: Policy, state: Callable[[], State], time: float) -> Iterator[Reaction]:
-    """Yield what follows from everything that was heard since the last turn, one after the other; `state` is asked anew each time."""
+def heard(reception: Reception | None, policy: Policy, state: Callable[[], State], time: float) -> Iterator[tuple[Signal | None, Reaction]]:
+    """Yield what follows from everything that was heard since the last turn, and from what; `state` is asked anew each time."""
     if reception is None:
         return
     if state().lockout.unwritten:
-        yield Reaction(written(state()))
+        yield None, Reaction(written(state()))
     for signal in reception.signals():
-        yield hear(policy, state(), signal)
-    yield passed(policy, state(), time)
+        yield signal, hear(policy, state(), signal)
+    yield None, passed(policy, state(), time)
 
 
 def kept(reception: Reception | None, state: State, reaction: Reaction) -> tuple[Reaction, JournalError | None]:
@@ -103,7 +122,7 @@ def kept(reception: Reception | None, state: State, reaction: Reaction) -> tuple
 
 def needed(door: Door) -> bool:
     """Say whether a door has anything to listen to."""
-    return door.asks or bool(door.settings.reading) or bool(door.settings.also)
+    return door.asks or bool(door.settings.reading) or bool(door.settings.also) or door.settings.remote is not None
 
 
 def unheard(door: Door) -> tuple[str, ...]:
@@ -120,13 +139,26 @@ def unheard(door: Door) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def open_reception(door: Door, clock: Clock, inbox: Inbox | None = None) -> Reception:
-    """Open all that a door's settings name; raises what open_onlookers and a broker's settings raise."""
+def open_reception(door: Door, clock: Clock, inbox: Inbox | None = None, speak: Callable[[str, str], None] | None = None) -> Reception:
+    """Open all that a door's settings name; `speak` publishes answers to remote commands.
+
+    Raises InputError when a secret cannot be read, and what open_onlookers and a broker's settings raise.
+    """
     inbox = inbox or Inbox()
     asked = door.settings.decide.second_factor
-    file = KeptFile(door.lockout, door.settings.gate.name) if asked not in (NO_FACTOR, PRESENCE) else None
-    ears: list[Ear] = [*open_onlookers(door, inbox, clock), *_tables(door, clock, inbox), *_broker(door, clock, inbox), *_keypad(door, clock, inbox)]
-    return Reception(clock, inbox, file, door.settings.decide.lockout.disable_after, ears)
+    desk = _desk(door, inbox, speak)
+    file = KeptFile(door.lockout, door.settings.gate.name) if desk is not None or asked not in (NO_FACTOR, PRESENCE) else None
+    ears: list[Ear] = [*open_onlookers(door, inbox, clock), *_tables(door, clock, inbox)]
+    ears += [*_broker(door, clock, inbox, desk), *_keypad(door, clock, inbox)]
+    return Reception(clock, inbox, file, door.settings.decide.lockout.disable_after, ears, desk=desk)
+
+
+def _desk(door: Door, inbox: Inbox, speak: Callable[[str, str], None] | None) -> Desk | None:
+    remote = door.settings.remote
+    if remote is None:
+        return None
+    secret = read_secret(door.folder / remote.secret.file, "the secret of remote commands", LEAST)
+    return Desk(door.settings.gate.name, secret, inbox, speak or (lambda _topic, _message: None))
 
 
 def _tables(door: Door, clock: Clock, inbox: Inbox) -> list[Tail]:
@@ -154,13 +186,15 @@ def _keypad(door: Door, clock: Clock, inbox: Inbox) -> list[Keypad]:
     return [Keypad(host, int(port), f"/{path}", hear)]
 
 
-def _broker(door: Door, clock: Clock, inbox: Inbox) -> list[Listener]:
+def _broker(door: Door, clock: Clock, inbox: Inbox, desk: Desk | None) -> list[Listener]:
     """Return one listener for all topics, none when nothing comes over MQTT."""
     asked, how = door.settings.decide.second_factor, door.settings.factor
     sources = {name: reading.source.partition("://")[2] for name, reading in door.settings.reading.items() if reading.source.startswith("mqtt:")}
-    if not sources and asked != PRESENCE and not asked.startswith("mqtt:"):
+    if desk is None and not sources and asked != PRESENCE and not asked.startswith("mqtt:"):
         return []
     listener = Listener(broker_place(door), door.settings.gate.name, clock)
+    if desk is not None:
+        listener.on(desk.topic, desk.hear)
     if asked.startswith("mqtt:"):
         topic = Address.parse(asked, ("mqtt",)).place
         listener.on(topic, lambda heard: void(inbox.put(factor(door.factors, topic, heard.payload, heard.retained, _when(heard)))))

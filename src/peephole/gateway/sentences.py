@@ -14,6 +14,7 @@ from peephole.gateway.keys import Models
 from peephole.gateway.parts import Check, Part, problem
 from peephole.gateway.policy import UNKNOWN
 from peephole.gateway.reasons import count
+from peephole.gateway.remotewords import explained as remote_explained
 from peephole.gateway.residents import with_residents
 from peephole.gateway.targets import meaning
 
@@ -93,6 +94,7 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
             else f"Rule {number}: {told} causes '{rule.do}' {hours}, whoever is there."
         )
     yield from explained(door)
+    yield from remote_explained(door)
     silent = [label for label in (card.labels if card else ()) if not any(label in rule.who for rule in settings.rule)]
     if silent:
         yield f"The model knows {', '.join(silent)} too, but no rule names them: for them the door stays shut."

@@ -9,7 +9,7 @@ from peephole.base.records import Decision, Prediction, Verdict, Visit
 from peephole.gateway.conditions import Condition, Row
 from peephole.gateway.factor import Asked, Heard
 from peephole.gateway.judging import Judged
-from peephole.gateway.lockout import Lockout
+from peephole.gateway.lockout import Lockout, Patience
 from peephole.gateway.rules import Moment, Rule
 from peephole.gateway.weighing import Weights
 
@@ -21,7 +21,8 @@ class Policy:
     """What the gate may do: times in seconds; `zone` None means the computer's own local time.
 
     `factor` is what an opening asks for beside the camera (None: nothing), `fresh` how long the readings of each name count,
-    `ajar` the conditions that say the door stands open, which is told after `held`, `also` the other models that must agree.
+    `ajar` the conditions that say the door stands open, which is told after `held`, `also` the other models that must agree;
+    `remote` the actions that a remote command may open with (None: there are no remote commands at all).
     """
 
     agree: int = 3
@@ -37,6 +38,12 @@ class Policy:
     ajar: tuple[Condition, ...] = ()
     held: float = 30.0
     also: tuple[str, ...] = ()
+    remote: frozenset[str] | None = None
+
+    @property
+    def patience(self) -> Patience | None:
+        """What wrong PINs and tags cost, None where none are asked for."""
+        return self.factor.patience if self.factor is not None else None
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ class State:
     """All that the policy remembers; `prefix` makes the names of visits unique across restarts.
 
     `rows` are the latest readings, `fired` when each rule that only readings drive last acted, `ajar_since` when the door was
-    first said to stand open.
+    first said to stand open, `remote_told` when a remote command was last said not to be followed.
     """
 
     prefix: str = "visit-"
@@ -110,6 +117,7 @@ class State:
     fired: Mapping[str, float] = field(default_factory=dict)
     ajar_since: float | None = None
     ajar_told: bool = False
+    remote_told: float = -math.inf
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,12 @@ from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
 from peephole.gateway.hearing import began
 from peephole.gateway.journal import Journal, Record, Remark
+from peephole.gateway.lockout import held
 from peephole.gateway.oneline import one_line
 from peephole.gateway.policy import UNKNOWN, Ended, Glance, Policy, Reaction, State, finish, step, tick
 from peephole.gateway.quality import poor, unfit
 from peephole.gateway.reception import Reception, heard, kept, unheard
+from peephole.gateway.remotedesk import Deed
 from peephole.gateway.sensors import Capture, Idle, Sensor
 from peephole.gateway.switchboard import Switchboard
 
@@ -174,8 +176,13 @@ class Watch:
 
     def _listen(self) -> None:
         """Let the policy hear what came in beside the frames, and how time passes."""
-        for reaction in heard(self._reception, self._policy, lambda: self._state, self._time):
-            self._happen(reaction)
+        for signal, reaction in heard(self._reception, self._policy, lambda: self._state, self._time):
+            locked = self._state.lockout.kept.standing.locked
+            deeds = self._happen(reaction)
+            if self._state.lockout.kept.standing.locked and not locked:
+                self._cut_short("because of the command before this row")
+            if signal is not None and self._reception is not None:
+                self._reception.answer(signal, deeds)
 
     def _unended(self) -> tuple[str, ...]:
         """Say so when the run before this one never wrote its stop: what was open then is shut only now."""
@@ -235,38 +242,47 @@ class Watch:
             return f"it was {self._clock.monotonic() - item.time:.1f} s old when it was judged", prediction
         return unfit(prediction, limits), prediction
 
-    def _happen(self, reaction: Reaction, truth: str | None = None) -> None:
-        """Carry out what the policy says, in order; `truth` belongs to the visit that is going on afterwards."""
+    @property
+    def shut(self) -> str:
+        """Why nobody may come in, whoever they are, or nothing; for the watch's own thread."""
+        return held(self._policy.patience, self._state.lockout, self._time)
+
+    def _happen(self, reaction: Reaction, truth: str | None = None) -> list[Deed]:
+        """Carry out what the policy says, in order, and return what was done; `truth` belongs to the visit that is going on afterwards."""
+        deeds: list[Deed] = []
         reaction, trouble = kept(self._reception, self._state, reaction)
         if trouble is not None:
             self._fault("the lockout", trouble)
         self._state = reaction.state
         for event in reaction.events:
             if isinstance(event, Decision):
-                self._carry_out(event)
+                deeds.append((event, self._carry_out(event)))
             else:
                 self._close(event)
         if self._state.visit is not None:
             self._truth = truth or self._truth
+        return deeds
 
-    def _carry_out(self, decision: Decision) -> None:
-        """Journal, then act; what is not in the journal does not happen."""
+    def _carry_out(self, decision: Decision) -> bool:
+        """Journal, then act, and say whether that went well; what is not in the journal does not happen."""
         self._reason = decision.reason if decision.visit != "-" else self._reason
         try:
             self._write(decision)
         except JournalError as error:
             self._fault("the journal", error)
             self._cut_short()
-            self._undone = self._undone or decision.action is not None
-            return
+            self._undone = self._undone or (decision.action is not None and decision.visit != "-")
+            return False
         if decision.action is None:
-            return
+            return True
         try:
             self._board.act(decision, self._now, self._wall)
         except ActuatorError as error:
-            self._undone = True
+            self._undone = self._undone or decision.visit != "-"
             self._fault(decision.action, error)
             self._release()
+            return False
+        return True
 
     def _close(self, ended: Ended) -> None:
         """Count and journal a visit that is over."""
@@ -296,10 +312,10 @@ class Watch:
             self._controller_fault(problem)
         return cut
 
-    def _cut_short(self) -> None:
-        """Make safe because of the fault that was just written down."""
+    def _cut_short(self, why: str = "because of the fault before this row") -> None:
+        """Make safe because of the fault or command that was just written down."""
         for sentence in self._make_safe():
-            self._remark("fault", self._door.settings.gate.name, f"{sentence}, because of the fault before this row")
+            self._remark("fault", self._door.settings.gate.name, f"{sentence}, {why}")
 
     def _controller_fault(self, problem: str) -> None:
         name, _, what = problem.partition(": ")
