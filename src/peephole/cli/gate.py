@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from peephole.cli import gatejournal, gatemodels, gateunit
+from peephole.cli import gatejournal, gatelabel, gatemodels, gateunit
 from peephole.cli.gateshow import COLOURS, PROBLEM, AsJson, Settings, report, say, stop_on_signals
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ STATES = {"ok": "green", "problem": "red", "not tried": "yellow"}
 
 app.command("replay")(gatemodels.replay)
 app.command("journal")(gatejournal.journal)
+app.command("label")(gatelabel.label)
 app.command("unit")(gateunit.unit)
 
 
