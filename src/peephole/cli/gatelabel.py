@@ -27,7 +27,7 @@ def label(
     context: typer.Context,
     settings: Settings,
     output: Annotated[Path, typer.Option("-o", "--output", help="The photo folder to write; the answers are kept beside it.")] = Path("labelled"),
-    answers: Annotated[Path | None, typer.Option(help="A JSON file of answers, {question: answer}, instead of asking on the terminal.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="A JSON file {question or sha256 of a picture: answer}, instead of asking on the terminal.")] = None,
     export_recording: Annotated[
         Path | None, typer.Option(help="Write the visits with who it was as a recording (time,file,visit,truth) into this new folder.")
     ] = None,
@@ -101,19 +101,24 @@ def _given(path: Path) -> dict[str, str]:
 
 
 def _hear(interview: "Interview", given: dict[str, str]) -> None:
-    """Take the answers of a file; what it does not answer is left out. Nothing is taken when one of them is wrong."""
+    """Take the answers of a file; what it does not answer is left out. Nothing is kept when one of them is wrong."""
     from peephole.base.errors import InputError, did_you_mean
     from peephole.gateway.oneline import one_line
 
     left, known = dict(given), [question.id for question in interview.open]
+    pictures = {one.digest for question in interview.open for one in question.seen} & left.keys()
     while interview.current is not None:
         answer = left.pop(interview.current.id, "skip")
-        if answer.strip() in ("back", "quit"):
-            raise InputError(f"'{answer.strip()}' is for the terminal", "leave the question out")
+        if answer.strip() in ("back", "quit", "mixed"):
+            raise InputError(
+                f"question {interview.current.id}: '{answer.strip()}' is for the terminal", "leave it out, or name single pictures by their sha256"
+            )
         try:
             interview.hear(answer, sure=True)
         except InputError as error:
             raise InputError(f"question {interview.current.id}: {error.what}", error.hint) from error
+    for digest in sorted(pictures):
+        interview.name(digest, left.pop(digest))
     if left:
         odd = next(iter(left))
         raise InputError(

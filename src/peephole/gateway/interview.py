@@ -92,6 +92,13 @@ class Interview:
         who = answer.label if answer.label != UNKNOWN else f"a stranger, {answer.stranger}"
         return f"{plural(len(question.seen), 'picture')}: {one_line(who)}{f', not {one_line(answer.denied)}' if answer.denied else ''}"
 
+    def name(self, digest: str, text: str) -> None:
+        """Take an answer for a single picture, whatever is said of its cluster; raises InputError."""
+        answer = read_answer(text, digest[:12], self.names)
+        if not isinstance(answer, Answer):
+            raise InputError(f"picture {digest[:12]}: '{answer}' does not say who it is", "write a name, unknown, unknown NAME or not NAME")
+        self._step(self.open, self.answers | {digest: answer})
+
     def _word(self, word: Word, question: Question) -> str:
         if word == "quit":
             self.open = ()
