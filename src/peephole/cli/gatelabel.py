@@ -27,7 +27,9 @@ def label(
     context: typer.Context,
     settings: Settings,
     output: Annotated[Path, typer.Option("-o", "--output", help="The photo folder to write; the answers are kept beside it.")] = Path("labelled"),
-    answers: Annotated[Path | None, typer.Option(help="A JSON file {question or sha256 of a picture: answer}, instead of asking on the terminal.")] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="A JSON file {question or sha256 of a picture: answer}, instead of asking on the terminal.")
+    ] = None,
     export_recording: Annotated[
         Path | None, typer.Option(help="Write the visits with who it was as a recording (time,file,visit,truth) into this new folder.")
     ] = None,
@@ -54,7 +56,8 @@ def label(
         require_pictures(gathered, door)
     predictor: Any = load(door.model)
     looked = look([one for one in gathered.seen if one.digest not in before.answers], predictor, None if as_json else _progress)
-    interview = Interview(questions(looked), (*predictor.labels, *labels_in(output)), before.answers)
+    taken_for = sorted({one.label for one in gathered.seen if one.label is not None})  # people of the gallery too
+    interview = Interview(questions(looked), (*predictor.labels, *taken_for, *labels_in(output)), before.answers)
     if not as_json:
         _tell_looked(gathered, looked, interview)
     asked = interview.open
@@ -136,7 +139,7 @@ def _ask(interview: "Interview", output: Path, gate: str, written: Any) -> None:
     shown = ""
     while (question := interview.current) is not None:
         if question.id != shown:
-            _show(question, len(interview.open), _sheet(question, output))
+            _show(question, interview, _sheet(question, output))
             shown = question.id
         text = _line(WHO)
         if text is None:
@@ -219,22 +222,26 @@ def _tell_looked(gathered: "Gathered", looked: "Looked", interview: "Interview")
     visits = len({one.visit for one in looked.seen})
     say(f"{plural(len(looked.seen), 'picture')} of {plural(visits, 'visit')} without a name, in {plural(len(interview.open), 'question')}")
     if gathered.gone:
-        say(f"{plural(gathered.gone, 'picture')} of {gathered.told:,} that were kept are gone, by age, size or erasure")
+        be = "is" if gathered.gone == 1 else "are"
+        say(f"of {plural(gathered.told, 'picture')} that were kept, {gathered.gone:,} {be} gone, by age, size or erasure")
     for reason, count in looked.refused.most_common():
         say(f"[yellow]{plural(count, 'picture')} left out[/]: {escape(reason)}")
     if looked.left:
         say(f"{plural(looked.left, 'later picture')} will be asked about next time")
 
 
-def _show(question: "Question", left: int, sheet: Path) -> None:
+def _show(question: "Question", interview: "Interview", sheet: Path) -> None:
     from peephole.gateway.oneline import one_line
     from peephole.gateway.reasons import plural
 
     visits = list(question.visits.items())
     some = ", ".join(f"{one_line(visit)[:60]} ({count})" for visit, count in visits[:5]) + (", ..." if len(visits) > 5 else "")
-    say(f"\n[bold]{plural(len(question.seen), 'picture')}[/] of {plural(len(visits), 'visit')}, {_when(question)}; {plural(left, 'question')} left")
+    left = plural(len(interview.open), "question")
+    say(f"\n[bold]{plural(len(question.seen), 'picture')}[/] of {plural(len(visits), 'visit')}, {_when(question)}; {left} left")
     say(f"  visits: {escape(some)}")
     say(f"  the gate said: {escape(question.said)}")
+    if (near := interview.nearest) is not None:
+        say(f"  most like: {escape(one_line(near[0].stranger or near[0].label))} (distance {near[1]:.2f})")
     say(f"  look at: {escape(str(sheet))}")
 
 
@@ -288,6 +295,12 @@ def _report(published: "Published", gathered: "Gathered", labels: tuple[str, ...
     accepted, wrong = mistaken(gathered.seen, published.kept.answers)
     if accepted:
         say(f"of {plural(accepted, 'picture')} that the gate took for somebody it knows, {wrong} {'was' if wrong == 1 else 'were'} of somebody else")
+    nameless = {answer.stranger for answer in published.kept.answers.values() if answer.stranger and not answer.named}
+    if len(nameless) > 1:
+        say(
+            f"[yellow]{len(nameless)} strangers have no name[/]; some may be one person, and would be counted as several in the evidence: "
+            "call those by the same name, as in: unknown postman"
+        )
     missing = sorted(set(labels) - set(labels_in(output)))
     if missing:
         some = ", ".join(one_line(name) for name in missing[:5]) + (", ..." if len(missing) > 5 else "")

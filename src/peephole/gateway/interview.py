@@ -9,7 +9,7 @@ import numpy as np
 
 from peephole.base.errors import InputError, did_you_mean
 from peephole.gateway.answers import Answer, Word, read_answer
-from peephole.gateway.clusters import clusters, halves
+from peephole.gateway.clusters import clusters, distance, halves
 from peephole.gateway.gathering import Looked, Seen
 from peephole.gateway.oneline import one_line
 from peephole.gateway.policy import UNKNOWN
@@ -62,6 +62,7 @@ class Interview:
         self.open = tuple(questions)
         self.answers = dict(answers)
         self._names = tuple(names)
+        self._asked = self.open
         self._before: list[tuple[tuple[Question, ...], dict[str, Answer]]] = []
         self._doubted = ""
 
@@ -74,6 +75,17 @@ class Interview:
     def names(self) -> tuple[str, ...]:
         """All labels that are known, also by an answer."""
         return tuple(dict.fromkeys((*self._names, *(answer.label for answer in self.answers.values() if answer.label != UNKNOWN))))
+
+    @property
+    def nearest(self) -> tuple[Answer, float] | None:
+        """The answer to the question that is most like the current one, and its distance, 0..2, among those answered just now."""
+        question = self.current
+        answered = [(answer, asked) for asked in self._asked if (answer := self.answers.get(asked.seen[0].digest)) is not None]
+        if question is None or not answered:
+            return None
+        far = [distance(question.embeddings, asked.embeddings) for _, asked in answered]
+        at = int(np.argmin(np.where(np.isfinite(far), far, np.inf)))
+        return answered[at][0], far[at]
 
     def hear(self, text: str, sure: bool = False) -> str:
         """Take what a person wrote of the current question, and say what was understood; raises InputError for what is no answer.
