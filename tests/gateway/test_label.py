@@ -163,6 +163,9 @@ def test_back_and_skip(door: Door, out: Path) -> None:
     assert "this is the first question" in text and text.count("taken back") == 2
     assert list(files(out)) == ["ana", next(name for name in files(out) if name.startswith("unknown/stranger-"))]
     assert "3 pictures of 1 visit without a name" in told(door, out, typed="")
+    before = files(out)
+    told(door, out, typed="junho\nwhat\nback\nskip\n\nnobody hears this\n")
+    assert files(out) == before
 
 
 def test_a_changed_answer_moves_the_pictures(door: Door, out: Path) -> None:
@@ -287,7 +290,14 @@ def test_an_erasure_while_somebody_answers(door: Door, out: Path, monkeypatch: p
 
     monkeypatch.setattr(peephole.gateway.interview.Interview, "hear", slowly)
     told(door, out, typed="ana\n")
-    assert files(out) == {}
+    assert files(out) == {} and "ana" not in (out.parent / "photos.answers.json").read_text(encoding="utf-8")
+    monkeypatch.undo()
+    monkeypatch.setattr(peephole.decide.predictor, "load", lambda path: ColourEye())
+    asked = json.loads(invoke(door, out, "--json").stdout)["questions"]
+    assert not any("ana" in (picture["label"] or "") for one in asked for picture in one["pictures"]) and "a1" not in {
+        visit for one in asked for visit in one["visits"]
+    }
+    monkeypatch.setattr(peephole.gateway.interview.Interview, "hear", slowly)
     monkeypatch.setattr(gathering, "erased_pictures", lambda journal: frozenset())
     told(door, out, typed="ana\n")
     assert files(out)  # the planted bug: nobody asked the journal who was erased
@@ -488,6 +498,21 @@ def test_visits_with_odd_names(make_door: Callable[..., Door], paint: Callable[[
     assert len(require_pictures.photos) == 15 and not require_pictures.refused
 
 
+def test_ctrl_c_and_bytes_that_are_no_text(door: Door, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no text is asked again; Ctrl-C keeps what was answered, as the terminal's end does."""
+    lines: list[str | BaseException] = [UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no"), "ana\n", KeyboardInterrupt()]
+
+    def readline() -> str:
+        line = lines.pop(0)
+        if isinstance(line, BaseException):
+            raise line
+        return line
+
+    monkeypatch.setattr("peephole.cli.gatelabel.sys", SimpleNamespace(stdin=SimpleNamespace(readline=readline)))
+    text = told(door, out)
+    assert "not valid text" in text and "6 pictures written" in text and not lines
+
+
 def test_a_real_model_is_seen_in_its_own_space(drawn_model: Path, drawn_photos: Path) -> None:
     """Cosines between what is looked at are those that the model file answers; without its centre they would not be."""
     predictor = peephole.decide.predictor.load(drawn_model)
@@ -519,6 +544,8 @@ def test_a_sheet_shows_each_visit() -> None:
     seen = [Seen(f"{at:064x}", f"v{at // 10}", 1.8e9 + at, None, None, Path("none")) for at in range(100)]
     assert [one.visit for one in chosen(seen, 10)] == [f"v{at}" for at in range(10)]
     assert len(chosen(seen, 24)) == 24 and {one.visit for one in chosen(seen, 24)} == {f"v{at}" for at in range(10)}
+    long = [Seen(f"{at:064x}", "long" if at < 90 else f"v{at}", 1.8e9 + at, None, None, Path("none")) for at in range(100)]
+    assert {one.visit for one in chosen(long, 12)} == {"long", *(f"v{at}" for at in range(90, 100))}
     assert [one.visit for one in chosen(seen, 5)] == ["v0", "v2", "v4", "v6", "v8"] and chosen(seen[:3]) == tuple(seen[:3])
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["label"]
 
 WHO = "who is this? (name, unknown, unknown NAME, not NAME, mixed, skip, back, quit) "
+LAST = "\nthat was the last question (Enter: write the photo folder; back: not yet) "
 
 
 def label(
@@ -136,17 +137,21 @@ def _ask(interview: "Interview", output: Path, gate: str, written: Any) -> None:
     from peephole.gateway.answers import Kept, write_kept
     from peephole.gateway.labelled import answers_beside
 
-    shown = ""
-    while (question := interview.current) is not None:
-        if question.id != shown:
+    shown, text = "", None
+    while interview.open or text not in (None, "", "quit"):  # after the last question, once more: it can still be taken back
+        question = interview.current
+        if question is not None and question.id != shown:
             _show(question, interview, _sheet(question, output))
             shown = question.id
-        text = _line(WHO)
+        text = _line(WHO if question is not None else LAST)
         if text is None:
-            say("\nnobody is there to answer; the rest can be answered later")
+            say("\nnobody is there to answer; the rest can be answered later" if question is not None else "")
+            return
+        text = text.strip()
+        if question is None and text in ("", "quit"):
             return
         try:
-            if text.strip().startswith("not ") and ":" not in text:
+            if text.startswith("not ") and ":" not in text:
                 who = _line("who is it then? (a name; Enter: a stranger) ")
                 text = f"{text}: {who}" if who and who.strip() else text
             told = interview.hear(text)
@@ -165,7 +170,7 @@ def _line(prompt: str) -> str | None:
     except KeyboardInterrupt:
         return None
     except UnicodeDecodeError:
-        return "\0"
+        return "\ud800"  # told as no valid text
     return text.rstrip("\r\n") if text else None
 
 

@@ -92,9 +92,11 @@ class Interview:
 
         A new name that is much like a known one must be written twice, unless a program is `sure`.
         """
+        if text.strip() == "back":
+            return self._back()
         question = self.current
         if question is None:
-            raise InputError("there is no question left", "")
+            raise InputError("there is no question left", "write back to take the last answer back")
         answer = read_answer(text, question.id, self.names)
         if not isinstance(answer, Answer):
             return self._word(answer, question)
@@ -115,15 +117,16 @@ class Interview:
         if word == "quit":
             self.open = ()
             return "the rest can be answered later"
-        if word == "back":
-            if not self._before:
-                raise InputError("this is the first question", "")
-            self.open, self.answers = self._before.pop()
-            return "the last answer is taken back"
         if word == "skip":
             self._step((*self.open[1:],), self.answers)
             return "left out; it will be asked again next time"
         return self._split(question)
+
+    def _back(self) -> str:
+        if not self._before:
+            raise InputError("this is the first question", "write quit to stop")
+        self.open, self.answers = self._before.pop()
+        return "the last answer is taken back"
 
     def _split(self, question: Question) -> str:
         parts = halves(question.embeddings)
