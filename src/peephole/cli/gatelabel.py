@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["label"]
 
 WHO = "who is this? (name, unknown, unknown NAME, not NAME, mixed, skip, back, quit) "
+LIKE = 0.6  # a cluster further away from every answer is like none of them
 LAST = "\nthat was the last question (Enter: write the photo folder; back: not yet) "
 
 
@@ -134,6 +135,7 @@ def _hear(interview: "Interview", given: dict[str, str]) -> None:
 def _ask(interview: "Interview", output: Path, gate: str, written: Any) -> None:
     """Ask on the terminal until nothing is left, or its end; each answer is on disk before the next question."""
     from peephole.base.errors import InputError
+    from peephole.data.layout import label_of
     from peephole.gateway.answers import Kept, write_kept
     from peephole.gateway.labelled import answers_beside
 
@@ -151,7 +153,7 @@ def _ask(interview: "Interview", output: Path, gate: str, written: Any) -> None:
         if question is None and text in ("", "quit"):
             return
         try:
-            if text.startswith("not ") and ":" not in text:
+            if text.startswith("not ") and label_of(text[4:].strip()) in interview.names:
                 who = _line("who is it then? (a name; Enter: a stranger) ")
                 text = f"{text}: {who}" if who and who.strip() else text
             told = interview.hear(text)
@@ -217,7 +219,7 @@ def _publish(door: "Door", output: Path, interview: "Interview", written: Any, r
 
 
 def _progress(done: int, of: int) -> None:
-    if of > done or of > 64:
+    if of > 64 and (done % 64 == 0 or done >= of):
         typer.echo(f"\rlooked at {done:,} of {of:,} pictures" + ("\n" if done >= of else ""), nl=False, err=True)
 
 
@@ -245,7 +247,7 @@ def _show(question: "Question", interview: "Interview", sheet: Path) -> None:
     say(f"\n[bold]{plural(len(question.seen), 'picture')}[/] of {plural(len(visits), 'visit')}, {_when(question)}; {left} left")
     say(f"  visits: {escape(some)}")
     say(f"  the gate said: {escape(question.said)}")
-    if (near := interview.nearest) is not None:
+    if (near := interview.nearest) is not None and near[1] < LIKE:
         say(f"  most like: {escape(one_line(near[0].stranger or near[0].label))} (distance {near[1]:.2f})")
     say(f"  look at: {escape(str(sheet))}")
 

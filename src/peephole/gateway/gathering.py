@@ -23,7 +23,7 @@ from peephole.gateway.reasons import plural
 __all__ = ["Gathered", "Looked", "Seen", "gather", "look", "read_picture", "require_pictures"]
 
 MOST = 3_000  # pictures at a time: their distances are a table of 36 MB
-BATCH = 64
+BATCH = 8  # pictures in the network at once: more would be no faster on one core, and cost memory
 CENTRE = "familiarity.centre"
 
 

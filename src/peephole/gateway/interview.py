@@ -80,7 +80,8 @@ class Interview:
     def nearest(self) -> tuple[Answer, float] | None:
         """The answer to the question that is most like the current one, and its distance, 0..2, among those answered just now."""
         question = self.current
-        answered = [(answer, asked) for asked in self._asked if (answer := self.answers.get(asked.seen[0].digest)) is not None]
+        given = [({self.answers.get(one.digest) for one in asked.seen}, asked) for asked in self._asked]
+        answered = [(answer, asked) for answers, asked in given if len(answers) == 1 and (answer := next(iter(answers))) is not None]
         if question is None or not answered:
             return None
         far = [distance(question.embeddings, asked.embeddings) for _, asked in answered]
@@ -132,7 +133,9 @@ class Interview:
         parts = halves(question.embeddings)
         if len(parts) < 2:
             raise InputError("one picture cannot be taken apart", "write skip to leave it out")
-        self._step((*(_question(question.seen, question.embeddings, rows) for rows in parts), *self.open[1:]), self.answers)
+        apart = [_question(question.seen, question.embeddings, rows) for rows in parts]
+        self._asked += tuple(apart)
+        self._step((*apart, *self.open[1:]), self.answers)
         return f"taken apart: {' and '.join(plural(len(rows), 'picture') for rows in parts)}"
 
     def _step(self, questions: tuple[Question, ...], answers: dict[str, Answer]) -> None:
