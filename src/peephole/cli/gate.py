@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from peephole.cli import gateevidence, gatejournal, gatemodels, gatepeople, gatepin, gatesend, gateswap, gateunit
+from peephole.cli import gateevidence, gatejournal, gatelabel, gatemodels, gatepeople, gatepin, gatesend, gateswap, gateunit
 from peephole.cli.gateshow import COLOURS, PROBLEM, AsJson, Settings, report, say, stop_on_signals
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ app.command("replay")(gatemodels.replay)
 app.command("promote")(gateswap.promote)
 app.command("rollback")(gateswap.rollback)
 app.command("journal")(gatejournal.journal)
+app.command("label")(gatelabel.label)
 app.command("unit")(gateunit.unit)
 app.command("evidence")(gateevidence.evidence)
 app.command("enrol")(gatepeople.enrol)

@@ -13,7 +13,7 @@ from peephole.gateway.journal import Erased, Journal
 from peephole.gateway.names import CLOSE, OPEN, same
 from peephole.gateway.pictures import Album, digest_of
 
-__all__ = ["Erasure", "erase"]
+__all__ = ["Erasure", "erase", "erased_pictures"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Trace:
     pictures: dict[str, str] = field(default_factory=dict)
     clear: list[int] = field(default_factory=list)
 
+    @property
+    def gone(self) -> set[str]:
+        """The pictures that go with them."""
+        return self.shown | {digest for digest, visit in self.pictures.items() if visit in self.visits}
+
 
 def erase(journal: Journal, label: str, time: float, wall: float, pictures: Path | None = None) -> Erasure:
     """Erase all spellings of `label`, with every picture of a visit that named it and every single picture most like it.
@@ -43,7 +48,7 @@ def erase(journal: Journal, label: str, time: float, wall: float, pictures: Path
     """
     tokens = {token for token, name in journal.names().items() if same(name) == same(label)}
     trace = _trace(journal, {f"{OPEN}{token}{CLOSE}" for token in tokens}, label)
-    gone = trace.shown | {digest for digest, visit in trace.pictures.items() if visit in trace.visits}
+    gone = trace.gone
     count = 0
     if pictures is not None and pictures.is_dir():
         unknown = {digest_of(path) for path in pictures.glob("*.jpg")} - trace.pictures.keys()
@@ -52,6 +57,12 @@ def erase(journal: Journal, label: str, time: float, wall: float, pictures: Path
     row = journal.erase(tokens, Erased(tuple(sorted(tokens)), count, "at a person's word"), time, wall)
     journal.scour()
     return Erasure(len(tokens), count, row, tuple(trace.clear))
+
+
+def erased_pictures(journal: Journal) -> frozenset[str]:
+    """Return the digests of all pictures that went with somebody whose name was erased, wherever copies lie; raises JournalError."""
+    tokens = {f"{OPEN}{token}{CLOSE}" for token in journal.pseudonyms_in_rows() - journal.names().keys()}
+    return frozenset(_trace(journal, tokens, "").gone) if tokens else frozenset()
 
 
 def _trace(journal: Journal, tokens: set[str], label: str) -> Trace:
