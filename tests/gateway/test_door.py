@@ -360,7 +360,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("broker.url", "mqtt://", "is not a broker"),
     ("broker.url", "mqtt://host:0", "is not a broker"),
     ("broker.url", "mqtt://host:99999", "is not a broker"),
-    ("broker.url", "mqtt://me:secret@host", "is not a broker"),
+    ("broker.url", "mqtt://me:secret@host", "holds no name and no password"),
     ("broker.username", "", "broker.username"),
     ("broker.password", "secret", "broker.password"),
     ("broker.password.file", "", "broker.password.file"),
@@ -615,3 +615,9 @@ def test_check_says_what_is_kept_and_who_would_notice(make_door: Callable[..., D
 def test_errors_are_input_errors() -> None:
     """Whoever has never heard of Peephole catches a ValueError."""
     assert issubclass(SettingsError, InputError) and issubclass(SettingsError, ValueError)
+
+
+def test_a_password_in_an_address_is_never_repeated() -> None:
+    """Neither by the broker's url nor by a camera's."""
+    for place, value in (("broker.url", "mqtt://me:s3cret@host"), ("sensor.source", "http://me:s3cret@camera/x")):
+        assert "s3cret" not in problem(place, value)

@@ -22,6 +22,7 @@ from peephole.gateway.door import Door, last_good, load_door, undone
 from peephole.gateway.enrol import begun
 from peephole.gateway.journal import Journal, Remark
 from peephole.gateway.people import Example, People, Place, read_people, write_people
+from peephole.gateway.pins import Pins, read_pins, write_pins
 from peephole.gateway.policy import Ended
 
 NAME = "민서-minseo"
@@ -178,3 +179,20 @@ def test_a_kept_model_forgets_too(door: Door, predictor: Predictor) -> None:
     assert not last_good(door.model).with_suffix(".gallery").exists() and undone(door.model).with_suffix(".gallery").exists()
     assert any("enrol the others again" in sentence for sentence in gone.left)
     assert sum("delete it" in sentence for sentence in forget(door, predictor.model, "left", SteppedClock()).left) == 2
+
+
+def test_a_pin_goes_with_its_person(door: Door, predictor: Predictor) -> None:
+    """Whoever is given the name next does not inherit the PIN; another person's stays. The strangers' own word in a rule is no name."""
+    write_pins(door.factors, Pins().given(NAME, "pin", "246802").given("seo", "pin", "135791"))
+    forget(door, predictor.model, NAME, SteppedClock())
+    assert read_pins(door.factors).people.keys() == {"seo"}
+    assert not any("take the name out" in sentence for sentence in forget(door, predictor.model, "unknown", SteppedClock()).left)
+
+
+def test_who_is_known_to_a_kept_gallery_alone_is_forgotten(door: Door, predictor: Predictor) -> None:
+    """Enrolled beside the model that was set aside: found, taken away, and not called unknown."""
+    door.gallery.rename(last_good(door.model).with_suffix(".gallery"))
+    door.journal.unlink()
+    last_good(door.model).write_bytes(predictor.model.data)
+    gone = forget(door, predictor.model, NAME, SteppedClock())
+    assert "was taken away with them" in gone.left[0] and not last_good(door.model).with_suffix(".gallery").exists()

@@ -93,6 +93,11 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield book
 
 
+def named(journal: Journal, number: int) -> str:
+    """Return the id of a row's event."""
+    return f"front-door/{journal.id[:12]}/{number}"
+
+
 def decision(number: int) -> Decision:
     """Return the decision that is row `number`."""
     return Decision(f"v{number}", "refuse", None, "nobody was sure", "agreement", None)
@@ -101,7 +106,7 @@ def decision(number: int) -> Decision:
 def outbox(journal: Journal, port: int, folder: Path) -> Outbox:
     """Return an outbox with a mark beside the journal."""
     messenger = Messenger(BrokerPlace("127.0.0.1", port), "front-door-events", timeout=1.0)
-    return Outbox(journal, messenger, TOPIC, Mark(folder / "journal.db.told", "front-door", TOPIC))
+    return Outbox(journal, messenger, TOPIC, Mark(folder / "journal.db.told", journal, TOPIC))
 
 
 def until(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
@@ -121,12 +126,12 @@ def told_through_cuts(kind: type[Outbox], journal: Journal, port: int, folder: P
     messenger = Messenger(BrokerPlace("127.0.0.1", cutter.port), "front-door-events", timeout=1.0)
     first = (journal.entries(last=1) or [None])[-1]
     start = first.number if first else 0
-    mark = Mark(folder / f"{kind.__name__}.told", "front-door", TOPIC)
+    mark = Mark(folder / f"{kind.__name__}.told", journal, TOPIC)
     mark.move(start)
     for number in range(rows):
         journal.write(decision(number), 0.0, 1.8e9)
     box = kind(journal, messenger, TOPIC, mark)
-    wanted = {f"front-door/{start + number + 1}" for number in range(rows)}
+    wanted = {named(journal, start + number + 1) for number in range(rows)}
     for cut in range(cuts):  # each in the middle of the talk
         until(lambda share=(cut + 1) * rows // (cuts + 1): len(set(reader.ids)) >= share or not box._journal.after(box._mark.number or 0, 1), 10)
         cutter.cut()
@@ -146,7 +151,7 @@ class Forgetful(Outbox):
         if rows:
             self._mark.move(rows[-1].number)
         for row in rows:
-            self._messenger.publish(self._topic, event(self._journal.gate, row))
+            self._messenger.publish(self._topic, event(self._journal, row))
         return len(rows) == 100
 
 
@@ -188,16 +193,16 @@ def test_a_second_run_goes_on_where_the_first_one_ended(journal: Journal, mosqui
     time.sleep(0.2)
     box = outbox(journal, mosquitto.port, tmp_path)  # what stood there before is old news
     box.heard(decision(1), journal.write(decision(1), 0.0, 1.8e9), 0.0, 1.8e9)
-    assert until(lambda: reader.ids == ["front-door/2"])
+    assert until(lambda: reader.ids == [named(journal, 2)])
     box.close()
     journal.write(decision(2), 0.0, 1.8e9)  # nobody is there to tell it
     box = outbox(journal, mosquitto.port, tmp_path)
-    assert until(lambda: reader.ids == ["front-door/2", "front-door/3"])
+    assert until(lambda: reader.ids == [named(journal, 2), named(journal, 3)])
     box.close()
     (tmp_path / "journal.db.told").write_text('{"gate": 5')
     box = outbox(journal, mosquitto.port, tmp_path)
     box.heard(decision(3), journal.write(decision(3), 0.0, 1.8e9), 0.0, 1.8e9)
-    assert until(lambda: len(reader.ids) == 3) and reader.ids[-1] == "front-door/4"
+    assert until(lambda: len(reader.ids) == 3) and reader.ids[-1] == named(journal, 4)
     box.close()
     reader.close()
 
@@ -206,6 +211,25 @@ def test_an_event_says_what_the_row_says(journal: Journal) -> None:
     """Its id is the gate and the row; a clock that was not set gives no date; names cannot break out of the JSON."""
     journal.write(Remark("fault", 'the "lock"\n', "it's <b>jammed</b>"), 3.5, 12.0)
     (row,) = journal.entries()
-    told = json.loads(event("front-door", row))
-    assert told["id"] == "front-door/1" and told["wall"] is None and told["time"] == 3.5 and told["kind"] == "fault"
+    told = json.loads(event(journal, row))
+    assert told["id"] == named(journal, 1) and told["wall"] is None and told["time"] == 3.5 and told["kind"] == "fault"
     assert told["record"] == {"kind": "fault", "subject": 'the "lock"\n', "text": "it's <b>jammed</b>"}
+
+
+def test_a_new_journal_is_told_from_its_beginning(mosquitto: Any, tmp_path: Path) -> None:
+    """A journal that takes the place of an older, longer one is not taken for told, and its ids are its own."""
+    with Journal(tmp_path / "old.db", "front-door") as old:
+        for number in range(9):
+            old.write(decision(number), 0.0, 1.8e9)
+        Mark(tmp_path / "journal.db.told", old, TOPIC).move(9)
+        first = json.loads(event(old, old.entries(last=1)[0]))["id"]
+    reader = Reader(mosquitto.port)
+    assert until(reader._client.is_connected)
+    time.sleep(0.2)
+    with Journal(tmp_path / "journal.db", "front-door") as journal:
+        box = outbox(journal, mosquitto.port, tmp_path)
+        for number in range(9):
+            box.heard(decision(number), journal.write(decision(number), 0.0, 1.8e9), 0.0, 1.8e9)
+        assert until(lambda: len(reader.ids) == 9) and first not in reader.ids
+        box.close()
+    reader.close()

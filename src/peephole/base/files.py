@@ -20,5 +20,7 @@ def write_atomic(path: Path | str, data: bytes | str, disk: Disk = DISK, *, mode
     except OSError as error:
         if draft is not None:
             disk.remove(draft)
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}", "choose another place with -o PATH") from error
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror or error}", "make room there, correct the permissions, or choose another place"
+        ) from error
     return path

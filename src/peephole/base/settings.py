@@ -177,6 +177,6 @@ def _problem(kind: type[BaseModel], item: dict[str, Any]) -> str:
 
 def _shown(dotted: str, value: Any) -> str:
     """Repeat a simple value, but never a secret."""
-    if SECRET.search(dotted) or not isinstance(value, str | int | float):
+    if SECRET.search(dotted) or not isinstance(value, str | int | float) or re.search(r"://[^/]*@", str(value)):
         return ""
     return f" is {ascii(value)[:60] if len(str(value)) > 60 else repr(value)}"

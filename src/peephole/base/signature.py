@@ -84,7 +84,10 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
     except FileExistsError:
         raise InputError(f"{path} is there already, and keys are never written over", "choose another name: peephole keygen -o NAME.key") from None
     except (OSError, ValueError) as error:
-        raise OutputError(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}", "choose another place with -o PATH") from error
+        raise OutputError(
+            f"{path} cannot be written: {getattr(error, 'strerror', None) or error}",
+            "make room there, correct the permissions, or choose another place",
+        ) from error
 
 
 def sign(model: Path, private: Path) -> Path:

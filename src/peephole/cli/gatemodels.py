@@ -62,14 +62,15 @@ def differences(
     """Rehearse a recording with the door as it is and as it would be, and compare."""
     from peephole.decide.predictor import load
     from peephole.gateway.acquaintance import met
-    from peephole.gateway.replays import compare, rehearse, with_rate, with_threshold
+    from peephole.gateway.replays import compare, rehearse, with_low_risk, with_rate, with_threshold
     from peephole.gateway.sensors import replay_sensor
 
     stop, path = stop_on_signals(), model or door.model
     # Another model's people are those of the gallery beside it: embeddings of one mean nothing to the other.
     live, other = met(load(door.model), door.gallery), met(load(path), door.gallery_of(path))
     changed = door if false_accept is None else with_rate(door, false_accept)
-    other = other if threshold is None else with_threshold(other, threshold)
+    if threshold is not None:
+        other, changed = with_threshold(other, threshold), with_low_risk(changed)
     rate = "" if false_accept is None else f", rate {false_accept:g}"
     named = f"{door.model.name} ({_line(live)})", f"{path.name} ({_line(other)}{rate})"
     then = rehearse(door, live, replay_sensor(Path(recording), start), stop)

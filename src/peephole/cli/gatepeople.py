@@ -47,6 +47,7 @@ def enrol(
     from peephole.gateway.standing import card_here
 
     door = load_door(settings)
+    _require_not_here(photos, door.folder)
     predictor = load(door.model)
     found = read_people(door.gallery, predictor.model)
     known, place = found if found is not None else (begun(predictor), Place(door.gallery))
@@ -196,3 +197,14 @@ def people(settings: Settings, as_json: AsJson = False) -> None:
     say(table)
     if strangers:
         say(f"{len(strangers)} strangers are kept to measure with; nobody is compared with them")
+
+
+def _require_not_here(photos: list[Path], door: Path) -> None:
+    """Refuse the folder in which everything lies: an empty $FOLDER names it too, and with it every kept picture of everybody."""
+    from peephole.base.errors import InputError
+
+    for path in photos:
+        if any(place.resolve().is_relative_to(path.resolve()) for place in (door, Path())):
+            raise InputError(
+                f"{path.resolve()} holds more than photos of one person", "name the photos, or a folder that holds that person's photos alone"
+            )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peephole.base.card import Card
-from peephole.base.errors import InputError, JournalError, did_you_mean
+from peephole.base.errors import InputError, JournalError, PeepholeError, did_you_mean
 from peephole.base.modelfile import ModelFile, read
 from peephole.data.layout import is_unknown, label_of
 from peephole.decide.gallery import Acquainted
@@ -19,6 +19,7 @@ from peephole.gateway.erasure import erase
 from peephole.gateway.journal import Journal
 from peephole.gateway.names import same
 from peephole.gateway.people import People, lies_at, read_people, write_people
+from peephole.gateway.pins import read_pins, write_pins
 from peephole.gateway.reasons import plural
 from peephole.gateway.standing import card_here
 from peephole.gateway.targets import TARGETS
@@ -71,13 +72,14 @@ def forget(door: Door, model: ModelFile, name: str, clock: Clock) -> Forgotten:
         write_people(read[0].minus(role, None if strangers else name), read[1])
     trained = 0 if strangers else model.card.training.examples.get(name, 0)
     names, pictures, problem = (0, 0, "") if strangers else _from_journal(door, name, clock)
-    if not (mine or trained or names or pictures or problem):
+    kept = (*_from_kept(door, name, strangers), *(() if strangers else _from_pins(door, name)))
+    if not (mine or trained or names or pictures or problem or kept):
         known = read[0].gallery.labels(model.card.labels) if read else model.card.labels
         raise InputError(
             f"nobody called '{name[:60]}' is known here, or no longer{did_you_mean(name, known)}; what was erased before is gone to the last byte",
             f"see: peephole gate people {door.path}",
         )
-    left = (*_left(door, model.card, name, trained, problem), *_from_kept(door, name, strangers))
+    left = (*_left(door, model.card, name, trained, problem), *kept)
     return Forgotten(name, len(mine), names, pictures, trained, left)
 
 
@@ -90,6 +92,18 @@ def _from_kept(door: Door, name: str, strangers: bool) -> Iterator[str]:
             yield f"{gallery.name}, the people kept with {model.name}, was taken away with them: after a rollback, enrol the others again"
         if model.exists() and name in read(model).card.training.examples:
             yield f"{model.name}, which is kept for a rollback, was trained on {name} too: delete it"
+
+
+def _from_pins(door: Door, name: str) -> Iterator[str]:
+    """Take away somebody's PINs and tags, which whoever is given the name next must not inherit; say so where that cannot be done."""
+    if not door.factors.exists():
+        return
+    try:
+        pins = read_pins(door.factors)
+        if name in pins.people:
+            write_pins(door.factors, pins.without(name))
+    except PeepholeError as error:
+        yield f"{door.factors.name} may still hold a PIN or tag of {name}: {error.what}"
 
 
 def _from_journal(door: Door, name: str, clock: Clock) -> tuple[int, int, str]:
@@ -117,7 +131,7 @@ def _left(door: Door, card: Card, name: str, trained: int, problem: str) -> Iter
             f"{door.settings.gate.model} itself was trained on {plural(trained, 'photo')} of {name} and still knows them: "
             f"train it again without them (peephole train PHOTOS --skip {name}) and put the new file in its place"
         )
-    named = [f"rule {number}" for number, rule in enumerate(door.settings.rule, 1) if name in rule.who]
+    named = [f"rule {number}" for number, rule in enumerate(door.settings.rule, 1) if name in rule.who and not is_unknown(name)]
     if named:
         stuck = "" if name in card.labels else ", or the gate will not start"
         yield f"{' and '.join(named)} of {door.path} still name{'s' if len(named) == 1 else ''} {name}: take the name out{stuck}"

@@ -8,6 +8,7 @@ from typing import Any
 from peephole.base.card import Card
 from peephole.data.region import require_ready
 from peephole.gateway.address import Address
+from peephole.gateway.alone import only_one
 from peephole.gateway.arming import Armed, arm
 from peephole.gateway.beats import Beats
 from peephole.gateway.clock import Clock, SystemClock
@@ -61,6 +62,7 @@ def run(
     armed = with_residents(armed, card.evidence, decide.false_reject)
     clock, stop = clock or SystemClock(), stop or threading.Event()
     source = sensor or open_source(door, clock)
+    alone = None if journal is not None else only_one(door.journal)
     book = journal or Journal(door.journal, door.settings.gate.name, names=card.labels)
     witnesses = (*witnesses, *((*keepers(door, book, clock), *shadows(door, book)) if journal is None else ()))
     board = switchboard or open_switchboard(door)
@@ -83,6 +85,8 @@ def run(
             witness.close()
         if journal is None:
             book.close()
+        if alone is not None:
+            alone.close()
 
 
 def _bystanders(door: Door, journal: Journal, beats: Beats, recorded: bool) -> list[Witness]:
@@ -93,7 +97,7 @@ def _bystanders(door: Door, journal: Journal, beats: Beats, recorded: bool) -> l
     if door.settings.events is not None:
         topic = Address.parse(door.settings.events.target, ("mqtt",)).place
         messenger = Messenger(broker_place(door), f"{door.settings.gate.name}-events")
-        mark = Mark(door.journal.with_name(f"{door.journal.name}.told"), door.settings.gate.name, topic)
+        mark = Mark(door.journal.with_name(f"{door.journal.name}.told"), journal, topic)
         found.append(Outbox(journal, messenger, topic, mark, beats.of("the outbox", OUTAGE)))
     return [*found, Heart(beats, Notifier(), SystemClock())]
 

@@ -175,4 +175,6 @@ def write_kept(path: Path, kept: Kept) -> None:
     try:
         path.chmod(0o600)
     except OSError as error:
-        raise OutputError(f"{path} cannot be kept from others: {error.strerror or error}", "choose another place with -o PATH") from error
+        raise OutputError(
+            f"{path} cannot be kept from others: {error.strerror or error}", "make room there, correct the permissions, or choose another place"
+        ) from error

@@ -77,9 +77,16 @@ def _topic(value: str) -> str:
 
 def _broker_url(value: str) -> str:
     address = Address.parse(value, ("mqtt",), ("mqtts", "ws", "wss"))
+    if "@" in address.place:  # never repeated: it may hold a password
+        raise SettingsError(
+            "a broker's url holds no name and no password", 'write username = "NAME" and password = {file = "broker.secret"} under [broker]'
+        )
     host, _, port = address.place.rpartition(":") if ":" in address.place else (address.place, "", "1883")
-    if not host or "/" in address.place or "@" in host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise SettingsError(f"'{value[:60]}' is not a broker", 'write url = "mqtt://127.0.0.1:1883"; the name and password have their own keys')
+    if not host or "/" in address.place or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise SettingsError(
+            f"'{value[:60]}' is not a broker",
+            'write url = "mqtt://127.0.0.1:1883"; username = "NAME" and password = {file = "broker.secret"} are keys beside it',
+        )
     address.take()
     return value
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from peephole.base.errors import JournalError, PeepholeError
 from peephole.base.files import write_atomic
@@ -27,13 +27,14 @@ MANY = 100  # rows between two writings of the mark: a power cut repeats at most
 WAIT = 1.0  # seconds between two looks at the journal, and between two tries at a broker that is away
 
 
-def event(gate: str, entry: Entry) -> str:
-    """Write a row of the journal as JSON: its `id` (gate/number, the same however often it is sent), kind, times and record.
+def event(journal: Journal, entry: Entry) -> str:
+    """Write a row of a journal as JSON: its `id` (gate/journal/number, the same however often it is sent), kind, times and record.
 
-    `wall` is null where the clock was not set.
+    The journal's part are the first 12 digits of its own id: a gate that begins a new journal counts from 1 again. `wall` is null
+    where the clock was not set.
     """
-    record: Any = entry.record
-    facts = {"id": f"{gate}/{entry.number}", "gate": gate, "number": entry.number, "kind": entry.kind}
+    gate, record = journal.gate, cast(Any, entry.record)
+    facts = {"id": f"{gate}/{journal.id[:12]}/{entry.number}", "gate": gate, "number": entry.number, "kind": entry.kind}
     facts |= {"time": entry.time, "wall": entry.wall if entry.trusted else None, "record": json.loads(to_json(record))}
     return json.dumps(facts, ensure_ascii=False)
 
@@ -41,9 +42,9 @@ def event(gate: str, entry: Entry) -> str:
 class Mark:
     """How far a journal has been told: the number of the last row that the broker acknowledged, in a file beside the journal."""
 
-    def __init__(self, path: Path, gate: str, topic: str) -> None:
-        """Read the mark; one that is not there, is broken, or is of another gate or topic begins with the rows that are still to come."""
-        self._path, self._whose = path, {"gate": gate, "topic": topic}
+    def __init__(self, path: Path, journal: Journal, topic: str) -> None:
+        """Read the mark; one that is not there, is broken, or is of another journal or topic begins with the rows that are still to come."""
+        self._path, self._whose = path, {"gate": journal.gate, "journal": journal.id, "topic": topic}
         self.number: int | None = None
         with suppress(OSError, ValueError):
             found = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size < 10_000 else None
@@ -116,7 +117,7 @@ class Outbox:
         try:
             rows = self._journal.after(told, MANY)
             for row in rows:
-                self._messenger.publish(self._topic, event(self._journal.gate, row))
+                self._messenger.publish(self._topic, event(self._journal, row))
                 told = row.number
         finally:
             if told != self._mark.number:

@@ -18,7 +18,7 @@ from peephole.gateway.reasons import plural
 from peephole.gateway.sensors import Sensor
 from peephole.gateway.switchboard import rehearsal
 
-__all__ = ["Comparison", "Night", "compare", "rehearse", "with_rate", "with_threshold"]
+__all__ = ["Comparison", "Night", "compare", "rehearse", "with_low_risk", "with_rate", "with_threshold"]
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,18 @@ def with_threshold(predictor: Predictor, threshold: float) -> Predictor:
 
     def moved(card: Card) -> Card:
         unknown = card.unknown.model_copy(update={"threshold": threshold, "how": "set by hand for a replay"})
-        return card.model_copy(update={"unknown": unknown})
+        return card.model_copy(update={"unknown": unknown, "evidence": ()})  # what was proven was proven at the card's own line
 
     model = replace(predictor.model, card=moved(predictor.model.card))
     if isinstance(predictor, Acquainted):
         return Acquainted(model, predictor.engine, predictor.gallery, moved(predictor.card))
     return Predictor(model, engine=predictor.engine)
+
+
+def with_low_risk(door: Door) -> Door:
+    """Return a door that arms without proof, to rehearse a line for which nothing was proven."""
+    gate = door.settings.gate.model_copy(update={"low_risk": True})
+    return replace(door, settings=door.settings.model_copy(update={"gate": gate}))
 
 
 def with_rate(door: Door, false_accept: float) -> Door:

@@ -62,10 +62,11 @@ def examine(door: Door, path: Path) -> Fit:
     alone and among others, no rule may open for an empty frame, and the evidence must carry the rate that is asked for.
     """
     signer = signer_of(door)
-    found = met(predictors.load(path), door.gallery_of(path))
-    passed = [("opens", f"{path} knows {', '.join(found.labels[:12])}{', ...' if len(found.labels) > 12 else ''}; threshold {_line(found.card)}")]
+    alone = predictors.load(path)
     # Without a key nothing that stands beside the file is trusted, or looked at.
-    signature = b"" if signer is None else require_signature(path, found.model.data, signer)
+    signature = b"" if signer is None else require_signature(path, alone.model.data, signer)
+    found = met(alone, door.gallery_of(path))
+    passed = [("opens", f"{path} knows {', '.join(found.labels[:12])}{', ...' if len(found.labels) > 12 else ''}; threshold {_line(found.card)}")]
     if signer is not None:
         passed.append(("signature", f"signed by {signer.name} ({signer.fingerprint})"))
     door.require_labels(found.labels)

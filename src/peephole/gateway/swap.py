@@ -132,7 +132,8 @@ def rollback(door: Door, disk: Disk = DISK) -> Swapped:
 
 
 def _files(fit: Fit, disk: Disk) -> Files:
-    return Files(fit.predictor.model.data, fit.signature, _read(_gallery(fit.path), disk))
+    # Without a key a signature is not looked at, but it goes with its file all the same: a key may be set later.
+    return Files(fit.predictor.model.data, fit.signature or _read(_sig(fit.path), disk)[:SIGNATURE], _read(_gallery(fit.path), disk))
 
 
 def choose(door: Door) -> Chosen:
