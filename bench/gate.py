@@ -7,10 +7,6 @@ one thread take turns with the visits. A gate process is also started anew and a
 What would make the figure unfair: a journal in memory or without fsync; a picture that is decoded beforehand; slow visits left out.
 """
 
-import os
-import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +18,7 @@ import numpy as np
 import onnxruntime
 
 import peephole
+from bench.gate_start import starts
 from bench.models import lite0_model, plain_model
 from bench.report import Row
 from peephole.gateway.actuators import Command
@@ -57,19 +54,6 @@ target = "record://"
 target = "record://"
 [journal]
 path = "journal.db"
-"""
-START = """
-import sys, threading, peephole
-from peephole.gateway.agent import run
-from peephole.gateway.door import load_door
-door = load_door(sys.argv[1])
-predictor = peephole.load(door.model)
-stop = threading.Event()
-def tell(record):
-    print("watching", flush=True)
-    stop.set()
-run(door, predictor.follow, predictor.card, stop=stop, tell=tell)
-print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0], "torch" in sys.modules)
 """
 
 
@@ -144,25 +128,6 @@ def latency(name: str, settings: Path, photo: Path, rounds: int, visits: int) ->
         Row(f"Frame to relay, {name}: p99 of a visit, file to command, journal synced", tuple(ours), "ms", "rounds"),
         Row(f"Frame to relay, {name}: p99 / that of the bare ONNX Runtime call", ratio, "x", "rounds", most=1.5 if lite else None),
         Row(f"Frame to relay, {name}: p99 above that of the bare ONNX Runtime call", more, "ms", "rounds", most=None if lite else 2),
-    ]
-
-
-def starts(name: str, settings: Path, count: int) -> list[Row]:
-    """Start a gate anew: seconds until it watches, its peak memory when it stops."""
-    seconds, megabytes = [], []
-    for _ in range(count + 1):
-        begun = time.perf_counter()
-        command = [sys.executable, "-c", START, str(settings)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONWARNINGS": "ignore"}) as child:
-            assert child.stdout
-            child.stdout.readline()
-            seconds.append(time.perf_counter() - begun)
-            said = re.search(r"(\d+) False", child.stdout.read())
-            assert said, "the gate imported torch, or did not end"
-            megabytes.append(int(said[1]) * 1024 / 1e6)
-    return [
-        Row(f"A gate with {name}: from the start of its process until it watches", tuple(seconds[1:]), "s", "processes", "worst", most=2),
-        Row(f"A gate with {name}: peak memory", tuple(megabytes[1:]), "MB", "processes", "worst", most=150),
     ]
 
 

@@ -93,7 +93,20 @@ def test_predict_as_json(peep, drawn_model, drawn_photos):
     said = peep("predict", drawn_model, drawn_photos / "X" / "X2.png", drawn_photos / "O" / "O2.png", "--json")
     one, two = json.loads(said.out)
     assert (one["label"], two["label"]) == ("X", "O") and one["photo"].endswith("X2.png")
-    assert set(one) == {"photo", "label", "probability", "familiarity", "margin", "ranking", "nearest", "accepted", "threshold", "note"}
+    assert set(one) == {
+        "photo",
+        "label",
+        "probability",
+        "familiarity",
+        "margin",
+        "ranking",
+        "nearest",
+        "accepted",
+        "threshold",
+        "note",
+        "subjects",
+        "share",
+    }
     assert one["nearest"][0].keys() == {"id", "label", "distance"} and one["accepted"] is True
 
 

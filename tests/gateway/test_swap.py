@@ -191,7 +191,7 @@ def test_the_people_go_with_their_model(live: Path, make_model: Callable[..., Pa
             exchange(live, pair(new), last_good(live), old, disk=disk)
         seen |= {("old" if folder[live] == old.data else "new", folder.get(people)) for folder in disk.after_cut()}
     assert seen == {("old", mine), ("old", None), ("new", None), ("new", theirs)}
-    promote(door, new)
+    assert "ana stood in the gallery of the model before it alone" in promote(door, new).kept
     assert (people.read_bytes(), last_good(live).with_suffix(".gallery").read_bytes()) == (theirs, mine)
     rollback(door)
     assert (people.read_bytes(), undone(live).with_suffix(".gallery").read_bytes()) == (mine, theirs)

@@ -20,7 +20,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from PIL import Image
 
-from peephole.base.errors import MissingExtra
+from peephole.base.errors import MissingExtra, OutputError
 from peephole.base.evidence import describe, needed, percent, upper_bound
 from peephole.base.extras import load as part
 from peephole.base.records import Evidence
@@ -238,7 +238,10 @@ def run(output: Path, seconds: float) -> None:
     """Run the demo into the folder `output`, which it empties of what an earlier demo left."""
     begun = time.monotonic()
     root = output.resolve()
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{root} cannot be made: {error.strerror or error}", "choose another folder: peephole demo -o FOLDER") from error
     for name in ("photos", "night"):
         shutil.rmtree(root / name, ignore_errors=True)
     for name in ("journal.db", "journal.db-wal", "journal.db-shm", "night.csv"):

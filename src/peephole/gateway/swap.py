@@ -11,6 +11,7 @@ from pathlib import Path
 from peephole.base.disk import DISK, Disk
 from peephole.base.errors import InputError, ModelFileError, OutputError, PeepholeError
 from peephole.base.files import write_atomic
+from peephole.decide.gallery import Acquainted
 from peephole.gateway.complaint import Complaint
 from peephole.gateway.door import Door, last_good, undone
 from peephole.gateway.selftest import Fit, examine
@@ -113,8 +114,16 @@ def promote(door: Door, candidate: Path, disk: Disk = DISK) -> Swapped:
         if live.predictor.model.data == fit.predictor.model.data:
             raise InputError(f"{candidate} is the live model already ({fit.named})", "nothing was changed; promote another one")
         kept = f"{live.named} is kept as {last_good(door.model).name}"
+    lost = _met_by(live) - _met_by(fit)
+    if lost:
+        kept += f"; {', '.join(sorted(lost))} stood in the gallery of the model before it alone and must be enrolled again"
     exchange(door.model, _files(fit, disk), last_good(door.model), _files(live, disk) if live else None, disk=disk)
     return Swapped(examine(door, door.model), kept)
+
+
+def _met_by(fit: Fit | None) -> set[str]:
+    """Return whose photos stand in a model's gallery."""
+    return set(fit.predictor.gallery.who) if fit is not None and isinstance(fit.predictor, Acquainted) else set()
 
 
 def rollback(door: Door, disk: Disk = DISK) -> Swapped:
