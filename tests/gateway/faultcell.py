@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from conftest import free_port
-from oddbroker import OddBroker
+from oddbroker import OddBroker, free_port
 
 from peephole.base.errors import PeepholeError
 from peephole.gateway.audit import verify
@@ -119,6 +118,7 @@ class Cell:
         self._ears: list[threading.Thread] = []
         self.lines: list[str] = []
         self.number = 0
+        self.pictures = folder / "journal.db-pictures"
         self.write_door()
         self.scene("none")
 
@@ -189,6 +189,10 @@ class Cell:
         self._let_go()
         self.start(model)
 
+    def journal_files(self) -> list[Path]:
+        """Return the files of the journal's database."""
+        return [path for path in self.folder.glob("journal.db*") if path.is_file() and "lockout" not in path.name]
+
     def errors(self) -> str:
         """Return the end of what the gate said on standard error."""
         return (self.folder / "errors.txt").read_text(errors="replace")[-600:]
@@ -245,6 +249,7 @@ def run(fault: Fault, state: State, folder: Path, twin: str = "") -> Result:
     """Run one cell: enter the state, plant the fault, let it last, mend it, look; `twin` is a bug in the gate (see faultygate)."""
     cell = Cell(fault, state, folder, twin)
     problems: list[str] = []
+    granted, began = 0, time.monotonic()
     try:
         cell.enter()
         granted = cell.openings()
@@ -256,6 +261,8 @@ def run(fault: Fault, state: State, folder: Path, twin: str = "") -> Result:
         if went_on == fault.ends:
             problems.append("the gate went on" if went_on else f"the gate did not go on: {cell.errors()}")
         _until(began + SAFE + 0.1)
+    except Exception as error:
+        problems.append(f"the cell could not be played: {error!r}")
     finally:
         cell.close()
     problems += verified(cell)
@@ -310,7 +317,7 @@ def verified(cell: Cell) -> list[str]:
         return []
     try:
         with Journal.read(cell.folder / cell.fault.journal) as journal:
-            return list(verify(journal, None, cell.folder / "pictures").problems)
+            return list(verify(journal, None, cell.pictures).problems)
     except PeepholeError as error:
         return [error.what]
 

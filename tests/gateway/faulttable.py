@@ -45,24 +45,22 @@ def broker(mode: str) -> Callable[[Cell], None]:
 
 def journal_gone(cell: Cell) -> None:
     """Delete the journal's files."""
-    for path in cell.folder.glob("journal.db*"):
+    for path in cell.journal_files():
         path.unlink()
 
 
 def journal_replaced(cell: Cell) -> None:
     """Put the journal aside and another file in its place."""
-    for path in cell.folder.glob("journal.db*"):
+    for path in cell.journal_files():
         path.rename(path.with_name(f"old-{path.name}"))
     (cell.folder / "journal.db").write_bytes(b"not a journal")
 
 
 def no_pictures(cell: Cell) -> None:
     """Put a file where the folder of pictures stands: root may write into any folder, but into no file's inside."""
-    for path in sorted((cell.folder / "pictures").glob("*")):
-        path.unlink()
-    if (cell.folder / "pictures").is_dir():
-        (cell.folder / "pictures").rename(cell.folder / "gone")
-    (cell.folder / "pictures").write_text("")
+    if cell.pictures.is_dir():
+        cell.pictures.rename(cell.folder / "gone")
+    cell.pictures.write_text("")
 
 
 def lockout_broken(cell: Cell) -> None:

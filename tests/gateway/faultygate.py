@@ -18,7 +18,7 @@ import numpy as np
 from peephole.base.errors import InputError, JournalError
 from peephole.base.records import Prediction
 from peephole.cli.gateshow import stop_on_signals
-from peephole.gateway import live, outputs, watch
+from peephole.gateway import judging, live, outputs, watch
 from peephole.gateway.agent import run
 from peephole.gateway.camera import CameraSensor
 from peephole.gateway.clock import SystemClock
@@ -145,8 +145,6 @@ def plant_twin(twin: str) -> None:
     elif twin == "relay trusts the gate":
         outputs.relay_program = relay_that("stays")
     elif twin == "takes doubtful answers":
-        import peephole.gateway.judging as judging
-
         judging._doubt = lambda *_: ""
     elif twin == "forgets a lockout that it cannot read":
         KeptFile.read = lambda _: Kept()  # type: ignore[method-assign]

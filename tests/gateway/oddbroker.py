@@ -8,6 +8,12 @@ from contextlib import suppress
 ANSWERS = {1: b"\x20\x02\x00\x00", 12: b"\xd0\x00"}  # to CONNECT and PINGREQ
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 class OddBroker:
     """Listens on a loopback port of its own; `mode` is fine, mute (half-open), slow (seconds a word) or refuse (the password)."""
 
