@@ -53,15 +53,13 @@ def test_faults_open_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_every_fault_in_every_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All cells; the table is printed."""
+    """All cells, or those whose fault's name holds what PEEPHOLE_FAULTS says; the table is printed."""
     only = os.environ.get("PEEPHOLE_FAULTS", "")
     results = run_all([(fault, state) for fault in FAULTS for state in fault.states if only in f"{fault.kind}: {fault.name}"], tmp_path)
+    opened = sum(result.unauthorised for result in results)
+    slowest = max((result.safe_after for result in results if BY_NAME[result.fault].cuts), default=0.0)
     with capsys.disabled():
-        print(f"\n{table(results)}")
-        slowest = max(result.safe_after for result in results if BY_NAME[result.fault].cuts)
-        print(
-            f"{len(results)} cells, {sum(result.unauthorised for result in results)} unauthorised openings, safe {slowest:.2f} s after a fault that cuts, at most"
-        )
+        print(f"\n{table(results)}\n{len(results)} cells, {opened} unauthorised openings; the slowest cut took {slowest:.2f} s")
     assert all(result.passed for result in results), table(result for result in results if not result.passed)
 
 
