@@ -1,0 +1,326 @@
+"""One cell of the fault matrix: a real gate brought into a state, a fault planted, and what became of the door.
+
+The second opinion is the fake pin's history file: nothing of the gate's own is believed about whether the door was open.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from oddbroker import OddBroker, free_port
+
+from peephole.base.errors import PeepholeError
+from peephole.gateway.audit import verify
+from peephole.gateway.journal import Journal
+from peephole.gateway.outputpin import history
+
+State = Literal["idle", "agreeing", "unlocked", "closing"]
+STATES: tuple[State, ...] = ("idle", "agreeing", "unlocked", "closing")
+LASTS = 1.3  # seconds that a fault lasts before it is mended
+SAFE = 2.0  # seconds within which the door must be safe
+RECOVERS = 15.0  # seconds within which a gate that goes on must judge a frame again
+PULSE: dict[State, float] = {"idle": 1.0, "agreeing": 1.0, "unlocked": 4.0, "closing": 0.5}
+
+DOOR = """
+[gate]
+name = "front-door"
+model = "door.onnx"
+low_risk = true
+
+[sensor]
+source = "camera://0"
+quality = {{min_light = 0.1, max_overexposed = 0.5}}
+
+[decide]
+false_accept = 0.01
+within = "5 s"
+gap = "3 s"
+cool_down = "0 s"
+{decide}
+
+[[rule]]
+who = ["ana", "junho"]
+do = "open"
+
+[[rule]]
+who = ["unknown"]
+do = "call"
+
+[action.open]
+target = "gpio://17?fake=pin.txt"
+pulse = "{pulse} s"
+
+[action.call]
+target = "{call}"
+
+[journal]
+pictures = {{days = 1.0, megabytes = 5.0}}
+{more}
+"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row of the matrix.
+
+    `plant` begins it. `scene` is what the camera shows while it lasts, a stranger unless it says something else. One that `blocks`
+    makes every frame worthless while it lasts, and those before it: in the state `agreeing` it is ana who stands there, and once more for
+    one frame when it is over, and still nothing may open. One that `cuts` must make an open door safe within 2 s; all others may leave an
+    opening that was granted before them to the end of its pulse. A gate `ends` by it, or must go on. `journal` is the file that verifies
+    afterwards, "" where there is none. `broker` is how the broker is at the start, "" for a door without one; with `pin` the door asks for one.
+    """
+
+    kind: str
+    name: str
+    plant: Callable[["Cell"], None]
+    scene: str = ""
+    blocks: bool = False
+    cuts: bool = False
+    ends: bool = False
+    journal: str = "journal.db"
+    broker: str = ""
+    pin: bool = False
+    states: tuple[State, ...] = STATES
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a cell: openings that nobody was entitled to, seconds from the fault to safe, and what else was wrong, in words."""
+
+    fault: str
+    state: State
+    unauthorised: int
+    safe_after: float
+    problems: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.unauthorised and not self.problems
+
+
+class Cell:
+    """A gate in a folder of its own, with its strings."""
+
+    def __init__(self, fault: Fault, state: State, folder: Path, twin: str = "") -> None:
+        folder.mkdir()
+        self.folder, self.fault, self.state, self.twin = folder, fault, state, twin
+        self.broker = OddBroker() if fault.broker else None
+        self._news = threading.Condition()
+        self._ears: list[threading.Thread] = []
+        self.lines: list[str] = []
+        self.number = 0
+        self.pictures = folder / "journal.db-pictures"
+        self.write_door()
+        self.scene("none")
+
+    def write_door(self, decide: str = "") -> None:
+        """Write DOOR.toml."""
+        more, call = "", "log://call.log"
+        if self.broker is not None:
+            self.broker.mode = self.fault.broker
+            if self.fault.broker == "away":
+                self.broker.close()
+            call, more = "mqtt://home/bell", f'[broker]\nurl = "mqtt://127.0.0.1:{self.broker.port}"\n[events]\ntarget = "mqtt://home/door"'
+        if self.fault.pin:
+            decide += f'\nsecond_factor = "http://127.0.0.1:{free_port()}/pin"'
+        text = DOOR.format(decide=decide, pulse=PULSE[self.state], call=call, more=more)
+        (self.folder / "DOOR.toml").write_text(text, encoding="utf-8")
+
+    def start(self, model: Literal["colours", "file"] = "colours") -> None:
+        """Start the gate."""
+        program = (sys.executable, str(Path(__file__).with_name("faultygate.py")), str(self.folder / "DOOR.toml"), self.twin, model)
+        with (self.folder / "errors.txt").open("ab") as errors:
+            self.gate = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+        self._ears.append(threading.Thread(target=self._hear, args=(self.gate,), daemon=True))
+        self._ears[-1].start()
+
+    def _hear(self, gate: "subprocess.Popen[str]") -> None:
+        assert gate.stdout is not None
+        with gate.stdout:
+            for line in gate.stdout:
+                with self._news:
+                    self.lines.append(line.strip())
+                    self._news.notify_all()
+
+    def wait(self, text: str, seconds: float = 20.0, since: int = 0) -> bool:
+        """Wait for a line of the gate that begins so; false when it does not come."""
+        with self._news:
+            return self._news.wait_for(lambda: any(line.startswith(text) for line in self.lines[since:]), seconds)
+
+    def scene(self, what: str) -> None:
+        """Let the camera show something else."""
+        part = self.folder / "scene.part"
+        part.write_text(what)
+        part.replace(self.folder / "scene.txt")
+
+    def one(self, who: str) -> None:
+        """Let the camera show one picture, and wait until the gate has looked at it."""
+        since, self.number = len(self.lines), self.number + 1
+        self.scene(f"one {who} {self.number}")
+        if not self.wait("saw", 20, since):
+            raise AssertionError(f"the gate did not look: {self.errors()}")
+
+    def tell(self, fault: str) -> None:
+        """Plant a fault inside the gate."""
+        since = len(self.lines)
+        assert self.gate.stdin is not None
+        self.gate.stdin.write(f"{fault}\n")
+        self.gate.stdin.flush()
+        assert self.wait("planted", 5, since), f"{fault} was not planted: {self.errors()}"
+
+    def signal(self, whom: Literal["gate", "relay", "camera"], number: signal.Signals) -> None:
+        """Send a signal to one of the three processes."""
+        relay = history(self.folder / "pin.txt")[-1].process
+        camera = int((self.folder / "camera.pid").read_text())
+        os.kill({"gate": self.gate.pid, "relay": relay, "camera": camera}[whom], number)
+
+    def again(self, model: Literal["colours", "file"] = "colours") -> None:
+        """Kill the gate and start another."""
+        self.gate.kill()
+        self._let_go()
+        self.start(model)
+
+    def journal_files(self) -> list[Path]:
+        """Return the files of the journal's database."""
+        return [path for path in self.folder.glob("journal.db*") if path.is_file() and "lockout" not in path.name]
+
+    def errors(self) -> str:
+        """Return the end of what the gate said on standard error."""
+        return (self.folder / "errors.txt").read_text(errors="replace")[-600:]
+
+    def openings(self) -> int:
+        """Count how often the pin was driven on."""
+        return sum(written.on for written in history(self.folder / "pin.txt"))
+
+    def enter(self) -> None:
+        """Bring the gate into the state."""
+        self.start()
+        self.one("stranger" if self.state == "idle" else "ana")
+        if self.state == "idle":
+            return
+        self.one("ana")
+        if self.state == "agreeing":
+            return
+        self.one("ana")
+        self._pin(on=True)
+        if self.state == "closing":
+            self._pin(on=False)
+
+    def _pin(self, on: bool) -> None:
+        end = time.monotonic() + 10
+        while not (self.openings() and history(self.folder / "pin.txt")[-1].on == on):
+            assert time.monotonic() < end, f"the pin is not {'on' if on else 'off'}: {self.errors()}"
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        """End everything of this cell that is still there."""
+        with suppress(OSError, IndexError, ValueError):
+            for whom in ("camera", "relay"):
+                self.signal(whom, signal.SIGCONT)
+        self.gate.send_signal(signal.SIGCONT)
+        self.gate.terminate()
+        self._let_go()
+        if self.broker is not None:
+            self.broker.close()
+
+    def _let_go(self) -> None:
+        """Wait until the gate has ended, and close its pipes."""
+        try:
+            self.gate.wait(15)
+        except subprocess.TimeoutExpired:
+            self.gate.kill()
+            self.gate.wait()
+        assert self.gate.stdin is not None
+        with suppress(OSError):
+            self.gate.stdin.close()
+        self._ears[-1].join(5)
+
+
+def run(fault: Fault, state: State, folder: Path, twin: str = "") -> Result:
+    """Run one cell: enter the state, plant the fault, let it last, mend it, look; `twin` is a bug in the gate (see faultygate)."""
+    cell = Cell(fault, state, folder, twin)
+    problems: list[str] = []
+    granted, began = 0, time.monotonic()
+    try:
+        cell.enter()
+        granted = cell.openings()
+        cell.scene(fault.scene or ("none" if fault.blocks and state == "agreeing" else "stranger"))
+        began = time.monotonic()
+        fault.plant(cell)
+        lasts(cell)
+        went_on = mended(cell)
+        if went_on == fault.ends:
+            problems.append("the gate went on" if went_on else f"the gate did not go on: {cell.errors()}")
+        _until(began + SAFE + 0.1)
+    except Exception as error:
+        problems.append(f"the cell could not be played: {error!r}")
+    finally:
+        cell.close()
+    problems += verified(cell)
+    written = history(cell.folder / "pin.txt")
+    offs = [one.time - began for one in written if not one.on and one.time > began]
+    safe_after = offs[0] if state == "unlocked" and offs else 0.0
+    limit = SAFE if fault.cuts else PULSE["unlocked"] + 0.5
+    if not written or written[-1].on:
+        problems.append("the pin was never made safe")
+    if safe_after > limit:
+        problems.append(f"safe only after {safe_after:.2f} s")
+    return Result(f"{fault.kind}: {fault.name}", state, cell.openings() - granted, safe_after, tuple(problems))
+
+
+def lasts(cell: Cell) -> None:
+    """Let the fault last; where it makes every frame worthless, ana stands there all the while."""
+    if cell.fault.blocks and cell.state == "agreeing" and not cell.fault.scene:
+        cell.scene("ana")
+    time.sleep(LASTS)
+
+
+def mended(cell: Cell) -> bool:
+    """Mend the fault and return whether the gate looks at the door again."""
+    blocked = cell.fault.blocks and cell.state == "agreeing"
+    if blocked:
+        cell.scene("none")
+        time.sleep(0.3)
+    if cell.broker is not None:
+        cell.broker.mode = "fine"
+    with suppress(OSError):
+        cell.gate.send_signal(signal.SIGCONT)
+    if not cell.fault.ends:
+        with suppress(OSError, AssertionError):
+            cell.tell("heal")
+    if blocked and cell.gate.poll() is None:
+        with suppress(AssertionError):
+            cell.one("ana")
+        cell.scene("none")
+        time.sleep(0.3)
+    since = len(cell.lines)
+    cell.scene("stranger")
+    end = time.monotonic() + RECOVERS
+    while cell.gate.poll() is None and time.monotonic() < end:
+        if cell.wait("saw stranger", 0.2, since):
+            return True
+    return False
+
+
+def verified(cell: Cell) -> list[str]:
+    """Return what is wrong with the journal that was left."""
+    if not cell.fault.journal:
+        return []
+    try:
+        with Journal.read(cell.folder / cell.fault.journal) as journal:
+            return list(verify(journal, None, cell.pictures).problems)
+    except PeepholeError as error:
+        return [error.what]
+
+
+def _until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))
