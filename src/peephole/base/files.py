@@ -21,6 +21,6 @@ def write_atomic(path: Path | str, data: bytes | str, disk: Disk = DISK, *, mode
         if draft is not None:
             disk.remove(draft)
         raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}", "make room there, correct the permissions, or choose another place"
+            f"{path} cannot be written: {error.strerror or error}", "make room there, or choose another place (-o PATH where the command has it)"
         ) from error
     return path

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from peephole.base.card import Card
@@ -60,33 +61,31 @@ def run(
     decide = door.settings.decide
     armed = arm(card.evidence, decide.false_accept, door.settings.gate.low_risk, door.opening, factor=door.asks)
     armed = with_residents(armed, card.evidence, decide.false_reject)
-    clock, stop = clock or SystemClock(), stop or threading.Event()
-    source = sensor or open_source(door, clock)
-    alone = None if journal is not None else only_one(door.journal)
-    book = journal or Journal(door.journal, door.settings.gate.name, names=card.labels)
-    witnesses = (*witnesses, *((*keepers(door, book, clock), *shadows(door, book)) if journal is None else ()))
-    board = switchboard or open_switchboard(door)
-    beats = Beats(SystemClock())  # threads hang in real time, whatever clock the door is told
-    status = None if source.recorded or door.settings.broker is None else _status(door, armed, clock)
-    speak = status.say if status is not None else None
-    present = [*witnesses, *([status] if status is not None else []), *_bystanders(door, book, beats, recorded=source.recorded)]
-    ears = reception if reception is not None or source.recorded or not needed(door) else open_reception(door, clock, speak=speak)
-    parts: dict[str, Any] = {"sensor": source, "board": board, "journal": book, "clock": clock, "witnesses": present, "beats": beats}
-    watch = Watch(door, predict, armed, **parts, reception=ears, notes=notes, tell=tell)
-    try:
-        if status is not None:
-            status.follow(lambda: watch.shut)
-        return watch.run(stop)
-    finally:
-        board.close()
-        if ears is not None and reception is None:
-            ears.close()
-        for witness in present:
-            witness.close()
-        if journal is None:
-            book.close()
-        if alone is not None:
-            alone.close()
+    with nullcontext() if journal is not None else only_one(door.journal):
+        clock, stop = clock or SystemClock(), stop or threading.Event()
+        source = sensor or open_source(door, clock)
+        book = journal or Journal(door.journal, door.settings.gate.name, names=card.labels)
+        witnesses = (*witnesses, *((*keepers(door, book, clock), *shadows(door, book)) if journal is None else ()))
+        board = switchboard or open_switchboard(door)
+        beats = Beats(SystemClock())  # threads hang in real time, whatever clock the door is told
+        status = None if source.recorded or door.settings.broker is None else _status(door, armed, clock)
+        speak = status.say if status is not None else None
+        present = [*witnesses, *([status] if status is not None else []), *_bystanders(door, book, beats, recorded=source.recorded)]
+        ears = reception if reception is not None or source.recorded or not needed(door) else open_reception(door, clock, speak=speak)
+        parts: dict[str, Any] = {"sensor": source, "board": board, "journal": book, "clock": clock, "witnesses": present, "beats": beats}
+        watch = Watch(door, predict, armed, **parts, reception=ears, notes=notes, tell=tell)
+        try:
+            if status is not None:
+                status.follow(lambda: watch.shut)
+            return watch.run(stop)
+        finally:
+            board.close()
+            if ears is not None and reception is None:
+                ears.close()
+            for witness in present:
+                witness.close()
+            if journal is None:
+                book.close()
 
 
 def _bystanders(door: Door, journal: Journal, beats: Beats, recorded: bool) -> list[Witness]:
