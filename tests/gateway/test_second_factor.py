@@ -294,8 +294,10 @@ def test_what_the_keypad_refuses(path: str, headers: dict[str, str], body: str, 
 def test_a_keypads_port_that_is_taken(keypad_door: Door, start: Callable[..., Gate], model: ColourPredictor) -> None:
     """The gate does not run without its keypad, and says why."""
     start(keypad_door)
+    another = keypad_door.path.with_name("ANOTHER.toml")  # with a journal of its own: two gates on one are refused before
+    another.write_text(keypad_door.path.read_text(encoding="utf-8") + '\n[journal]\npath = "another.db"\n', encoding="utf-8")
     with pytest.raises(SensorError, match="choose another port"):
-        run(keypad_door, model.predict, model.card, switchboard=rehearsal(keypad_door))
+        run(load_door(another), model.predict, model.card, switchboard=rehearsal(keypad_door))
 
 
 def test_through_mosquitto(mqtt_door: Door, start: Callable[..., Gate]) -> None:
