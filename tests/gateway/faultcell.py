@@ -175,7 +175,7 @@ class Cell:
         assert self.gate.stdin is not None
         self.gate.stdin.write(f"{fault}\n")
         self.gate.stdin.flush()
-        assert self.wait("planted", 5, since), f"{fault} was not planted: {self.errors()}"
+        assert self.wait("planted", 20, since), f"{fault} was not planted: {self.errors()}"
 
     def signal(self, whom: Literal["gate", "relay", "camera"], number: signal.Signals) -> None:
         """Send a signal to one of the three processes."""

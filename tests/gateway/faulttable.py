@@ -87,11 +87,11 @@ KILL, STOP, TERM, INT = signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.S
 
 FAULTS: tuple[Fault, ...] = (
     Fault("camera", "black", nothing, "black", blocks=True),
+    Fault("camera", "white", nothing, "white", blocks=True),
     Fault("camera", "hangs", nothing, "hang"),
     Fault("camera", "dies, also when started again", nothing, "die"),
     Fault("camera", "frozen", nothing, "frozen", blocks=True),
     Fault("camera", "a circle of pictures", nothing, "circle", blocks=True),
-    Fault("camera", "white", nothing, "white", blocks=True),
     Fault("camera", "garbage", nothing, "garbage"),
     Fault("camera", "half a picture", nothing, "half"),
     Fault("camera", "a header of 2^62 pixels", nothing, "huge"),

@@ -176,6 +176,8 @@ class Faults:
             self.inbox.put(Signal(*now, "pin", "factor", {"nonce": f"nonce-{now[0]}", "expires": now[1] + 10, "whose": '["ana"]'}))
         else:
             self.model.mode, self.disk.trouble = "", None
+            if math.isnan(self.clock.more):  # a clock that jumped stays where it is, one that is no clock comes back
+                self.clock.more = 0.0
         say("planted", name)
 
     def listen(self) -> None:
