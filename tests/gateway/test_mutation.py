@@ -19,7 +19,7 @@ SAMPLE = int(os.environ.get("PEEPHOLE_MUTANTS", "12"))  # of each module
 KILLED = 0.9
 # Modules of a part, and the tests that must notice.
 PARTS = {
-    "policy": (("policy", "permission", "judging"), ("test_policy.py", "test_door_machine.py", "test_conditions.py", "test_second_factor.py")),
+    "policy": (("policy", "permission", "judging"), ("test_policy.py", "test_door_machine.py", "test_rule_conditions.py", "test_second_factor.py")),
     "relay": (("relay",), ("test_relay.py", "test_relaylink.py")),
     "auth": (("lockout", "factor", "hearing"), ("test_lockout.py", "test_factor.py", "test_door_machine.py", "test_second_factor.py")),
     "verify": (("audit", "chain"), ("test_chain.py",)),
