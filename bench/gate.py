@@ -1,8 +1,9 @@
 """From a picture's file to the controller's command, through the whole gate, against ONNX Runtime on the same pixels in the same run.
 
 Every picture is a visit of its own and opens (agree = 1): read and decoded as folder:// does it, its quality measured, prepared, judged, decided,
-written to the journal and synced to disk, and sent to a controller that notes the time. Bare calls of a default ONNX Runtime session on
-one thread take turns with the visits. A gate process is also started anew and asked for its memory and the seconds until it watches.
+written to the journal and synced to disk, and sent to a controller that notes the time; then the visit ends, as it does between two looks of
+folder://. Bare calls of a default ONNX Runtime session on one thread take turns with the visits. A gate process is also started anew and asked
+for its memory and the seconds until it watches.
 
 What would make the figure unfair: a journal in memory or without fsync; a picture that is decoded beforehand; slow visits left out.
 """
@@ -29,6 +30,7 @@ from peephole.gateway.sensors import Capture, Idle, take
 from peephole.gateway.switchboard import Line, Switchboard
 
 ROUNDS, VISITS = 5, 400
+GAP = 0.001  # seconds after which a visit is over
 STARTS = 7
 DOOR = """
 [gate]
@@ -40,7 +42,7 @@ source = "folder://frames"
 [decide]
 false_accept = 0.01
 agree = 1
-gap = "0.001 s"
+gap = "{gap} s"
 cool_down = "0 s"
 [[rule]]
 who = {who}
@@ -90,15 +92,17 @@ class Visitors:
             self._bare()
             self.alone.append(1000 * (time.perf_counter() - begun))
             begun = time.perf_counter()
-            yield take(self._photo, f"{number}", time.monotonic(), time.time(), visit=f"v{number}")
+            yield take(self._photo, f"{number}", time.monotonic(), time.time())
             self.took.append(1000 * (max(bell.at for bell in self._bells) - begun))
+            time.sleep(2 * GAP)
+            yield Idle(time.monotonic(), time.time())  # as folder:// does after each look: the visit ends here
 
 
 def door_of(folder: Path, model: Path) -> Path:
     """Write a DOOR.toml for a model."""
     path = folder / f"{model.stem}.toml"
     who = "[" + ", ".join(f'"{label}"' for label in peephole.load(model).labels) + "]"
-    path.write_text(DOOR.format(model=model.name, who=who), encoding="utf-8")
+    path.write_text(DOOR.format(model=model.name, who=who, gap=GAP), encoding="utf-8")
     (folder / "frames").mkdir(exist_ok=True)
     return path
 

@@ -11,10 +11,12 @@ from bench.report import Row
 
 START = """
 import sys, threading, numpy, peephole
+from peephole.base.heap import opening
 from peephole.gateway.agent import run
 from peephole.gateway.door import load_door
 door = load_door(sys.argv[1])
-predictor = peephole.load(door.model)
+with opening():
+    predictor = peephole.load(door.model)
 predictor.predict(numpy.full((240, 320, 3), 127, numpy.uint8))
 stop = threading.Event()
 def tell(record):

@@ -45,11 +45,13 @@ app.command("secret")(gatesend.secret)
 @app.command()
 def run(settings: Settings, as_json: AsJson = False) -> None:
     """Watch the door until Ctrl-C, or until its recording ends and what it opened is shut again."""
+    from peephole.base.heap import opening
     from peephole.gateway.agent import run as watch
     from peephole.gateway.door import load_door
     from peephole.gateway.swap import choose
 
-    chosen = choose(load_door(settings))
+    with opening():
+        chosen = choose(load_door(settings))
     door, predictor = chosen.door, chosen.fit.predictor
     stop = stop_on_signals()
     if not as_json:

@@ -9,6 +9,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from peephole.gateway.policy import UNKNOWN
@@ -58,8 +59,7 @@ class Hider:
         self._known = dict(known)
         self.fresh: dict[str, tuple[bytes, str]] = {}
         self._done = {UNKNOWN: UNKNOWN}
-        everybody = {*known, *names} - {"", UNKNOWN}
-        self._look_for = sorted({form(name) for name in everybody for form in (_composed, _decomposed)}, key=lambda name: (-len(name), name))
+        self._look_for = _forms(frozenset({*known, *names} - {"", UNKNOWN}))
 
     def hide(self, value: Any) -> Any:
         """Return JSON values with each name of a person exchanged for its pseudonym."""
@@ -82,11 +82,18 @@ class Hider:
 
     def _sentence(self, text: str) -> str:
         folded = text.casefold()
-        here = [name for name in self._look_for if name.casefold() in folded]
+        here = [name for name, small in self._look_for if small in folded]
         if not here:
             return text.replace(OPEN, OPEN + CLOSE)
         pieces = re.split(f"({'|'.join(map(_pattern, here))})", text, flags=re.IGNORECASE)
         return "".join(self._token(piece) if place % 2 else piece.replace(OPEN, OPEN + CLOSE) for place, piece in enumerate(pieces))
+
+
+@lru_cache(maxsize=4)  # a journal knows the same names in every row
+def _forms(names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """Return how names may be written, as they are and casefolded; the longest first, so that Ana does not hide half of Anabel."""
+    forms = {form(name) for name in names for form in (_composed, _decomposed)}
+    return tuple((name, name.casefold()) for name in sorted(forms, key=lambda name: (-len(name), name)))
 
 
 def _composed(name: str) -> str:
