@@ -12,6 +12,7 @@ photos of a person were taken within a second, so head, hair and expression are 
 door they are not. The faces are for research only and stay in a temporary folder.
 """
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,6 +50,12 @@ def divided(names: list[str], learned: set[str]) -> tuple[list[Labelled], list[L
     return [p for p in photos if p[0].stem.split("_")[1] in learned], [p for p in photos if p[0].stem.split("_")[1] not in learned]
 
 
+def to_skip(error: DataError) -> str:
+    """Return the label that a refusal offers to leave out, or nothing."""
+    found = re.search(r"--skip ([^\s;,]+)", error.hint)
+    return found[1] if found else ""
+
+
 def fit(photos: list[Labelled], folder: Path, seed: int, quick: bool) -> Path:
     """Train on some photos; return the model file. People whose photos are taken for copies of one are refused: left out, and so named wrong."""
     model, root = folder / "faces.onnx", lay_out(photos, folder / "photos")
@@ -57,7 +64,7 @@ def fit(photos: list[Labelled], folder: Path, seed: int, quick: bool) -> Path:
         try:
             build(root, model, Options(seed=seed, threads=2, size=(96, 96) if quick else None), skip=skip)
         except DataError as error:
-            refused = error.hint.rpartition("--skip ")[2]
+            refused = to_skip(error)
             if not refused or refused in skip:
                 raise
             print(f"faces: {error.what} {refused} is left out, and counts as named wrong", flush=True)
