@@ -11,7 +11,7 @@ from PIL import Image
 
 from peephole.base.errors import InputError, MissingInput, SensorError, SettingsError
 from peephole.gateway.clock import SteppedClock
-from peephole.gateway.quality import _blocks, measure
+from peephole.gateway.quality import WEIGHTS, _grey, measure
 from peephole.gateway.sensors import Capture, Idle, open_sensor
 
 Paint = Callable[[Path, str], Path]
@@ -257,11 +257,11 @@ def test_quality_tells_dark_and_blurred(tmp_path: Path) -> None:
     assert measure(np.zeros((2, 5000, 3), np.uint8)).sharpness == 0
 
 
-@pytest.mark.parametrize("shape", [(480, 640, 3), (1081, 723, 1), (5, 3000, 4), (300, 83_300, 1)])
+@pytest.mark.parametrize("shape", [(480, 640, 3), (1081, 723, 1), (5, 3000, 4), (300, 83_300, 1), (60, 90, 3)])
 def test_blocks_are_means(shape: tuple[int, int, int]) -> None:
     """Added row by row and column by column, blocks are what numpy's mean says, also where a sum needs more than 16 bits."""
     pixels = np.random.default_rng(4).integers(200, 256, shape, np.uint8)
-    n = min(max(shape) // 320, shape[0], shape[1])
+    n = min(max(1, max(shape) // 320), shape[0], shape[1])
     high, wide = shape[0] // n, shape[1] // n
-    means = pixels[: high * n, : wide * n].reshape(high, n, wide, n, shape[2]).mean(axis=(1, 3), dtype=np.float64)
-    assert np.allclose(_blocks(pixels), means, rtol=1e-6)
+    means = pixels[: high * n, : wide * n].reshape(high, n, wide, n, shape[2]).mean(axis=(1, 3), dtype=np.float64) / 255
+    assert np.allclose(_grey(pixels), means[..., 0] if shape[2] == 1 else means[..., :3] @ WEIGHTS, rtol=1e-5)

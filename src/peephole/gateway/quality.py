@@ -20,36 +20,38 @@ def measure(pixels: np.ndarray) -> Quality:
     Laplacian (Pech-Pacheco et al. 2000) of 0..1 grey. All are taken after averaging whole blocks so that no side is longer than
     639 pixels: a bigger sensor is not a sharper one.
     """
-    grey = _blocks(pixels).astype(np.float32) / 255
-    grey = grey[..., 0] if grey.shape[2] == 1 else grey[..., :3] @ WEIGHTS
-    light, white = float(grey.mean()), float((grey >= WHITE).mean())
+    grey = _grey(pixels)
+    light, white = float(grey.mean()), float(np.count_nonzero(grey >= WHITE) / grey.size)
     if min(grey.shape) < 3:
         return Quality(light, 0.0, white)
-    centre = grey[1:-1, 1:-1]
-    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * centre
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1]
+    for beside in (grey[1:-1, :-2], grey[1:-1, 2:], -4 * grey[1:-1, 1:-1]):
+        laplacian += beside
     return Quality(light, float(laplacian.var()), white)
 
 
-def _blocks(pixels: np.ndarray) -> np.ndarray:
-    """Average n x n blocks, n = longest side // 320; what does not fill a block is left out.
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    """Return the grey, 0..1, of n x n blocks, n = longest side // 320; what does not fill a block is left out.
 
-    Adds whole rows, then whole columns: `mean` over two axes takes twelve times as long, at every frame of a sleeping gate.
+    Adds whole rows, then weighs the columns and colours of a block one after the other: at every frame of a sleeping gate, `mean` over two axes
+    takes thirty times as long, and a matrix product wakes BLAS's threads for 0.1 ms of work.
     """
     high, wide, channels = pixels.shape
-    n = max(1, max(high, wide) // LONGEST)
-    n = min(n, high, wide)
-    if n == 1:
-        return pixels
+    n = min(max(1, max(high, wide) // LONGEST), high, wide)
     high, wide = high // n, wide // n
-    cut = pixels[: high * n, : wide * n].reshape(high, n, wide * n, channels)
-    rows: np.ndarray = cut[:, 0].astype(np.uint16 if n <= ADDS else np.uint32)
-    for k in range(1, n):
-        np.add(rows, cut[:, k], out=rows)
-    parts = rows.reshape(high, wide, n, channels)
-    sums: np.ndarray = parts[:, :, 0].astype(np.uint32)
-    for k in range(1, n):
-        np.add(sums, parts[:, :, k], out=sums)
-    return sums.astype(np.float32) / np.float32(n * n)
+    cut = pixels[: high * n, : wide * n].reshape(high, n, wide * n * channels)
+    rows: np.ndarray = cut[:, 0]
+    if n > 1:
+        rows = rows.astype(np.uint16 if n <= ADDS else np.uint32)
+        for k in range(1, n):
+            rows += cut[:, k]
+    values = rows.reshape(high * wide, n * channels).astype(np.float32)
+    grey, weighed = np.zeros(high * wide, np.float32), np.empty(high * wide, np.float32)
+    weights = WEIGHTS if channels >= 3 else np.ones(1, np.float32)
+    for column in range(n):
+        for colour, weight in enumerate(weights):  # alpha has none
+            grey += np.multiply(values[:, column * channels + colour], weight / np.float32(255 * n * n), out=weighed)
+    return grey.reshape(high, wide)
 
 
 def poor(quality: Quality, limits: Limits) -> str:
