@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from peephole.base.errors import ActuatorError, JournalError, SensorError
-from peephole.base.records import Decision, to_json
+from peephole.base.records import Decision, Frame, Prediction, Quality, to_json
 from peephole.gateway.actuators import Command, RecordingActuator
 from peephole.gateway.agent import Summary, run
+from peephole.gateway.clock import SteppedClock
 from peephole.gateway.door import Door
 from peephole.gateway.fakes import ColourPredictor
 from peephole.gateway.journal import Journal, Record, Remark
@@ -82,6 +84,32 @@ def test_a_model_that_fails_while_the_door_is_open(arrival: Path, make_door: Mak
         told = [row.record.text for row in journal.entries("fault") if isinstance(row.record, Remark)]
     assert told[1] == "'open' was ended 4.8 s before its pulse was over, because of the fault before this row"
     assert summary.faults == len(told) - 1
+
+
+def test_a_model_that_always_fails_fills_no_journal(make_door: MakeDoor) -> None:
+    """Ten frames a second for two minutes: each is refused and counted as a fault, and the journal has three rows of them; another error is told."""
+    clock = SteppedClock()
+
+    class Live:
+        recorded, dated, notes = False, True, ()
+
+        def captures(self, stop: Any) -> Iterator[Capture | Idle]:
+            pixels = np.full((8, 8, 3), COLOURS["ana"], np.uint8)
+            for _ in range(1210):
+                clock.step(0.1)
+                now = clock.monotonic(), clock.wall()
+                yield Capture(*now, "live", Frame(*now, "live", pixels, Quality(0.5, 1.0)))
+
+    class Broken(ColourPredictor):
+        def predict(self, pixels: np.ndarray) -> Prediction:
+            raise ValueError("nothing works" if clock.monotonic() < 120.5 else "nothing works, otherwise")
+
+    sensor: Any = Live()
+    with Journal(None, "front-door") as journal:
+        summary = watch(make_door("folder://frames"), Lock(), Broken(COLOURS), journal=journal, sensor=sensor, clock=clock)
+        told = [row.record.text for row in journal.entries("fault") if isinstance(row.record, Remark)]
+    assert summary.faults == summary.refused_frames == 1210
+    assert told == [*["ValueError: nothing works"] * 3, "ValueError: nothing works, otherwise"]
 
 
 class Full(Journal):
