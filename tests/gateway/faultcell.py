@@ -3,6 +3,7 @@
 The second opinion is the fake pin's history file: nothing of the gate's own is believed about whether the door was open.
 """
 
+import math
 import os
 import signal
 import subprocess
@@ -19,13 +20,15 @@ from oddbroker import OddBroker, free_port
 
 from peephole.base.errors import PeepholeError
 from peephole.gateway.audit import verify
-from peephole.gateway.journal import Journal
+from peephole.gateway.journal import Journal, Remark
 from peephole.gateway.outputpin import history
 
 State = Literal["idle", "agreeing", "unlocked", "closing"]
 STATES: tuple[State, ...] = ("idle", "agreeing", "unlocked", "closing")
-LASTS = 1.3  # seconds that a fault lasts before it is mended
+LASTS = {"idle": 1.3, "agreeing": 1.3, "unlocked": 2.2, "closing": 1.3}  # seconds that a fault lasts before it is mended
 SAFE = 2.0  # seconds within which the door must be safe
+LATE = 0.5  # seconds after its pulse at which a door must be shut, whatever happens
+GONE = 3.0  # seconds within which no process of a gate that has ended may be left
 RECOVERS = 15.0  # seconds within which a gate that goes on must judge a frame again
 PULSE: dict[State, float] = {"idle": 1.0, "agreeing": 1.0, "unlocked": 4.0, "closing": 0.5}
 
@@ -73,9 +76,10 @@ class Fault:
 
     `plant` begins it. `scene` is what the camera shows while it lasts, a stranger unless it says something else. One that `blocks`
     makes every frame worthless while it lasts, and those before it: in the state `agreeing` it is ana who stands there, and once more for
-    one frame when it is over, and still nothing may open. One that `cuts` must make an open door safe within 2 s; all others may leave an
-    opening that was granted before them to the end of its pulse. A gate `ends` by it, or must go on. `journal` is the file that verifies
-    afterwards, "" where there is none. `broker` is how the broker is at the start, "" for a door without one; with `pin` the door asks for one.
+    one frame when it is over, and still nothing may open. One that `cuts` must make an open door safe within 2 s; all others are no faults of
+    what decides (see ARCHITECTURE.md, "What ends an opening") and leave an opening that was granted before them to the end of its pulse. A gate
+    `ends` by it, or must go on. `journal` is the file that verifies afterwards, "" where there is none. `broker` is how the broker is at the
+    start, "" for a door without one; with `pin` the door asks for one.
     """
 
     kind: str
@@ -93,12 +97,17 @@ class Fault:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a cell: openings that nobody was entitled to, seconds from the fault to safe, and what else was wrong, in words."""
+    """What became of a cell: openings that nobody was entitled to, and what else was wrong, in words.
+
+    Of a door that was open: `safe_after` seconds from the fault to safe, and `late`, seconds after its pulse (below 0: before), where a fault
+    leaves it alone.
+    """
 
     fault: str
     state: State
     unauthorised: int
     safe_after: float
+    late: float
     problems: tuple[str, ...]
 
     @property
@@ -232,6 +241,17 @@ class Cell:
         if self.broker is not None:
             self.broker.close()
 
+    def left(self, seconds: float = GONE) -> list[str]:
+        """Wait until no process of this cell is there, and kill those that stay: returns what they were started as."""
+        end, found = time.monotonic() + seconds, processes(str(self.folder))
+        while found and time.monotonic() < end:
+            time.sleep(0.05)
+            found = processes(str(self.folder))
+        for process in found:
+            with suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+        return list(found.values())
+
     def _let_go(self) -> None:
         """Wait until the gate has ended, and close its pipes."""
         try:
@@ -260,28 +280,46 @@ def run(fault: Fault, state: State, folder: Path, twin: str = "") -> Result:
         went_on = mended(cell)
         if went_on == fault.ends:
             problems.append("the gate went on" if went_on else f"the gate did not go on: {cell.errors()}")
-        _until(began + SAFE + 0.1)
+        _until(began + (SAFE if fault.cuts or state != "unlocked" else PULSE["unlocked"] + LATE) + 0.1)
     except Exception as error:
         problems.append(f"the cell could not be played: {error!r}")
     finally:
         cell.close()
+    left = cell.left(0.0 if twin else GONE)
+    problems += [] if twin else [f"left behind: {words}" for words in left]
     problems += verified(cell)
-    written = history(cell.folder / "pin.txt")
-    offs = [one.time - began for one in written if not one.on and one.time > began]
-    safe_after = offs[0] if state == "unlocked" and offs else 0.0
-    limit = SAFE if fault.cuts else PULSE["unlocked"] + 0.5
+    safe_after, late, wrong = measured(cell, began)
+    return Result(f"{fault.kind}: {fault.name}", state, cell.openings() - granted, safe_after, late, (*problems, *wrong))
+
+
+def measured(cell: Cell, began: float) -> tuple[float, float, list[str]]:
+    """Return when an open door was safe after the fault and after the end of its pulse, in seconds, and what was wrong with that."""
+    written, fault, pulse = history(cell.folder / "pin.txt"), cell.fault, PULSE["unlocked"]
     if not written or written[-1].on:
-        problems.append("the pin was never made safe")
-    if safe_after > limit:
-        problems.append(f"safe only after {safe_after:.2f} s")
-    return Result(f"{fault.kind}: {fault.name}", state, cell.openings() - granted, safe_after, tuple(problems))
+        return math.inf, math.inf, ["the pin was never made safe"]
+    off = next((one.time for one in written if not one.on and one.time > began), None)
+    on = max((one.time for one in written if one.on and one.time <= began), default=began)
+    if cell.state != "unlocked" or off is None:
+        return 0.0, 0.0, []
+    safe_after, late = off - began, off - on - pulse
+    if fault.cuts:
+        return safe_after, 0.0, [f"safe only after {safe_after:.2f} s"] if safe_after > SAFE else []
+    wrong = [f"{late:.2f} s longer than its pulse"] if late > LATE else []
+    return safe_after, late, wrong + ([f"ended {-late:.2f} s before its pulse was over: {reasons(cell)}"] if late < -0.2 else [])
+
+
+def reasons(cell: Cell) -> str:
+    """Return the faults that the journal tells of."""
+    with suppress(PeepholeError), Journal.read(cell.folder / (cell.fault.journal or "journal.db")) as journal:
+        return "; ".join(row.record.text for row in journal.entries("fault") if isinstance(row.record, Remark))
+    return "no journal"
 
 
 def lasts(cell: Cell) -> None:
     """Let the fault last; where it makes every frame worthless, ana stands there all the while."""
     if cell.fault.blocks and cell.state == "agreeing" and not cell.fault.scene:
         cell.scene("ana")
-    time.sleep(LASTS)
+    time.sleep(LASTS[cell.state])
 
 
 def mended(cell: Cell) -> bool:
@@ -320,6 +358,17 @@ def verified(cell: Cell) -> list[str]:
             return list(verify(journal, None, cell.pictures).problems)
     except PeepholeError as error:
         return [error.what]
+
+
+def processes(folder: str) -> dict[int, str]:
+    """Return the processes that were told of a folder, or of what is in it, as their ids and command lines."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().decode(errors="replace").split("\0")
+            if any(word == folder or word.startswith(f"{folder}/") for word in words):
+                found[int(path.parent.name)] = " ".join(words).strip()
+    return found
 
 
 def _until(moment: float) -> None:

@@ -72,7 +72,8 @@ def test_without_a_fault_the_door_would_open(tmp_path: Path) -> None:
 
 
 TWINS: dict[str, tuple[str, State]] = {
-    "make_safe does nothing": ("model: raises", "unlocked"),
+    "make_safe does nothing": ("disk: full before the decision", "unlocked"),
+    "opens for whom it does not see": ("camera: hangs", "unlocked"),
     "keeps agreement over a problem": ("camera: black", "agreeing"),
     "judges late": ("model: slow", "agreeing"),
     "acts before it is written": ("disk: full before the decision", "agreeing"),
@@ -83,10 +84,11 @@ TWINS: dict[str, tuple[str, State]] = {
 
 
 def test_the_matrix_finds_gates_that_fail_open(tmp_path: Path) -> None:
-    """Planted-bug twins: each of seven broken gates fails in the cell that is there for it."""
+    """Planted-bug twins: each of eight broken gates fails in the cell that is there for it."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         folders = {twin: tmp_path / twin.replace(" ", "-") for twin in TWINS}
         results = dict(zip(TWINS, pool.map(lambda twin: run(BY_NAME[TWINS[twin][0]], TWINS[twin][1], folders[twin], twin), TWINS), strict=True))
     assert not [twin for twin, result in results.items() if result.passed], table(results.values())
-    late, opened = {"make_safe does nothing", "relay trusts the gate"}, {twin for twin, result in results.items() if result.unauthorised}
+    late = {"make_safe does nothing", "opens for whom it does not see", "relay trusts the gate"}
+    opened = {twin for twin, result in results.items() if result.unauthorised}
     assert opened == set(TWINS) - late and all(any("safe" in problem for problem in results[twin].problems) for twin in late), table(results.values())
