@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from computer import Metronome, processes
 from oddbroker import OddBroker, free_port
 
 from peephole.base.errors import PeepholeError
@@ -29,7 +30,9 @@ LASTS = {"idle": 1.3, "agreeing": 1.3, "unlocked": 2.2, "closing": 1.3}  # secon
 SAFE = 2.0  # seconds within which the door must be safe
 LATE = 0.5  # seconds after its pulse at which a door must be shut, whatever happens
 GONE = 3.0  # seconds within which no process of a gate that has ended may be left
-RECOVERS = 15.0  # seconds within which a gate that goes on must judge a frame again
+PATIENCE = 60.0  # seconds for what promises nothing: a busy computer starts a gate slowly
+RECOVERS = 30.0  # seconds within which a gate that goes on must judge a frame again
+METRONOME = Metronome()
 PULSE: dict[State, float] = {"idle": 1.0, "agreeing": 1.0, "unlocked": 4.0, "closing": 0.5}
 
 DOOR = """
@@ -99,8 +102,8 @@ class Fault:
 class Result:
     """What became of a cell: openings that nobody was entitled to, and what else was wrong, in words.
 
-    Of a door that was open: `safe_after` seconds from the fault to safe, and `late`, seconds after its pulse (below 0: before), where a fault
-    leaves it alone.
+    Of a door that was open: `safe_after` seconds from the fault to safe; `late`, seconds after its pulse (below 0: before), where a fault leaves
+    it alone; and for how many seconds of these the computer let nobody run, by which a gate may be late or take itself for blind.
     """
 
     fault: str
@@ -108,6 +111,7 @@ class Result:
     unauthorised: int
     safe_after: float
     late: float
+    stood: float
     problems: tuple[str, ...]
 
     @property
@@ -126,7 +130,7 @@ class Cell:
         self._news = threading.Condition()
         self._ears: list[threading.Thread] = []
         self.lines: list[str] = []
-        self.number = 0
+        self.number, self.stuck = 0, False
         self.pictures = folder / "journal.db-pictures"
         self.write_door()
         self.scene("none")
@@ -175,7 +179,7 @@ class Cell:
         """Let the camera show one picture, and wait until the gate has looked at it."""
         since, self.number = len(self.lines), self.number + 1
         self.scene(f"one {who} {self.number}")
-        if not self.wait("saw", 20, since):
+        if not self.wait("saw", PATIENCE, since):
             raise AssertionError(f"the gate did not look: {self.errors()}")
 
     def tell(self, fault: str) -> None:
@@ -184,7 +188,7 @@ class Cell:
         assert self.gate.stdin is not None
         self.gate.stdin.write(f"{fault}\n")
         self.gate.stdin.flush()
-        assert self.wait("planted", 20, since), f"{fault} was not planted: {self.errors()}"
+        assert self.wait("planted", PATIENCE, since), f"{fault} was not planted: {self.errors()}"
 
     def signal(self, whom: Literal["gate", "relay", "camera"], number: signal.Signals) -> None:
         """Send a signal to one of the three processes."""
@@ -225,7 +229,7 @@ class Cell:
             self._pin(on=False)
 
     def _pin(self, on: bool) -> None:
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE
         while not (self.openings() and history(self.folder / "pin.txt")[-1].on == on):
             assert time.monotonic() < end, f"the pin is not {'on' if on else 'off'}: {self.errors()}"
             time.sleep(0.02)
@@ -255,8 +259,9 @@ class Cell:
     def _let_go(self) -> None:
         """Wait until the gate has ended, and close its pipes."""
         try:
-            self.gate.wait(15)
+            self.gate.wait(PATIENCE)
         except subprocess.TimeoutExpired:
+            self.stuck = True
             self.gate.kill()
             self.gate.wait()
         assert self.gate.stdin is not None
@@ -287,25 +292,29 @@ def run(fault: Fault, state: State, folder: Path, twin: str = "") -> Result:
         cell.close()
     left = cell.left(0.0 if twin else GONE)
     problems += [] if twin else [f"left behind: {words}" for words in left]
+    problems += ["the gate did not end by itself"] if cell.stuck else []
     problems += verified(cell)
-    safe_after, late, wrong = measured(cell, began)
-    return Result(f"{fault.kind}: {fault.name}", state, cell.openings() - granted, safe_after, late, (*problems, *wrong))
+    safe_after, late, stood, wrong = measured(cell, began)
+    return Result(f"{fault.kind}: {fault.name}", state, cell.openings() - granted, safe_after, late, stood, (*problems, *wrong))
 
 
-def measured(cell: Cell, began: float) -> tuple[float, float, list[str]]:
-    """Return when an open door was safe after the fault and after the end of its pulse, in seconds, and what was wrong with that."""
+def measured(cell: Cell, began: float) -> tuple[float, float, float, list[str]]:
+    """Return when an open door was safe after the fault, how late after its pulse, how long the computer stood still, and what was wrong with it."""
     written, fault, pulse = history(cell.folder / "pin.txt"), cell.fault, PULSE["unlocked"]
     if not written or written[-1].on:
-        return math.inf, math.inf, ["the pin was never made safe"]
-    off = next((one.time for one in written if not one.on and one.time > began), None)
+        return math.inf, math.inf, 0.0, ["the pin was never made safe"]
+    if cell.state != "unlocked":
+        return 0.0, 0.0, 0.0, []
     on = max((one.time for one in written if one.on and one.time <= began), default=began)
-    if cell.state != "unlocked" or off is None:
-        return 0.0, 0.0, []
-    safe_after, late = off - began, off - on - pulse
+    off = min(one.time for one in written if not one.on and one.time > on)
+    stood, safe_after, late = METRONOME.stood(on, off), off - began, off - on - pulse
+    if off <= began:
+        return 0.0, late, stood, [f"the door was shut before the fault: {reasons(cell)}"]
     if fault.cuts:
-        return safe_after, 0.0, [f"safe only after {safe_after:.2f} s"] if safe_after > SAFE else []
-    wrong = [f"{late:.2f} s longer than its pulse"] if late > LATE else []
-    return safe_after, late, wrong + ([f"ended {-late:.2f} s before its pulse was over: {reasons(cell)}"] if late < -0.2 else [])
+        return safe_after, 0.0, stood, [f"safe only after {safe_after:.2f} s"] if safe_after > SAFE + stood else []
+    wrong = [f"{late:.2f} s longer than its pulse"] if late > LATE + stood else []
+    early = late < -0.2 and stood < 0.3  # a computer that stands still makes a gate blind, and its relay deaf
+    return safe_after, late, stood, wrong + ([f"ended {-late:.2f} s before its pulse was over: {reasons(cell)}"] if early else [])
 
 
 def reasons(cell: Cell) -> str:
@@ -358,17 +367,6 @@ def verified(cell: Cell) -> list[str]:
             return list(verify(journal, None, cell.pictures).problems)
     except PeepholeError as error:
         return [error.what]
-
-
-def processes(folder: str) -> dict[int, str]:
-    """Return the processes that were told of a folder, or of what is in it, as their ids and command lines."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            words = path.read_bytes().decode(errors="replace").split("\0")
-            if any(word == folder or word.startswith(f"{folder}/") for word in words):
-                found[int(path.parent.name)] = " ".join(words).strip()
-    return found
 
 
 def _until(moment: float) -> None:

@@ -146,6 +146,9 @@ def plant_twin(twin: str) -> None:
         watch.step = keeps_its_run
     elif twin == "judges late":
         watch.STALE = live.STALE = math.inf
+        watch.require_fresh = lambda *_: None
+    elif twin == "acts late":
+        watch.require_fresh = lambda *_: None
     elif twin == "acts before it is written":
         WeakJournal.careless = True
     elif twin == "relay trusts the gate":

@@ -1,17 +1,27 @@
-"""Whether the gate still sees its door: an opening for somebody who was seen goes on only while it does.
+"""Whether the gate still sees its door: an opening for somebody who was seen begins and goes on only while it does.
 
 Vouches for openings at the switchboard, whose own threads end what nobody vouches for: whatever hangs in the watch, they do not.
 """
 
 import math
 
+from peephole.base.errors import ActuatorError
 from peephole.gateway.sensors import Idle
 from peephole.gateway.switchboard import Switchboard
 
-__all__ = ["SIGHT", "Sight"]
+__all__ = ["SIGHT", "Sight", "require_fresh"]
 
 SIGHT = 1.5  # seconds after the taking of a picture for which it lets an opening go on; with what the rest takes, it is over within two
+FRESH = 1.0  # seconds within which an opening must have been decided and written down
 UNSEEN = f"nothing that can be judged was seen for {SIGHT:g} s"
+
+
+def require_fresh(time: float, now: float) -> None:
+    """Raise ActuatorError when what an opening was decided on, at `time`, is old by now: a disk may take a minute to write the decision down."""
+    if not now - time <= FRESH:
+        raise ActuatorError(
+            f"not done: {now - time:.1f} s went by before it was in the journal, and who was there may be gone", "see how the disk is"
+        )
 
 
 class Sight:

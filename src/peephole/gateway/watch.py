@@ -31,7 +31,7 @@ from peephole.gateway.quality import poor, unfit
 from peephole.gateway.reception import Reception, heard, kept, unheard
 from peephole.gateway.remotedesk import Deed
 from peephole.gateway.sensors import Capture, Idle, Sensor
-from peephole.gateway.sight import Sight
+from peephole.gateway.sight import Sight, require_fresh
 from peephole.gateway.switchboard import Switchboard
 
 __all__ = ["Outcome", "Predict", "Summary", "Watch", "Witness"]
@@ -293,6 +293,8 @@ class Watch:
         if decision.action is None:
             return True
         try:
+            if self._door.settings.opens(decision.action):
+                require_fresh(self._time, self._now)
             self._board.act(decision, self._now, self._wall)
         except ActuatorError as error:
             self._undone = self._undone or decision.visit != "-"
