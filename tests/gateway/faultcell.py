@@ -223,13 +223,16 @@ class Cell:
         self.one("ana")
         if self.state == "agreeing":
             return
-        self.one("ana")
-        self._pin(on=True)
-        if self.state == "closing":
-            self._pin(on=False)
-
-    def _pin(self, on: bool) -> None:
         end = time.monotonic() + PATIENCE
+        while not self.openings() and time.monotonic() < end:  # on a busy computer a picture may be too old when it is judged
+            self.one("ana")
+        self.pin(on=True, seconds=1.0)
+        if self.state == "closing":
+            self.pin(on=False)
+
+    def pin(self, on: bool, seconds: float = PATIENCE) -> None:
+        """Wait until the pin, which was on before, is driven on or off."""
+        end = time.monotonic() + seconds
         while not (self.openings() and history(self.folder / "pin.txt")[-1].on == on):
             assert time.monotonic() < end, f"the pin is not {'on' if on else 'off'}: {self.errors()}"
             time.sleep(0.02)
@@ -285,7 +288,9 @@ def run(fault: Fault, state: State, folder: Path, twin: str = "") -> Result:
         went_on = mended(cell)
         if went_on == fault.ends:
             problems.append("the gate went on" if went_on else f"the gate did not go on: {cell.errors()}")
-        _until(began + (SAFE if fault.cuts or state != "unlocked" else PULSE["unlocked"] + LATE) + 0.1)
+        _until(began + SAFE + 0.1)
+        if state == "unlocked":  # before the gate's end ends it
+            cell.pin(on=False, seconds=PULSE["unlocked"] + LATE)
     except Exception as error:
         problems.append(f"the cell could not be played: {error!r}")
     finally:
@@ -307,7 +312,7 @@ def measured(cell: Cell, began: float) -> tuple[float, float, float, list[str]]:
         return 0.0, 0.0, 0.0, []
     on = max((one.time for one in written if one.on and one.time <= began), default=began)
     off = min(one.time for one in written if not one.on and one.time > on)
-    stood, safe_after, late = METRONOME.stood(on, off), off - began, off - on - pulse
+    stood, safe_after, late = METRONOME.stood(began if fault.cuts else on, off), off - began, off - on - pulse
     if off <= began:
         return 0.0, late, stood, [f"the door was shut before the fault: {reasons(cell)}"]
     if fault.cuts:

@@ -13,7 +13,7 @@ import pytest
 from faultcell import STATES, Fault, Result, State, run
 from faulttable import FAULTS
 
-AT_ONCE = 10  # cells side by side: a cell mostly waits
+AT_ONCE = min(10, 4 * (os.cpu_count() or 1))  # cells side by side: a cell mostly waits
 KINDS = tuple(dict.fromkeys(fault.kind for fault in FAULTS))
 BY_NAME = {f"{fault.kind}: {fault.name}": fault for fault in FAULTS}
 
