@@ -3,6 +3,7 @@
 The second opinion is the fake pin's history file: nothing of the gate's own is believed about whether the door was open.
 """
 
+import math
 import os
 import signal
 import subprocess
@@ -15,18 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from computer import Metronome, processes
 from oddbroker import OddBroker, free_port
 
 from peephole.base.errors import PeepholeError
 from peephole.gateway.audit import verify
-from peephole.gateway.journal import Journal
+from peephole.gateway.journal import Journal, Remark
 from peephole.gateway.outputpin import history
 
 State = Literal["idle", "agreeing", "unlocked", "closing"]
 STATES: tuple[State, ...] = ("idle", "agreeing", "unlocked", "closing")
-LASTS = 1.3  # seconds that a fault lasts before it is mended
+LASTS = {"idle": 1.3, "agreeing": 1.3, "unlocked": 2.2, "closing": 1.3}  # seconds that a fault lasts before it is mended
 SAFE = 2.0  # seconds within which the door must be safe
-RECOVERS = 15.0  # seconds within which a gate that goes on must judge a frame again
+LATE = 0.5  # seconds after its pulse at which a door must be shut, whatever happens
+GONE = 3.0  # seconds within which no process of a gate that has ended may be left
+PATIENCE = 60.0  # seconds for what promises nothing: a busy computer starts a gate slowly
+RECOVERS = 30.0  # seconds within which a gate that goes on must judge a frame again
+METRONOME = Metronome()
 PULSE: dict[State, float] = {"idle": 1.0, "agreeing": 1.0, "unlocked": 4.0, "closing": 0.5}
 
 DOOR = """
@@ -73,9 +79,10 @@ class Fault:
 
     `plant` begins it. `scene` is what the camera shows while it lasts, a stranger unless it says something else. One that `blocks`
     makes every frame worthless while it lasts, and those before it: in the state `agreeing` it is ana who stands there, and once more for
-    one frame when it is over, and still nothing may open. One that `cuts` must make an open door safe within 2 s; all others may leave an
-    opening that was granted before them to the end of its pulse. A gate `ends` by it, or must go on. `journal` is the file that verifies
-    afterwards, "" where there is none. `broker` is how the broker is at the start, "" for a door without one; with `pin` the door asks for one.
+    one frame when it is over, and still nothing may open. One that `cuts` must make an open door safe within 2 s; all others are no faults of
+    what decides (see ARCHITECTURE.md, "What ends an opening") and leave an opening that was granted before them to the end of its pulse. A gate
+    `ends` by it, or must go on. `journal` is the file that verifies afterwards, "" where there is none. `broker` is how the broker is at the
+    start, "" for a door without one; with `pin` the door asks for one.
     """
 
     kind: str
@@ -93,12 +100,18 @@ class Fault:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a cell: openings that nobody was entitled to, seconds from the fault to safe, and what else was wrong, in words."""
+    """What became of a cell: openings that nobody was entitled to, and what else was wrong, in words.
+
+    Of a door that was open: `safe_after` seconds from the fault to safe; `late`, seconds after its pulse (below 0: before), where a fault leaves
+    it alone; and for how many seconds of these the computer let nobody run, by which a gate may be late or take itself for blind.
+    """
 
     fault: str
     state: State
     unauthorised: int
     safe_after: float
+    late: float
+    stood: float
     problems: tuple[str, ...]
 
     @property
@@ -117,7 +130,7 @@ class Cell:
         self._news = threading.Condition()
         self._ears: list[threading.Thread] = []
         self.lines: list[str] = []
-        self.number = 0
+        self.number, self.stuck = 0, False
         self.pictures = folder / "journal.db-pictures"
         self.write_door()
         self.scene("none")
@@ -166,7 +179,7 @@ class Cell:
         """Let the camera show one picture, and wait until the gate has looked at it."""
         since, self.number = len(self.lines), self.number + 1
         self.scene(f"one {who} {self.number}")
-        if not self.wait("saw", 20, since):
+        if not self.wait("saw", PATIENCE, since):
             raise AssertionError(f"the gate did not look: {self.errors()}")
 
     def tell(self, fault: str) -> None:
@@ -175,7 +188,7 @@ class Cell:
         assert self.gate.stdin is not None
         self.gate.stdin.write(f"{fault}\n")
         self.gate.stdin.flush()
-        assert self.wait("planted", 20, since), f"{fault} was not planted: {self.errors()}"
+        assert self.wait("planted", PATIENCE, since), f"{fault} was not planted: {self.errors()}"
 
     def signal(self, whom: Literal["gate", "relay", "camera"], number: signal.Signals) -> None:
         """Send a signal to one of the three processes."""
@@ -210,13 +223,16 @@ class Cell:
         self.one("ana")
         if self.state == "agreeing":
             return
-        self.one("ana")
-        self._pin(on=True)
+        end = time.monotonic() + PATIENCE
+        while not self.openings() and time.monotonic() < end:  # on a busy computer a picture may be too old when it is judged
+            self.one("ana")
+        self.pin(on=True, seconds=1.0)
         if self.state == "closing":
-            self._pin(on=False)
+            self.pin(on=False)
 
-    def _pin(self, on: bool) -> None:
-        end = time.monotonic() + 10
+    def pin(self, on: bool, seconds: float = PATIENCE) -> None:
+        """Wait until the pin, which was on before, is driven on or off."""
+        end = time.monotonic() + seconds
         while not (self.openings() and history(self.folder / "pin.txt")[-1].on == on):
             assert time.monotonic() < end, f"the pin is not {'on' if on else 'off'}: {self.errors()}"
             time.sleep(0.02)
@@ -232,11 +248,23 @@ class Cell:
         if self.broker is not None:
             self.broker.close()
 
+    def left(self, seconds: float = GONE) -> list[str]:
+        """Wait until no process of this cell is there, and kill those that stay: returns what they were started as."""
+        end, found = time.monotonic() + seconds, processes(str(self.folder))
+        while found and time.monotonic() < end:
+            time.sleep(0.05)
+            found = processes(str(self.folder))
+        for process in found:
+            with suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+        return list(found.values())
+
     def _let_go(self) -> None:
         """Wait until the gate has ended, and close its pipes."""
         try:
-            self.gate.wait(15)
+            self.gate.wait(PATIENCE)
         except subprocess.TimeoutExpired:
+            self.stuck = True
             self.gate.kill()
             self.gate.wait()
         assert self.gate.stdin is not None
@@ -261,27 +289,51 @@ def run(fault: Fault, state: State, folder: Path, twin: str = "") -> Result:
         if went_on == fault.ends:
             problems.append("the gate went on" if went_on else f"the gate did not go on: {cell.errors()}")
         _until(began + SAFE + 0.1)
+        if state == "unlocked":  # before the gate's end ends it
+            cell.pin(on=False, seconds=PULSE["unlocked"] + LATE)
     except Exception as error:
         problems.append(f"the cell could not be played: {error!r}")
     finally:
         cell.close()
+    left = cell.left(0.0 if twin else GONE)
+    problems += [] if twin else [f"left behind: {words}" for words in left]
+    problems += ["the gate did not end by itself"] if cell.stuck else []
     problems += verified(cell)
-    written = history(cell.folder / "pin.txt")
-    offs = [one.time - began for one in written if not one.on and one.time > began]
-    safe_after = offs[0] if state == "unlocked" and offs else 0.0
-    limit = SAFE if fault.cuts else PULSE["unlocked"] + 0.5
+    safe_after, late, stood, wrong = measured(cell, began)
+    return Result(f"{fault.kind}: {fault.name}", state, cell.openings() - granted, safe_after, late, stood, (*problems, *wrong))
+
+
+def measured(cell: Cell, began: float) -> tuple[float, float, float, list[str]]:
+    """Return when an open door was safe after the fault, how late after its pulse, how long the computer stood still, and what was wrong with it."""
+    written, fault, pulse = history(cell.folder / "pin.txt"), cell.fault, PULSE["unlocked"]
     if not written or written[-1].on:
-        problems.append("the pin was never made safe")
-    if safe_after > limit:
-        problems.append(f"safe only after {safe_after:.2f} s")
-    return Result(f"{fault.kind}: {fault.name}", state, cell.openings() - granted, safe_after, tuple(problems))
+        return math.inf, math.inf, 0.0, ["the pin was never made safe"]
+    if cell.state != "unlocked":
+        return 0.0, 0.0, 0.0, []
+    on = max((one.time for one in written if one.on and one.time <= began), default=began)
+    off = min(one.time for one in written if not one.on and one.time > on)
+    stood, safe_after, late = METRONOME.stood(began if fault.cuts else on, off), off - began, off - on - pulse
+    if off <= began:
+        return 0.0, late, stood, [f"the door was shut before the fault: {reasons(cell)}"]
+    if fault.cuts:
+        return safe_after, 0.0, stood, [f"safe only after {safe_after:.2f} s"] if safe_after > SAFE + stood else []
+    wrong = [f"{late:.2f} s longer than its pulse"] if late > LATE + stood else []
+    early = late < -0.2 and stood < 0.3  # a computer that stands still makes a gate blind, and its relay deaf
+    return safe_after, late, stood, wrong + ([f"ended {-late:.2f} s before its pulse was over: {reasons(cell)}"] if early else [])
+
+
+def reasons(cell: Cell) -> str:
+    """Return the faults that the journal tells of."""
+    with suppress(PeepholeError), Journal.read(cell.folder / (cell.fault.journal or "journal.db")) as journal:
+        return "; ".join(row.record.text for row in journal.entries("fault") if isinstance(row.record, Remark))
+    return "no journal"
 
 
 def lasts(cell: Cell) -> None:
     """Let the fault last; where it makes every frame worthless, ana stands there all the while."""
     if cell.fault.blocks and cell.state == "agreeing" and not cell.fault.scene:
         cell.scene("ana")
-    time.sleep(LASTS)
+    time.sleep(LASTS[cell.state])
 
 
 def mended(cell: Cell) -> bool:

@@ -1,6 +1,7 @@
 """Every fault of the matrix: a name, how it is planted and what may follow (see Fault)."""
 
 import signal
+import time
 from collections.abc import Callable
 
 from faultcell import Cell, Fault
@@ -83,31 +84,39 @@ def model_changed(cell: Cell) -> None:
     (cell.folder / "door.onnx").write_bytes(b"another model")
 
 
+def killed_while_it_hangs(cell: Cell) -> None:
+    """Let the camera hang, so that it does not notice by itself that nobody reads, and kill the gate."""
+    cell.scene("hang")
+    time.sleep(0.3)
+    cell.signal("gate", KILL)
+
+
 KILL, STOP, TERM, INT = signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT
 
 FAULTS: tuple[Fault, ...] = (
-    Fault("camera", "black", nothing, "black", blocks=True),
-    Fault("camera", "white", nothing, "white", blocks=True),
-    Fault("camera", "hangs", nothing, "hang"),
-    Fault("camera", "dies, also when started again", nothing, "die"),
-    Fault("camera", "frozen", nothing, "frozen", blocks=True),
-    Fault("camera", "a circle of pictures", nothing, "circle", blocks=True),
-    Fault("camera", "garbage", nothing, "garbage"),
-    Fault("camera", "half a picture", nothing, "half"),
-    Fault("camera", "a header of 2^62 pixels", nothing, "huge"),
+    Fault("camera", "black", nothing, "black", blocks=True, cuts=True),
+    Fault("camera", "white", nothing, "white", blocks=True, cuts=True),
+    Fault("camera", "hangs", nothing, "hang", cuts=True),
+    Fault("camera", "dies, also when started again", nothing, "die", cuts=True),
+    Fault("camera", "frozen", nothing, "frozen", blocks=True, cuts=True),
+    Fault("camera", "a circle of pictures", nothing, "circle", blocks=True, cuts=True),
+    Fault("camera", "garbage", nothing, "garbage", cuts=True),
+    Fault("camera", "half a picture", nothing, "half", cuts=True),
+    Fault("camera", "a header of 2^62 pixels", nothing, "huge", cuts=True),
     Fault("camera", "another size each time", nothing, "sizes"),
-    Fault("camera", "late pictures of ana", nothing, "late", blocks=True),
-    Fault("camera", "pictures of ana from the future", nothing, "future", blocks=True),
-    Fault("camera", "pictures of ana at NaN seconds", nothing, "timeless", blocks=True),
-    Fault("camera", "pictures of ana from minus infinity", nothing, "before time", blocks=True),
-    Fault("camera", "no picture at all", nothing, "none"),
+    Fault("camera", "late pictures of ana", nothing, "late", blocks=True, cuts=True),
+    Fault("camera", "pictures of ana from the future", nothing, "future", blocks=True, cuts=True),
+    Fault("camera", "pictures of ana at NaN seconds", nothing, "timeless", blocks=True, cuts=True),
+    Fault("camera", "pictures of ana from minus infinity", nothing, "before time", blocks=True, cuts=True),
+    Fault("camera", "no picture at all", nothing, "none", cuts=True),
     Fault("model", "raises", inside("model raises"), blocks=True, cuts=True),
-    Fault("model", "NaN for ana", inside("model nan"), blocks=True),
-    Fault("model", "infinite for ana", inside("model infinite"), blocks=True),
-    Fault("model", "contradicts itself", inside("model contradicts"), blocks=True),
-    Fault("model", "accepts nobody by name", inside("model nameless"), blocks=True),
+    Fault("model", "NaN for ana", inside("model nan"), blocks=True, cuts=True),
+    Fault("model", "infinite for ana", inside("model infinite"), blocks=True, cuts=True),
+    Fault("model", "contradicts itself", inside("model contradicts"), blocks=True, cuts=True),
+    Fault("model", "accepts nobody by name", inside("model nameless"), blocks=True, cuts=True),
     Fault("model", "a label of no rule", inside("model unknown label"), blocks=True),
-    Fault("model", "slow", inside("model slow"), blocks=True),
+    Fault("model", "slow", inside("model slow"), blocks=True, cuts=True),
+    Fault("model", "hangs", inside("model hangs"), blocks=True, cuts=True),
     Fault("model", "file missing at a restart", lambda cell: broken(cell, "door.onnx", None), cuts=True, ends=True),
     Fault("model", "file truncated at a restart", lambda cell: broken(cell, "door.onnx", b"\x08\x08\x12"), cuts=True, ends=True),
     Fault("model", "file changed while running", model_changed),
@@ -119,6 +128,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("disk", "full before the decision", inside("disk full"), blocks=True, cuts=True),
     Fault("disk", "read-only", inside("disk read-only"), blocks=True, cuts=True),
     Fault("disk", "EIO", inside("disk failing"), blocks=True, cuts=True),
+    Fault("disk", "hangs", inside("journal hangs"), blocks=True, cuts=True),
     Fault("disk", "journal deleted", journal_gone, blocks=True, cuts=True, journal=""),
     Fault("disk", "journal replaced", journal_replaced, blocks=True, cuts=True, journal="old-journal.db"),
     Fault("disk", "no folder for pictures", no_pictures),
@@ -138,11 +148,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault("configuration", "an unknown key at a restart", lambda cell: broken(cell, "DOOR.toml", b"[gate]\nnam = 1\n"), cuts=True, ends=True),
     Fault("configuration", "gone at a restart", lambda cell: broken(cell, "DOOR.toml", None), cuts=True, ends=True),
     Fault("process", "kill -9 of the gate", sends("gate", KILL), cuts=True, ends=True),
+    Fault("process", "kill -9 of the gate while its camera hangs", killed_while_it_hangs, cuts=True, ends=True),
     Fault("process", "kill -9 of the relay", sends("relay", KILL), cuts=True),
-    Fault("process", "kill -9 of the camera", sends("camera", KILL)),
+    Fault("process", "kill -9 of the camera", sends("camera", KILL), cuts=True),
     Fault("process", "SIGSTOP of the gate", sends("gate", STOP), cuts=True),
     Fault("process", "SIGSTOP of the relay", sends("relay", STOP), cuts=True),
-    Fault("process", "SIGSTOP of the camera", sends("camera", STOP)),
+    Fault("process", "SIGSTOP of the camera", sends("camera", STOP), cuts=True),
     Fault("process", "SIGTERM of the gate", sends("gate", TERM), cuts=True, ends=True),
     Fault("process", "SIGINT of the gate", sends("gate", INT), cuts=True, ends=True),
 )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,10 @@ class Model:
             raise MemoryError
         if self.mode == "slow":
             time.sleep(1.3)
+        while self.mode == "hangs":
+            time.sleep(0.05)
         return {
+            "": ana,  # it hung, and was mended
             "slow": ana,
             "nan": replace(ana, familiarity=math.nan, probability=math.nan),
             "infinite": replace(ana, probability=math.inf),
@@ -89,14 +93,16 @@ class OddClock(SystemClock):
 
 
 class WeakJournal(Journal):
-    """A journal that runs out of memory, or (a planted bug) says that it wrote what it did not."""
+    """A journal that runs out of memory or whose disk hangs, or (a planted bug) says that it wrote what it did not."""
 
-    fails = careless = False
+    fails = hangs = careless = False
 
     def write(self, record: Record, time: float, wall: float) -> int:
         """Write, unless there is no memory."""
         if self.fails:
             raise MemoryError
+        while self.hangs:
+            sleep(0.05)
         try:
             return super().write(record, time, wall)
         except JournalError:
@@ -140,10 +146,15 @@ def plant_twin(twin: str) -> None:
         watch.step = keeps_its_run
     elif twin == "judges late":
         watch.STALE = live.STALE = math.inf
+        watch.require_fresh = lambda *_: None
+    elif twin == "acts late":
+        watch.require_fresh = lambda *_: None
     elif twin == "acts before it is written":
         WeakJournal.careless = True
     elif twin == "relay trusts the gate":
         outputs.relay_program = relay_that("stays")
+    elif twin == "opens for whom it does not see":
+        Switchboard._doubted = lambda *_: ""  # type: ignore[method-assign]
     elif twin == "takes doubtful answers":
         judging._doubt = lambda *_: ""
     elif twin == "forgets a lockout that it cannot read":
@@ -159,7 +170,7 @@ class Faults:
         self.model, self.clock, self.disk, self.journal, self.inbox = model, clock, disk, journal, inbox
 
     def plant(self, name: str) -> None:
-        """Begin a fault, `model MODE`, `disk TROUBLE`, `wall SECONDS`, `monotonic SECONDS`, `journal memory`, or `heal` all that heals."""
+        """Begin a fault, `model MODE`, `disk TROUBLE`, `wall SECONDS`, `monotonic SECONDS`, `journal memory` or `hangs`, or `heal` all that heals."""
         kind, _, how = name.partition(" ")
         if kind == "model":
             self.model.mode = how
@@ -170,12 +181,12 @@ class Faults:
         elif kind == "monotonic":
             self.clock.more = float(how)
         elif kind == "journal":
-            self.journal.fails = True
+            self.journal.fails, self.journal.hangs = how == "memory", how == "hangs"
         elif kind == "pin":
             now = self.clock.monotonic(), self.clock.wall()
             self.inbox.put(Signal(*now, "pin", "factor", {"nonce": f"nonce-{now[0]}", "expires": now[1] + 10, "whose": '["ana"]'}))
         else:
-            self.model.mode, self.disk.trouble = "", None
+            self.model.mode, self.disk.trouble, self.journal.hangs = "", None, False
             if math.isnan(self.clock.more):  # a clock that jumped stays where it is, one that is no clock comes back
                 self.clock.more = 0.0
         say("planted", name)

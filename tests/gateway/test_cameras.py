@@ -63,7 +63,7 @@ def gate(door: Door, model: ColourPredictor, sensor: Sensor, seconds: float) -> 
 
 def test_a_camera_opens_the_door(make_door: Callable[..., Door], model: ColourPredictor) -> None:
     """Pictures through the child process: ana comes, three agree, the door opens; frames are fresh."""
-    summary, rows = gate(make_door(), model, fake("show:20", "hang"), 3.0)
+    summary, rows = gate(make_door(), model, fake("show:200"), 3.0)
     assert summary.opened == 1 and summary.faults == 0
     assert [row.record.label for row in rows if row.kind == "decision" and row.record.verdict == "open"] == ["ana"]
 

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from peephole.base.errors import ActuatorError, JournalError, SensorError
-from peephole.base.records import Decision, to_json
+from peephole.base.records import Decision, Frame, Prediction, Quality, to_json
 from peephole.gateway.actuators import Command, RecordingActuator
 from peephole.gateway.agent import Summary, run
+from peephole.gateway.clock import SteppedClock
 from peephole.gateway.door import Door
 from peephole.gateway.fakes import ColourPredictor
 from peephole.gateway.journal import Journal, Record, Remark
@@ -82,6 +84,62 @@ def test_a_model_that_fails_while_the_door_is_open(arrival: Path, make_door: Mak
         told = [row.record.text for row in journal.entries("fault") if isinstance(row.record, Remark)]
     assert told[1] == "'open' was ended 4.8 s before its pulse was over, because of the fault before this row"
     assert summary.faults == len(told) - 1
+
+
+class Live:
+    """A live camera before which ana stands, ten pictures a second on a clock that it moves."""
+
+    recorded, dated, notes = False, True, ()
+
+    def __init__(self, clock: SteppedClock, count: int) -> None:
+        self._clock, self._count = clock, count
+
+    def captures(self, stop: Any) -> Iterator[Capture | Idle]:
+        """Yield them."""
+        pixels = np.full((8, 8, 3), COLOURS["ana"], np.uint8)
+        for _ in range(self._count):
+            self._clock.step(0.1)
+            now = self._clock.monotonic(), self._clock.wall()
+            yield Capture(*now, "live", Frame(*now, "live", pixels, Quality(0.5, 1.0)))
+
+
+@pytest.mark.parametrize(("seconds", "opened"), [(0.8, 1), (1.1, 0), (float("nan"), 0)])
+def test_a_disk_that_is_slow_opens_for_nobody_who_is_gone(make_door: MakeDoor, seconds: float, opened: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decision is in the journal, after so long: it is not done any more, the next row says so, and so does the visit; a hasty twin opens."""
+    for hasty in (False, True):
+        clock = SteppedClock()
+
+        class Slow(Journal):
+            def write(self, record: Record, time: float, wall: float, clock: SteppedClock = clock) -> int:
+                """Let time go by."""
+                clock.step(seconds if isinstance(record, Decision) and record.verdict == "open" else 0.0)
+                return super().write(record, time, wall)
+
+        if hasty:
+            monkeypatch.setattr("peephole.gateway.watch.require_fresh", lambda *_: None)
+        sensor: Any = Live(clock, 4)
+        with Slow(None, "front-door") as journal:
+            lock = Lock(journal)
+            summary = watch(make_door("folder://frames"), lock, journal=journal, sensor=sensor, clock=clock)
+            faults = [row.record.text for row in journal.entries("fault") if isinstance(row.record, Remark)]
+        assert openings(lock) == summary.opened == (1 if hasty else opened) and lock.state == "off"
+        assert hasty or opened or "went by before it was in the journal" in faults[0]
+
+
+def test_a_model_that_always_fails_fills_no_journal(make_door: MakeDoor) -> None:
+    """Ten frames a second for two minutes: each is refused and counted as a fault, and the journal has three rows of them; another error is told."""
+    clock = SteppedClock()
+
+    class Broken(ColourPredictor):
+        def predict(self, pixels: np.ndarray) -> Prediction:
+            raise ValueError("nothing works" if clock.monotonic() < 120.5 else "nothing works, otherwise")
+
+    sensor: Any = Live(clock, 1210)
+    with Journal(None, "front-door") as journal:
+        summary = watch(make_door("folder://frames"), Lock(), Broken(COLOURS), journal=journal, sensor=sensor, clock=clock)
+        told = [row.record.text for row in journal.entries("fault") if isinstance(row.record, Remark)]
+    assert summary.faults == summary.refused_frames == 1210
+    assert told == [*["ValueError: nothing works"] * 3, "ValueError: nothing works, otherwise"]
 
 
 class Full(Journal):

@@ -17,6 +17,7 @@ import pytest
 
 from peephole.base.errors import ActuatorError
 from peephole.gateway import relay as relay_module
+from peephole.gateway import relaylink
 from peephole.gateway.actuators import Command
 from peephole.gateway.outputpin import history
 from peephole.gateway.relay import SILENCE
@@ -224,7 +225,7 @@ def test_a_pipe_that_somebody_else_holds_open(tmp_path: Path, pin: Path) -> None
     put_away(process)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGABRT, signal.SIGQUIT])
 def test_a_relay_that_is_told_to_end(start: Callable[..., RelayActuator], pin: Path, how: signal.Signals) -> None:
     """It makes the pin safe before it ends, and the gate starts another within a second and says so."""
     relay = start()
@@ -360,6 +361,23 @@ def test_a_relay_that_never_comes_back_is_told_of_once(start: Callable[..., Rela
     relay.send(on(0.1))
 
 
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
+def test_a_relay_comes_back_once_there_is_room(
+    start: Callable[..., RelayActuator], pin: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """No thread and no memory for another process: told once, tried again every second, and what looks after it goes on."""
+    relay, child = start(), relaylink._Child
+    monkeypatch.setattr(relaylink, "_Child", lambda *_: (_ for _ in ()).throw(error))
+    os.kill(relay.process, signal.SIGKILL)
+    time.sleep(1.5)
+    faults = relay.faults()
+    assert len(faults) == 2 and "cannot be started" in faults[1] and relay._keeper.is_alive()
+    monkeypatch.setattr(relaylink, "_Child", child)
+    assert soon(lambda: is_there(relay))
+    relay.send(on(0.1))
+    assert soon(lambda: not opened(pin)) and relay.faults() == ()
+
+
 def test_a_safe_state_that_is_on(tmp_path: Path, pin: Path) -> None:
     """A lamp that is on when nobody looks after it: on at the start, on after its pulse, on when the gate is gone."""
     relay = RelayActuator(relay_program(TARGET, "on", 1.0, tmp_path), "on")
@@ -387,7 +405,7 @@ def test_signals_are_heard_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signal, "signal", heard.setdefault)
     with pytest.raises(relay_module._Told, match="signal 15"):
         relay_module._end(signal.SIGTERM, None)
-    assert heard == dict.fromkeys((signal.SIGTERM, signal.SIGHUP, signal.SIGINT), signal.SIG_IGN)
+    assert heard == dict.fromkeys((signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGABRT, signal.SIGQUIT), signal.SIG_IGN)
 
 
 def test_many_signals_at_once_leave_it_safe(start: Callable[..., RelayActuator], pin: Path) -> None:

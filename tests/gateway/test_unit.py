@@ -1,6 +1,7 @@
 """The service unit: complete, in its own folder alone, and whole whatever a path is made of."""
 
 import configparser
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from peephole.base.errors import InputError
 from peephole.cli.gate import app
 from peephole.gateway.actuators import Command, LogActuator
 from peephole.gateway.door import Door
+from peephole.gateway.outputpin import history
 from peephole.gateway.unit import unit
 
 
@@ -30,6 +32,19 @@ def test_what_keeps_it_running(make_door: Callable[..., Door], tmp_path: Path) -
     assert service["Type"] == "notify" and service["Restart"] == "always" and service["WatchdogSec"] == "10" and service["User"] == "gate"
     assert service["ExecStart"] == f'"/opt/peephole/bin/peephole" gate run "{tmp_path}/DOOR.toml"'
     assert service["ReadWritePaths"] == f'"{tmp_path}"' and service["ProtectSystem"] == "strict"
+
+
+def test_what_makes_the_pins_safe(make_door: Callable[..., Door], tmp_path: Path) -> None:
+    """After whatever ended the gate: for each pin the very program that keeps it safe, with no pulse allowed; it runs, and moves the pin."""
+    light = '[action.light]\ntarget = "gpio://27?fake=light.txt&active=low"\npulse = "1 s"\nsafe = "on"\n'
+    more = light + '[action.lamp]\ntarget = "gpio://22"\npulse = "1 s"'
+    text = unit(make_door(more=more), Path("/usr/bin/peephole"))
+    light, lamp = [line.removeprefix("ExecStopPost=") for line in text.splitlines() if line.startswith("ExecStopPost=")]
+    assert '"gpio://22" "--safe" "off" "--longest" "0.000"' in lamp
+    done = subprocess.run(shlex.split(light), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, done
+    assert {(row.level, row.on) for row in history(tmp_path / "light.txt")} == {("low", True)}
+    assert "ExecStopPost" not in unit(make_door(), Path("/usr/bin/peephole"))
 
 
 def test_paths_stay_words(make_door: Callable[..., Door], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from peephole.base.errors import SensorError
 from peephole.base.records import Frame
 from peephole.gateway.clock import Clock
 from peephole.gateway.eye import HEADER, MAGIC, MOST
-from peephole.gateway.live import Live, Picture
+from peephole.gateway.live import LATE, Live, Picture
 from peephole.gateway.quality import measure
 from peephole.gateway.sensors import Capture, Idle
 
@@ -91,9 +91,9 @@ def _command(*words: str) -> list[str]:
 class CameraSensor(Live):
     """Starts the eye, takes its newest picture, and starts it anew when it hangs, dies or sends garbage; never gives up."""
 
-    def __init__(self, name: str, clock: Clock, command: Sequence[str]) -> None:
-        super().__init__(name, clock)
-        self._command = command
+    def __init__(self, name: str, clock: Clock, command: Sequence[str], pace: float = 0.1) -> None:
+        super().__init__(name, clock, pace=pace)
+        self._command, self._hangs = command, max(HANGS, LATE * pace)
         self._eye: Eye | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
@@ -101,7 +101,7 @@ class CameraSensor(Live):
     @classmethod
     def of(cls, place: str, clock: Clock, *, width: int, height: int, fps: float) -> "CameraSensor":
         """Return the sensor of a camera: a number or a device's path; width and height in pixels, 0 as the camera likes; `fps` pictures a second."""
-        return cls(f"camera://{place}", clock, _command("camera", place, str(width), str(height), str(fps)))
+        return cls(f"camera://{place}", clock, _command("camera", place, str(width), str(height), str(fps)), 1 / fps)
 
     def begin(self) -> None:
         """Start the thread that reads."""
@@ -118,6 +118,7 @@ class CameraSensor(Live):
         tries = 0
         while not self._stop.is_set():
             seen, self._trouble = self._once(STARTS[tries % len(STARTS)])
+            self._lost.append(self._trouble)
             tries = 0 if seen else tries + 1
             self._stop.wait(RESTS[min(tries, len(RESTS) - 1)])
 
@@ -132,7 +133,7 @@ class CameraSensor(Live):
             return False, f"the camera's process cannot be started: {error.strerror or error}"
         seen, said = False, ""
         try:
-            while not self._stop.is_set() and (found := eye.picture(HANGS if seen else starts)) is not None:
+            while not self._stop.is_set() and (found := eye.picture(self._hangs if seen else starts)) is not None:
                 taken, pixels = found
                 # Both processes read the same monotonic clock; the wall clock is this one's, moved back by the picture's age.
                 age = time.monotonic() - taken

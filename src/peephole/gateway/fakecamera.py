@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from peephole.gateway.eye import pack
+from peephole.gateway.eye import end_with, pack
 
 __all__ = ["main"]
 
@@ -35,6 +35,7 @@ def _send(line: int, pixels: np.ndarray) -> None:
 
 def main(words: list[str]) -> int:
     """Follow the script; returns the exit code."""
+    end_with(1)
     random = np.random.default_rng()  # no two pictures alike, also after a new start: alike ones do not count
     for word in words:
         what, _, count = word.partition(":")

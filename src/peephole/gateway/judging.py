@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from peephole.base.records import Prediction
 from peephole.gateway.rules import UNKNOWN
 
-__all__ = ["Glance", "Judged", "judge"]
+__all__ = ["Glance", "Judged", "doubt", "judge"]
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,21 @@ def judge(glance: Glance, margin: float = 0.0) -> Judged:
     return Judged(seen.label if seen.accepted and seen.label else UNKNOWN, seen, "")
 
 
-def _doubt(seen: Prediction, margin: float) -> str:
+def doubt(seen: Prediction) -> str:
+    """Say why a model's answer cannot be one, whoever stands there, or nothing."""
     figures = (seen.probability, seen.familiarity, seen.threshold)
     # A model with one label has no second one, so its margin may be infinite; NaN is never in order.
     if not all(math.isfinite(figure) for figure in figures) or math.isnan(seen.margin):
         return "the model's answer is not a number"
     if seen.accepted and (seen.label in (None, "", UNKNOWN) or seen.familiarity < seen.threshold or seen.margin < 0):
         return "the model's answer contradicts itself"
+    return ""
+
+
+def _doubt(seen: Prediction, margin: float) -> str:
+    problem = doubt(seen)
+    if problem:
+        return problem
     if seen.accepted and seen.margin < margin:
         return f"{seen.label} leads the next label by {seen.margin:.3f} only, at least {margin:.3f} is asked"
     return ""

@@ -3,6 +3,7 @@
 A thread of the camera's own puts pictures into a slot; the watch takes the newest one, decodes that alone, and lets the others go.
 """
 
+import math
 import threading
 import zlib
 from collections import deque
@@ -25,6 +26,7 @@ STALE = 1.0  # seconds: an older picture shows who was there
 SILENCE = 3.0  # seconds without a picture before it is told
 FROZEN = 1.0  # seconds of nothing but repeated pictures: no lens sees the same thing twice to the last bit
 REMEMBERED = 64  # pictures that are known again: a frozen buffer may go round in a circle
+LATE = 2.0  # a picture that takes so many times as long as the one before it is missing
 MINUTE = 60.0
 TOLD = 10  # different problems at most that are told in a minute: a camera that sends rubbish must not fill the journal
 
@@ -91,18 +93,22 @@ class Live:
     """A sensor that takes the newest picture from a slot; subclasses fill the slot.
 
     `silence` is after how many seconds without a picture it is told (None: silence is no news, as where pictures are sent on an event);
-    `still` whether the same picture again and again is a fault. It never counts as another one.
+    `pace` how many seconds lie between two pictures; `still` whether the same picture again and again is a fault. It never counts as another one.
     """
 
     recorded = False
     dated = True
 
-    def __init__(self, name: str, clock: Clock, *, silence: float | None = SILENCE, still: bool = True) -> None:
+    def __init__(self, name: str, clock: Clock, *, silence: float | None = SILENCE, pace: float = 0.1, still: bool = True) -> None:
         self.name = name
         self.notes: tuple[str, ...] = ()
-        self._clock, self._silence, self._still = clock, silence, still
+        self._clock, self._still = clock, still
+        self._silence = None if silence is None else max(silence, LATE * pace)
+        self._pause = max(0.0, LATE * pace - STALE)  # seconds between two pictures in which nothing is amiss, beside a second
         self._slot, self._repeats = Slot(), Repeats()
         self._trouble = ""
+        self._lost: deque[str] = deque(maxlen=10)
+        self._sight = -math.inf
         self._told: dict[str, float] = {}
 
     def captures(self, stop: threading.Event) -> Iterator[Capture | Idle]:
@@ -121,12 +127,21 @@ class Live:
                         told = problem
                         yield Capture(now, wall, self.name, None, problem)
                     else:
-                        yield Idle(now, wall)
+                        yield self._idle(now, wall)
                     continue
                 last, told, self._trouble = now, "", ""
-                yield self._capture(picture, now)
+                item = self._capture(picture, now)
+                self._sight = item.time if isinstance(item, Capture) and item.frame is not None else self._sight
+                yield item
         finally:
             self.end()
+
+    def _idle(self, time: float, wall: float) -> Idle:
+        """Return that nothing is new, and whether that is as it should be."""
+        lost = self._lost.popleft() if self._lost else ""
+        if lost:
+            self._sight = -math.inf
+        return Idle(time, wall, self._silence is None or time - self._sight <= self._pause, lost)
 
     def _capture(self, picture: Picture, now: float) -> Capture | Idle:
         """Return what a picture is worth: a frame, a refusal, or Idle for one that was there before, which says nothing about now."""
@@ -138,7 +153,11 @@ class Live:
         same = self._repeats.seconds(picture)
         if same is not None:
             frozen = self._still and same >= FROZEN
-            return self._refused(picture, "the camera is frozen: it repeats pictures to the last bit") if frozen else Idle(picture.time, picture.wall)
+            return (
+                self._refused(picture, "the camera is frozen: it repeats pictures to the last bit")
+                if frozen
+                else self._idle(picture.time, picture.wall)
+            )
         try:
             pixels = pixels_of(given) if isinstance(given, bytes) else given
         except (InputError, OSError, MemoryError) as error:

@@ -29,7 +29,7 @@ BEAT = 0.1  # seconds between two words of the gate
 SILENCE = 0.5  # seconds without a word after which the gate is taken for gone
 STALE = 0.5  # seconds: an older order to open was meant for somebody who is gone
 LONGEST_LINE = 80
-SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGABRT, signal.SIGQUIT)  # SIGABRT is how systemd's watchdog ends all of a unit
 IDLE = 5.0  # seconds at most between two looks at the clock
 # The gate's words: beat N; on N SECONDS SENT (monotonic seconds); safe N; bye. N counts up.
 ORDER = re.compile(r"(?:(beat|safe) (\d{1,15})|on (\d{1,15}) (\d{1,6}\.\d{1,6}) (\d{1,12}\.\d{1,6})|(bye))", re.ASCII)

@@ -139,9 +139,10 @@ class RelayActuator:
         self._started = time.monotonic()
         try:
             self._child = _Child(self._program, self._heard)
-        except OSError as error:
+        except (OSError, RuntimeError, MemoryError) as error:  # RuntimeError: there is no room for another thread
             if self._child.ready.is_set():
-                self._faults.append(f"the relay cannot be started: {error.strerror or error}; its pin is left to its kernel")
+                why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+                self._faults.append(f"the relay cannot be started: {why}; its pin is left to its kernel")
             self._child.ready.clear()
 
     def _heard(self, why: str) -> None:

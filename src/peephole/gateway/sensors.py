@@ -25,6 +25,7 @@ from peephole.gateway.recording import Recording, read_recording
 __all__ = ["Capture", "FolderSensor", "Idle", "ReplaySensor", "Sensor", "number", "open_sensor", "replay_sensor", "take"]
 
 POLL = 0.1
+TURN = 0.5  # seconds: whoever looks more rarely says in between that time passes
 LOOKS = 50  # at once=1: how often a file may still be growing before it is refused
 UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", ".swp")
 
@@ -47,10 +48,16 @@ class Capture:
 
 @dataclass(frozen=True)
 class Idle:
-    """Nothing new; time passed."""
+    """Nothing new; time passed.
+
+    `sees` False: the sensor sends without pause and has sent nothing new, so nobody can say how it looks at the door. `lost` says what
+    took its sight away for good, until its next picture.
+    """
 
     time: float
     wall: float
+    sees: bool = True
+    lost: str = ""
 
 
 class Sensor(Protocol):
@@ -122,7 +129,7 @@ class FolderSensor:
         """Yield pictures as they appear; between looks, Idle."""
         left = LOOKS
         while not stop.is_set():
-            self._clock.wait(self._poll, stop)
+            yield from self._pause(stop)
             now = self._look()
             fresh = {name: facts for name, facts in now.items() if self._taken.get(name) != facts}
             ready = [name for name, facts in fresh.items() if self._seen.get(name) == facts and facts[1] > 0]
@@ -138,6 +145,15 @@ class FolderSensor:
                 yield from self._unfinished(sorted(fresh.keys() - set(ready)))
                 return
             yield Idle(self._clock.monotonic(), self._clock.wall())
+
+    def _pause(self, stop: threading.Event) -> Iterator[Idle]:
+        """Wait for the next look, and yield that time passes."""
+        left = self._poll
+        while left > TURN and not stop.is_set():
+            self._clock.wait(TURN, stop)
+            left -= TURN
+            yield Idle(self._clock.monotonic(), self._clock.wall())
+        self._clock.wait(min(left, TURN), stop)
 
     def _unfinished(self, names: list[str]) -> Iterator[Capture]:
         for name in names:

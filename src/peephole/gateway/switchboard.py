@@ -3,6 +3,7 @@
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -25,14 +26,17 @@ BEAT = 0.05
 
 @dataclass
 class Line:
-    """One action's controller.
+    """One action's controller; `opens` says that it lets people in.
 
-    `due` is when it must go back to `safe` (monotonic seconds), None when it is there; `since` when it was last told to be on.
+    `due` is when it must go back to `safe` (monotonic seconds), None when it is there; `since` when it was last told to be on. `seen`: it
+    was opened for somebody before the camera, so its pulse goes on only while somebody vouches for it (see Switchboard.vouch).
     """
 
     actuator: Actuator
     pulse: float | None = None
     safe: Literal["off", "on"] = "off"
+    opens: bool = False
+    seen: bool = False
     due: float | None = None
     since: float = -math.inf
     failing: bool = False
@@ -43,7 +47,8 @@ class Switchboard:
     """Turns decisions into commands and ends every pulse, also while the deciding loop is busy (see `watch`).
 
     A release that fails is tried again every second. The threads live in this process: a relay and whatever hears a command outlive
-    it, which is why each `on` says how long it lasts.
+    it, which is why each `on` says how long it lasts. An opening for somebody who was seen is a dead man's handle besides: whoever
+    sees must say again and again that he still does, or it ends before its pulse is over.
     """
 
     def __init__(self, gate: str, lines: Mapping[str, Line], outputs: Outputs | None = None) -> None:
@@ -53,24 +58,40 @@ class Switchboard:
         self._outputs = outputs
         self._stop = threading.Event()
         self._threads: tuple[threading.Thread, ...] = ()
+        self._vouched = (math.inf, "")
+        self._busy = False
+
+    def vouch(self, until: float, otherwise: str = "") -> None:
+        """Let openings for somebody who was seen go on until then (monotonic seconds), or their end; what ends them after it is said `otherwise`."""
+        self._vouched = (until, otherwise)
+
+    def doubt(self, why: str) -> None:
+        """Say why nobody vouches at the moment; what was vouched for stands."""
+        self._vouched = (self._vouched[0], why)
 
     def act(self, decision: Decision, now: float, wall: float) -> None:
         """Do what a decision says; raises ActuatorError, and then sees to it that a half-done opening is taken back."""
         assert decision.action is not None, "only a decision with an action can be done"
         line = self.lines[decision.action]
         command = Command(self._gate, decision.action, "on", wall, decision.visit, decision.label, decision.reason, line.pulse)
-        with line.lock:
-            try:
-                line.actuator.send(command)
-            except ActuatorError:
-                line.since = now
-                # The acknowledgement may be what got lost, so the door may be open: shut it.
-                line.due = now
-                raise
-            line.due, line.since = None if line.pulse is None else now + line.pulse, now
+        began, self._busy = time.monotonic(), True
+        try:
+            with line.lock:
+                try:
+                    line.actuator.send(command)
+                except ActuatorError:
+                    line.since = now
+                    # The acknowledgement may be what got lost, so the door may be open: shut it.
+                    line.due = now
+                    raise
+                line.due, line.since, line.seen = None if line.pulse is None else now + line.pulse, now, line.opens and decision.visit != "-"
+        finally:
+            # While a slow controller keeps whoever sees waiting nobody can vouch, and a bell whose broker is away shuts no door.
+            self._vouched = (self._vouched[0] + time.monotonic() - began, self._vouched[1])
+            self._busy = False
 
     def tick(self, now: float, wall: float, *names: str) -> tuple[str, ...]:
-        """End the pulses whose time has come, or whose clock went backwards, of the lines named or of all.
+        """End the pulses whose time has come, whose clock went backwards or that nobody vouches for, of the lines named or of all.
 
         Returns what failed, each outage once, and what the controllers noticed by themselves.
         """
@@ -98,7 +119,10 @@ class Switchboard:
         """Make one line safe when its time has come, or at once; returns what is to be told of it."""
         problems: list[str] = []
         with line.lock:
-            if at_once or (line.due is not None and not line.since <= now < line.due):
+            over = line.due is not None and not line.since <= now < line.due
+            doubt = "" if at_once or over else self._doubted(line, now)
+            if at_once or over or doubt:
+                problems += [doubt] if doubt else []
                 try:
                     line.actuator.send(Command(self._gate, name, line.safe, wall))
                     line.due, line.failing = None, False
@@ -109,6 +133,13 @@ class Switchboard:
         if isinstance(line.actuator, Attentive):  # after the release, which comes first
             problems = [*line.actuator.faults(), *problems]
         return tuple(f"{name}: {problem}" for problem in problems)
+
+    def _doubted(self, line: Line, now: float) -> str:
+        """Say that a pulse ends because nobody vouches for it, or nothing."""
+        until, otherwise = self._vouched
+        if line.due is None or not line.seen or line.failing or self._busy or now <= until:
+            return ""
+        return f"ended {line.due - now:.1f} s before its pulse was over: {otherwise or 'nobody looks any more'}"
 
     @property
     def due(self) -> float | None:
@@ -162,7 +193,7 @@ def open_switchboard(door: Door) -> Switchboard:
     try:
         for name, action in settings.action.items():
             pulse = door.pulse(name)
-            lines[name] = Line(outputs.open(name, action, pulse), pulse, action.safe)
+            lines[name] = Line(outputs.open(name, action, pulse), pulse, action.safe, settings.opens(name))
         outputs.start()
     except BaseException:
         Switchboard(settings.gate.name, lines, outputs).close()
@@ -174,7 +205,7 @@ def rehearsal(door: Door) -> Switchboard:
     """Return recording controllers in place of a door's own: nothing moves."""
     return Switchboard(
         door.settings.gate.name,
-        {name: Line(RecordingActuator(), door.pulse(name), action.safe) for name, action in door.settings.action.items()},
+        {name: Line(RecordingActuator(), door.pulse(name), action.safe, door.settings.opens(name)) for name, action in door.settings.action.items()},
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from peephole.gateway.door import Door
+from peephole.gateway.relaylink import relay_program
 
 __all__ = ["unit"]
 
@@ -13,6 +14,8 @@ MEMORY = 400  # MB: a gate needs under 150
 
 def unit(door: Door, program: Path, user: str | None = None) -> str:
     """Return the unit of a door: restarted for ever, ended by the watchdog, allowed to write where the door's own files stand and nowhere else.
+
+    Whatever ended it, its pins are made safe before it is started again.
 
     `program` is the peephole to start, `user` whom it runs as (None: systemd's default, root, for whom gpio needs no group).
     """
@@ -36,6 +39,7 @@ def unit(door: Door, program: Path, user: str | None = None) -> str:
         "RestartSec=1",
         f"WatchdogSec={WATCHDOG}",
         "TimeoutStopSec=10",
+        *(f"ExecStopPost={' '.join(map(_word, words))}" for words in _making_safe(door)),
         f"MemoryMax={MEMORY}M",
         *([f"User={user}"] if user else []),
         *([f"SupplementaryGroups={' '.join(groups)}"] if user and groups else []),
@@ -49,6 +53,13 @@ def unit(door: Door, program: Path, user: str | None = None) -> str:
         "WantedBy=multi-user.target",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _making_safe(door: Door) -> Iterable[tuple[str, ...]]:
+    """Yield, for each pin, what makes it safe once the gate and all its processes are gone, however they went."""
+    for action in door.settings.action.values():
+        if action.target.startswith("gpio:"):
+            yield relay_program(action.target, action.safe, 0.0, door.path.resolve().parent)
 
 
 def _addresses(door: Door) -> Iterable[str]:

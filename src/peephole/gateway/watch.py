@@ -23,6 +23,7 @@ from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
 from peephole.gateway.hearing import began
 from peephole.gateway.journal import Journal, Record, Remark
+from peephole.gateway.judging import doubt
 from peephole.gateway.lockout import held
 from peephole.gateway.oneline import one_line
 from peephole.gateway.policy import UNKNOWN, Ended, Glance, Policy, Reaction, State, finish, step, tick
@@ -30,12 +31,14 @@ from peephole.gateway.quality import poor, unfit
 from peephole.gateway.reception import Reception, heard, kept, unheard
 from peephole.gateway.remotedesk import Deed
 from peephole.gateway.sensors import Capture, Idle, Sensor
+from peephole.gateway.sight import Sight, require_fresh
 from peephole.gateway.switchboard import Switchboard
 
 __all__ = ["Outcome", "Predict", "Summary", "Watch", "Witness"]
 
 LOG = logging.getLogger("peephole.gate")
 REMEMBERED = 1000
+MINUTE = 60.0
 WAIT = 0.2  # seconds at most between two looks at the pulses
 STALE = 1.0  # seconds: an older frame shows who was at the door, not who is
 
@@ -126,6 +129,7 @@ class Watch:
         self._door, self._predict, self._armed, self._sensor = door, predict, armed, sensor
         self._board, self._journal, self._clock, self._tell = board, journal, clock, tell
         self._policy: Policy = door.policy()
+        self._sight = Sight(None if sensor.recorded else board)
         self._time, self._wall = (0.0, 0.0) if sensor.recorded else (clock.monotonic(), clock.wall())
         self._state = State(prefix=f"{strftime('%Y%m%d-%H%M%S', gmtime(clock.wall()))}-{secrets.token_hex(2)}-")
         self._frames = self._refused = self._faults = 0
@@ -134,6 +138,7 @@ class Watch:
         self._truth: str | None = None
         self._reason = self._noted = ""
         self._undone = False
+        self._failed = ("", 0.0)  # what the model raised last, and when that was written down
         hours = [rule.name for rule in self._policy.rules if rule.hours.spans]
         undated = (
             f"the recording has no dates, so the hours of {' and '.join(hours)} never hold in it; "
@@ -155,6 +160,7 @@ class Watch:
                 self._take(item)
                 self._witnessed(lambda witness: witness.passed(self._time, self._wall))
             self._happen(finish(self._policy, self._state))
+            self._sight.close()
             self._let_pulses_end(stop)
             ending = "it was told to stop" if stop.is_set() else "the recording ended"
         except BaseException as error:
@@ -207,10 +213,12 @@ class Watch:
         self._release()
         self._listen()
         if isinstance(item, Idle):
+            self._sight.idle(item)
             self._happen(tick(self._policy, self._state, item.time))
             return
         self._frames += 1
-        problem, prediction = self._judge(item)
+        problem, prediction, blind = self._judge(item)
+        self._sight.frame(item.time, blind)
         self._refused += bool(problem)
         if item.problem:
             self._remark("frame", item.source, item.problem)
@@ -222,25 +230,34 @@ class Watch:
             self._noted = prediction.note
             self._remark("frame", item.source, prediction.note)
 
-    def _judge(self, item: Capture) -> tuple[str, Prediction | None]:
-        """Return what keeps a frame from being judged, or the model's answer."""
-        if item.frame is None:
-            return item.problem or "there is no picture", None
+    def _judge(self, item: Capture) -> tuple[str, Prediction | None, str]:
+        """Return what keeps a frame from being judged or from counting, the model's answer, and what kept the door from being seen at all."""
         limits = self._door.settings.sensor.quality
-        problem = poor(item.frame.quality, limits)
-        if problem:
-            return problem, None
+        problem = (item.problem or "there is no picture") if item.frame is None else poor(item.frame.quality, limits)
+        if problem or item.frame is None:
+            return problem, None, problem
         try:
             prediction = self._predict(item.frame.pixels)
         except PhotoError as error:  # no fault: the region found nobody to judge
-            return error.what, None
+            return error.what, None, ""
         except Exception as error:  # a model that fails on one frame must not end the watch over the door
-            self._fault("the model", error)
-            self._cut_short()
-            return f"the model failed: {_plain(error)}", None
+            problem = self._model_failed(_plain(error), error)
+            return problem, None, problem
         if not self._sensor.recorded and self._clock.monotonic() - item.time > STALE:
-            return f"it was {self._clock.monotonic() - item.time:.1f} s old when it was judged", prediction
-        return unfit(prediction, limits), prediction
+            problem = f"it was {self._clock.monotonic() - item.time:.1f} s old when it was judged"
+            return problem, prediction, problem
+        return unfit(prediction, limits), prediction, doubt(prediction)
+
+    def _model_failed(self, text: str, error: Exception) -> str:
+        """Make safe and return the problem; live, the same one is written down once a minute: one at every frame must not fill the journal."""
+        before, time = self._failed
+        if self._sensor.recorded or text != before or not 0 <= self._time - time < MINUTE:
+            self._failed = (text, self._time)
+            self._fault("the model", error)
+        else:
+            self._faults += 1
+        self._cut_short()
+        return f"the model failed: {text}"
 
     @property
     def shut(self) -> str:
@@ -276,6 +293,8 @@ class Watch:
         if decision.action is None:
             return True
         try:
+            if self._door.settings.opens(decision.action):
+                require_fresh(self._time, self._now)
             self._board.act(decision, self._now, self._wall)
         except ActuatorError as error:
             self._undone = self._undone or decision.visit != "-"

@@ -42,7 +42,7 @@ class WebSensor(Live):
 
     def __init__(self, url: str, clock: Clock, every: float = 0.5, login: tuple[str, str] | None = None) -> None:
         """`login` is a name and a password, sent only where the camera asks for them (basic or digest)."""
-        super().__init__(url, clock)
+        super().__init__(url, clock, pace=every)
         self._url, self._every = url, every
         self._opener = _opener(url, login)
         self._stop = threading.Event()
