@@ -53,7 +53,7 @@ def test_the_journal(night: Path, make_door: MakeDoor, tmp_path: Path) -> None:
     """Rows are counted; a folder, a text, another gate's journal and a way through a file are problems."""
     with Journal(tmp_path / "journal.db", "front-door") as journal:
         journal.write(Remark("start", "x", "y"), 0, 0)
-        assert "has 1 row and can be written" in part(make_door(), "journal").text
+        assert "has 1 row in 0.0 MB and can be written" in part(make_door(), "journal").text
     assert "has 1 row" in part(make_door(), "journal").text
     (tmp_path / "empty.db").touch()
     assert part(make_door(more='[journal]\npath = "empty.db"'), "journal").state == "ok"
