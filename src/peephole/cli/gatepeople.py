@@ -40,10 +40,13 @@ def enrol(
     from peephole.base.errors import DataError
     from peephole.data.layout import printable
     from peephole.decide.predictor import load
+    from peephole.gateway.acquaintance import take_in
+    from peephole.gateway.clock import SystemClock
     from peephole.gateway.door import load_door
     from peephole.gateway.enrol import begun, propose
-    from peephole.gateway.enrol import enrol as take_in
-    from peephole.gateway.people import Place, read_people, write_people
+    from peephole.gateway.enrol import enrol as add
+    from peephole.gateway.journal import Enrolled
+    from peephole.gateway.people import Place, read_people
     from peephole.gateway.standing import card_here
 
     door = load_door(settings)
@@ -74,8 +77,9 @@ def enrol(
         else:
             say("nothing was taken in")
         raise typer.Exit(1)
-    grown = take_in(known, proposal.name, taken, confirmed_by=by, wall=time.time())
-    write_people(grown, place)
+    grown = add(known, proposal.name, taken, confirmed_by=by, wall=time.time())
+    row = Enrolled(proposal.name, len(taken), sum(bool(one.flags) for one in taken), grown.examples[-1].confirmed_by)
+    take_in(door, grown, place, row, SystemClock())
     card = card_here(predictor.model.card, grown)
     if as_json:
         _tell_json(proposal, tuple(one.file for one in taken), card)
