@@ -2,7 +2,6 @@
 
 import getpass
 import json
-import time
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -44,8 +43,6 @@ def enrol(
     from peephole.gateway.clock import SystemClock
     from peephole.gateway.door import load_door
     from peephole.gateway.enrol import begun, propose
-    from peephole.gateway.enrol import enrol as add
-    from peephole.gateway.journal import Enrolled
     from peephole.gateway.people import Place, read_people
     from peephole.gateway.standing import card_here
 
@@ -77,9 +74,7 @@ def enrol(
         else:
             say("nothing was taken in")
         raise typer.Exit(1)
-    grown = add(known, proposal.name, taken, confirmed_by=by, wall=time.time())
-    row = Enrolled(proposal.name, len(taken), sum(bool(one.flags) for one in taken), grown.examples[-1].confirmed_by)
-    take_in(door, grown, place, row, SystemClock())
+    grown = take_in(door, (known, place), proposal.name, taken, confirmed_by=by, clock=SystemClock())
     card = card_here(predictor.model.card, grown)
     if as_json:
         _tell_json(proposal, tuple(one.file for one in taken), card)

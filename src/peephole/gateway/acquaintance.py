@@ -15,6 +15,7 @@ from peephole.decide.predictor import Predictor
 from peephole.gateway.address import Address
 from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door, last_good, undone
+from peephole.gateway.enrol import Candidate, enrol
 from peephole.gateway.erasure import erase
 from peephole.gateway.journal import Enrolled, Erased, Journal, Remark
 from peephole.gateway.names import same
@@ -42,16 +43,22 @@ def acquainted(predictor: Predictor, people: People) -> Predictor:
     return Acquainted(model, predictor.engine, people.gallery, card_here(model.card, people))
 
 
-def take_in(door: Door, people: People, place: Place, row: Enrolled, clock: Clock) -> None:
-    """Write into the journal who is enrolled, then put the gallery in its place; raises JournalError or GalleryError, and then nobody was."""
+def take_in(door: Door, found: tuple[People, Place], name: str, taken: tuple[Candidate, ...], *, confirmed_by: str, clock: Clock) -> People:
+    """Take somebody into the gallery that was `found`, on a named person's word, and return the people then: a row of the journal tells it first.
+
+    Raises InputError when nobody confirmed, JournalError or GalleryError when something cannot be written, and then nobody was taken in.
+    """
+    people = enrol(found[0], name, taken, confirmed_by=confirmed_by, wall=clock.wall())
+    row = Enrolled(name, len(taken), sum(bool(one.flags) for one in taken), people.examples[-1].confirmed_by)
     with Journal(door.journal, door.settings.gate.name) as journal:
         journal.write(row, clock.monotonic(), clock.wall())
         try:
-            write_people(people, place)
+            write_people(people, found[1])
         except GalleryError as error:
-            told = f"{row.label} was not taken in after all: {error.what}"
+            told = f"{name} was not taken in after all: {error.what}"
             journal.write(Remark("fault", "the gallery", told[:2000]), clock.monotonic(), clock.wall())
             raise
+    return people
 
 
 @dataclass(frozen=True)
