@@ -32,6 +32,7 @@ def test_an_honest_journal_verifies(book: Path) -> None:
         writing.write(Remark("stop", "x", "y"), 0, 0)
     later = audited(book, head)
     assert later.problems == () and "1 row came after it" in later.notes[0]
+    assert "of another journal" in audited(book, replace(head, gate="back")).problems[0]
     assert "nobody would notice" in audited(book).notes[0]
 
 
