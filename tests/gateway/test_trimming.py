@@ -516,6 +516,24 @@ def test_names_go_with_the_last_row_that_holds_them(journal: Journal, tmp_path: 
     assert verify(journal).problems == () and "Wilhelmina" in journal.names().values()
 
 
+def test_verifying_sees_one_state(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows and names that go while somebody verifies are no problem: it is the journal of one moment that is looked at."""
+    names = audit._names
+    with Journal(book, "front") as gate:
+        gate.write(decision(14), 19.0, NOW)
+
+        def meanwhile(*words: Any) -> Iterator[str]:
+            gate.trim(14, WHY, 20.0, NOW)
+            gate.drop_names(gate.names(), 14)
+            assert not gate.names()
+            return names(*words)
+
+        monkeypatch.setattr(audit, "_names", meanwhile)
+        assert audited(book).problems == ()
+        monkeypatch.undo()
+        assert audited(book).problems == () and audited(book).removed == 14
+
+
 # Kills and broken disks.
 
 

@@ -62,14 +62,15 @@ class Walk:
 def verify(journal: Journal, head: Head | None = None, pictures: Path | None = None) -> Audit:
     """Look at the whole journal, at `head` and at the files of the folder `pictures`; raises JournalError when it cannot be read."""
     walk = Walk()
-    bad, what = _walk(journal, walk, 0 if head is None else head.number)
-    if bad is None:
-        bad, what = _beginning(journal, walk, 0 if head is None else head.number)
-    problems = [what] if what else []
-    if bad is None:
-        problems += _against(journal, walk, head)
-        problems += _names(journal, walk)
-        problems += _files(walk, pictures)
+    with journal.still():
+        bad, what = _walk(journal, walk, 0 if head is None else head.number)
+        if bad is None:
+            bad, what = _beginning(journal, walk, 0 if head is None else head.number)
+        problems = [what] if what else []
+        if bad is None:
+            problems += _against(journal, walk, head)
+            problems += _names(journal, walk)
+            problems += _files(walk, pictures)
     return Audit(walk.last - walk.removed, bad, tuple(problems), tuple(_notes(walk, head, not problems)), walk.removed)
 
 

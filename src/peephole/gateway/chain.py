@@ -53,7 +53,8 @@ def follow(before: bytes, row: tuple[Any, ...]) -> bytes:
     """Return the hash of a row as the database has it, its own hash last; raises ValueError when it is none, or not what was written."""
     number, kind, time, wall, boot, trusted, body, hashed = row
     try:
-        mine = link(before, (number, kind, *(math.nan if at is None else at for at in (time, wall)), boot, trusted == 1, body))
+        time, wall = math.nan if time is None else time, math.nan if wall is None else wall  # as SQLite keeps NaN
+        mine = link(before, (number, kind, time, wall, boot, trusted == 1, body))
     except (AttributeError, ValueError, TypeError, struct.error) as error:  # numbers where text should be, and the like
         raise ValueError(f"row {number:,} is no row of a journal: {error}") from error
     if mine != hashed or trusted not in (0, 1):

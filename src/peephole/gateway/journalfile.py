@@ -69,6 +69,7 @@ class JournalFile:
         self._pseudonyms: dict[str, str] = {}  # of names, as the database had them at `_version`
         self._version = -1
         self._file = _identity(None)
+        self._reads = False
 
     def _begin(self, gate: str) -> None:
         tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master")}
@@ -112,6 +113,7 @@ class JournalFile:
             raise MissingInput(f"there is no journal {path} yet", "run the gate first: peephole gate run DOOR.toml")
         found = cls.__new__(cls)
         found._settle(path)
+        found._reads = True
         # Without its log nobody is writing, and only an immutable database is read without making one.
         alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
         try:
@@ -127,6 +129,19 @@ class JournalFile:
             found.close()
             raise
         return found
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """See one state of a journal that is open for reading alone, whoever writes meanwhile; raises JournalError."""
+        with self._troubled("read"):
+            if self._reads:
+                self._database.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):
+                if self._reads:
+                    self._database.execute("ROLLBACK")
 
     def _require_file(self) -> None:
         """Raise when the file is no longer where it was: rows would go into a file that nobody can open again."""
