@@ -191,6 +191,15 @@ def test_a_kept_model_forgets_too(door: Door, predictor: Predictor) -> None:
     assert sum("delete it" in sentence for sentence in forget(door, predictor.model, "left", SteppedClock()).left) == 2
 
 
+def test_what_is_kept_and_cannot_be_read_is_said(door: Door, predictor: Predictor) -> None:
+    """A folder where a kept gallery would be, a kept model that is broken: all else is forgotten, and both are named."""
+    last_good(door.model).with_suffix(".gallery").mkdir()
+    undone(door.model).write_bytes(b"half a model")
+    gone = forget(door, predictor.model, NAME, SteppedClock())
+    assert gone.photos == 1 and gone.names == 1
+    assert len(gone.left) == 2 and "may still name them" in gone.left[0] and "may have been trained on" in gone.left[1]
+
+
 def test_a_pin_goes_with_its_person(door: Door, predictor: Predictor) -> None:
     """Whoever is given the name next does not inherit the PIN; another person's stays. The strangers' own word in a rule is no name."""
     write_pins(door.factors, Pins().given(NAME, "pin", "246802").given("seo", "pin", "135791"))

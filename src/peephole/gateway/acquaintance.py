@@ -107,11 +107,17 @@ def _from_kept(door: Door, name: str, strangers: bool) -> Iterator[str]:
     """Take away the gallery of a model that is merely kept, where it names somebody who is forgotten; say so. To know fewer is safe."""
     for model in (last_good(door.model), undone(door.model)):
         gallery = model.with_suffix(".gallery")
-        if lies_at(gallery) and (strangers or name.encode() in gallery.read_bytes()):
-            gallery.unlink()
-            yield f"{gallery.name}, the people kept with {model.name}, was taken away with them: after a rollback, enrol the others again"
-        if model.exists() and name in read(model).card.training.examples:
-            yield f"{model.name}, which is kept for a rollback, was trained on {name} too: delete it"
+        try:
+            if lies_at(gallery) and (strangers or name.encode() in gallery.read_bytes()):
+                gallery.unlink()
+                yield f"{gallery.name}, the people kept with {model.name}, was taken away with them: after a rollback, enrol the others again"
+        except OSError as error:
+            yield f"{gallery.name}, the people kept with {model.name}, may still name them: {getattr(error, 'what', None) or error.strerror or error}"
+        try:
+            if not strangers and model.exists() and name in read(model).card.training.examples:
+                yield f"{model.name}, which is kept for a rollback, was trained on {name} too: delete it"
+        except PeepholeError as error:
+            yield f"{model.name}, which is kept for a rollback, may have been trained on {name}: {error.what}; delete it"
 
 
 def _from_pins(door: Door, name: str) -> Iterator[str]:
