@@ -10,6 +10,8 @@ from peephole.gateway.chain import Head, link, origin
 from peephole.gateway.journal import Journal, Trimmed
 from peephole.gateway.rows import read_record
 
+WHY = "they were older than 365 days"
+
 
 def decision(number: int, label: str = "ana") -> Decision:
     """Return the decision of a visit."""
@@ -49,6 +51,14 @@ def last_of(path: Path) -> int:
     """Return the number of the last row."""
     with Journal.read(path) as reading:
         return reading.extent()[1]
+
+
+def removed_behind_its_back(path: Path, through: int) -> Head:
+    """Leave a head; then, as this program would, remove rows that no head allowed to go."""
+    head = head_of(path)
+    with Journal(path, "front") as writing:
+        writing.trim(through, WHY, 20.0, 1.8e9)
+    return head
 
 
 def rechain(path: Path, since: int = 1) -> None:

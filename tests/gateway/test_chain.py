@@ -164,7 +164,18 @@ def test_a_head_survives_its_journey() -> None:
     """One line of JSON there and back; anything else is refused in a sentence."""
     head = Head("ab", "한글\n", 3, "ff", 1.5)
     assert read_head(write_head(head), "x") == head and "\n" not in write_head(head)
-    bad = ["", "{}", "[]", "7", "null", write_head(head)[:-3], '{"a":' * 3000, "x" * 10_000, write_head(replace(head, gate="x" * 5000))]
+    assert read_head(write_head(head).replace(', "trims": 0', ""), "x") == head  # as it was left before rows were ever removed
+    bad = [write_head(head).replace('"trims": 0', f'"trims": {value}') for value in ("-1", "true", "1.5", '"1"', "null")] + [
+        "",
+        "{}",
+        "[]",
+        "7",
+        "null",
+        write_head(head)[:-3],
+        '{"a":' * 3000,
+        "x" * 10_000,
+        write_head(replace(head, gate="x" * 5000)),
+    ]
     bad += [write_head(head).replace("3", value) for value in ("-1", "true", '"3"', "null", "3.5", "NaN")] + ["\xff"]
     for text in bad:
         with pytest.raises(InputError, match="not the head of a journal"):
