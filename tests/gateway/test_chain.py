@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,9 @@ from tampering import CLUMSY, CUNNING, audited, change, decision, fill, forked, 
 from peephole.base.errors import InputError, JournalError
 from peephole.gateway import audit, chain, journal
 from peephole.gateway.audit import Audit, verify
-from peephole.gateway.chain import Head, link, read_head, write_head
-from peephole.gateway.journal import Journal, Remark
+from peephole.gateway.chain import LONGEST, Head, link, read_head, write_head
+from peephole.gateway.journal import Journal, Kept, Picture, Remark
+from peephole.gateway.pictures import Album
 
 ROWS = 12
 
@@ -163,7 +164,11 @@ def test_a_name_taken_out_is_found(book: Path) -> None:
 def test_a_head_survives_its_journey() -> None:
     """One line of JSON there and back; anything else is refused in a sentence."""
     head = Head("ab", "한글\n", 3, "ff", 1.5)
-    assert read_head(write_head(head), "x") == head and "\n" not in write_head(head)
+    assert read_head(write_head(head), "x") == head and "\n" not in write_head(head) and "한글" in write_head(head)
+    longest = replace(head, gate="x" * (LONGEST - len(write_head(replace(head, gate="")))))
+    assert len(write_head(longest)) == LONGEST and read_head(write_head(longest), "x") == longest
+    with pytest.raises(FrozenInstanceError):
+        head.number = 4  # type: ignore[misc]  # that is what must not work
     assert read_head(write_head(head).replace(', "trims": 0', ""), "x") == head  # as it was left before rows were ever removed
     bad = [write_head(head).replace('"trims": 0', f'"trims": {value}') for value in ("-1", "true", "1.5", '"1"', "null")] + [
         "",
@@ -215,6 +220,21 @@ def test_a_million_rows_take_five_seconds(tmp_path: Path) -> None:
     print(f"a million rows verified in {time.perf_counter() - began:.2f} s, {time.process_time() - spent:.2f} s of one core")
     assert found.rows == 1_000_000 and found.problems == ()
     assert time.process_time() - spent <= 5.0
+
+
+def test_changed_pictures_are_counted(tmp_path: Path) -> None:
+    """Six pictures that were kept and are others now: five are named, and how many more; those as they were, or gone, are in order."""
+    album = Album(tmp_path / "pictures", 14, 1)
+    digests = [album.add(bytes([number]) * 9, 1.8e9) for number in range(8)]
+    with Journal(tmp_path / "j.db", "front") as writing:
+        writing.write(Kept("v1", tuple(Picture(digest, 1.8e9, None, None) for digest in digests)), 1.0, 1.8e9)
+        assert verify(writing, pictures=album.folder).problems == () == verify(writing, pictures=tmp_path / "nowhere").problems
+        first, *others = sorted(album.folder.iterdir())
+        first.unlink()
+        for path in others[:6]:
+            path.write_bytes(b"somebody else")
+        (told,) = verify(writing, pictures=album.folder).problems
+        assert told.startswith("6 pictures changed since they were kept") and told.count(".jpg") == 5 and told.endswith(", and 1 more")
 
 
 def test_a_copy_is_a_journal(book: Path, tmp_path: Path) -> None:
