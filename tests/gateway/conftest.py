@@ -13,6 +13,8 @@ from faces import Faces, trained
 from paho.mqtt import client as paho
 from PIL import Image
 
+from peephole.base.engine import Outputs
+from peephole.decide.predictor import Predictor, load
 from peephole.gateway.door import Door, load_door
 from peephole.gateway.fakes import ColourPredictor
 
@@ -68,6 +70,18 @@ def paint() -> Callable[[Path, str], Path]:
 def model() -> ColourPredictor:
     """The shipped fake model, which knows ana and junho by their colours."""
     return ColourPredictor(COLOURS)
+
+
+@pytest.fixture
+def predictor(tiny_model_path: Path) -> Predictor:
+    """The tiny model, which was trained on left and top."""
+    return load(tiny_model_path)
+
+
+@pytest.fixture
+def answers(predictor: Predictor, tiny_photos: dict[str, np.ndarray]) -> Outputs:
+    """What it says of its stranger."""
+    return predictor.engine.run(tiny_photos["stranger"])
 
 
 @pytest.fixture

@@ -1,66 +1,28 @@
 """Tampering with a journal: whatever is edited, taken out, put in, moved, cut off, replaced or forked is found with one head kept elsewhere."""
 
 import shutil
-import sqlite3
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
+from tampering import CLUMSY, CUNNING, audited, change, decision, fill, forked, head_of, rechain
 
 from peephole.base.errors import InputError, JournalError
-from peephole.base.records import Decision
-from peephole.gateway import audit, journal
+from peephole.gateway import audit, chain, journal
 from peephole.gateway.audit import Audit, verify
-from peephole.gateway.chain import Head, link, origin, read_head, write_head
-from peephole.gateway.journal import Journal, Remark
+from peephole.gateway.chain import LONGEST, Head, link, read_head, write_head
+from peephole.gateway.journal import Journal, Kept, Picture, Remark
+from peephole.gateway.pictures import Album
 
 ROWS = 12
-
-
-def decision(number: int, label: str = "ana") -> Decision:
-    return Decision(f"v{number}", "open", label, f"three frames in a row were {label}", "rule 1", "open")
 
 
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
     """A journal of twelve rows."""
-    path = tmp_path / "j.db"
-    with Journal(path, "front") as writing:
-        for number in range(1, ROWS + 1):
-            writing.write(decision(number, "ana" if number % 2 else "junho"), float(number), 1.8e9 + number)
-    return path
-
-
-def head_of(path: Path) -> Head:
-    with Journal.read(path) as reading:
-        return reading.head(1.8e9)
-
-
-def audited(path: Path, head: Head | None = None) -> Audit:
-    with Journal.read(path) as reading:
-        return verify(reading, head)
-
-
-def change(path: Path, *statements: str) -> None:
-    database = sqlite3.connect(path)
-    for statement in statements:
-        database.execute(statement)
-    database.commit()
-    database.close()
-
-
-def rechain(path: Path, since: int = 1) -> None:
-    """What an attacker does who knows this program: compute every hash from row `since` on anew."""
-    database = sqlite3.connect(path)
-    about = dict(database.execute("SELECT key, value FROM about"))
-    before = origin(about["id"], about["gate"])
-    for *row, hashed in database.execute("SELECT number, kind, time, wall, boot, trusted, body, hash FROM entry ORDER BY number").fetchall():
-        before = link(before, tuple(row)) if row[0] >= since else hashed
-        database.execute("UPDATE entry SET hash = ? WHERE number = ?", (before, row[0]))
-    database.commit()
-    database.close()
+    fill(tmp_path / "j.db", ROWS)
+    return tmp_path / "j.db"
 
 
 def test_an_honest_journal_verifies(book: Path) -> None:
@@ -71,6 +33,7 @@ def test_an_honest_journal_verifies(book: Path) -> None:
         writing.write(Remark("stop", "x", "y"), 0, 0)
     later = audited(book, head)
     assert later.problems == () and "1 row came after it" in later.notes[0]
+    assert "of another journal" in audited(book, replace(head, gate="back")).problems[0]
     assert "nobody would notice" in audited(book).notes[0]
 
 
@@ -122,46 +85,6 @@ def test_values_of_other_types_are_found(book: Path, column: str, value: str) ->
     assert audited(book).bad == 5
 
 
-def delete(path: Path) -> None:
-    change(path, "DELETE FROM entry WHERE number = 5")
-
-
-def delete_and_renumber(path: Path) -> None:
-    change(path, "DELETE FROM entry WHERE number = 5", *(f"UPDATE entry SET number = {n - 1} WHERE number = {n}" for n in range(6, ROWS + 1)))
-
-
-def insert(path: Path) -> None:
-    move_up = (f"UPDATE entry SET number = {n + 1} WHERE number = {n}" for n in range(ROWS, 4, -1))
-    change(path, *move_up, "INSERT INTO entry SELECT 5, kind, time, wall, boot, trusted, body, hash FROM entry WHERE number = 3")
-
-
-def append(path: Path) -> None:
-    change(path, f"INSERT INTO entry SELECT {ROWS + 1}, kind, time, wall, boot, trusted, body, hash FROM entry WHERE number = {ROWS}")
-
-
-def reorder(path: Path) -> None:
-    change(
-        path,
-        "UPDATE entry SET number = 99 WHERE number = 5",
-        "UPDATE entry SET number = 5 WHERE number = 6",
-        "UPDATE entry SET number = 6 WHERE number = 99",
-    )
-
-
-def another_gates(path: Path) -> None:
-    change(path, "UPDATE about SET value = 'back' WHERE key = 'gate'")
-
-
-CLUMSY: dict[str, tuple[Callable[[Path], None], int]] = {
-    "delete": (delete, 5),
-    "delete and renumber": (delete_and_renumber, 5),
-    "insert": (insert, 5),
-    "append": (append, ROWS + 1),
-    "reorder": (reorder, 5),
-    "another gate's": (another_gates, 1),
-}
-
-
 @pytest.mark.parametrize("how", CLUMSY)
 def test_clumsy_tampering_is_found_without_a_head(book: Path, how: str) -> None:
     """The first bad row is named."""
@@ -170,58 +93,13 @@ def test_clumsy_tampering_is_found_without_a_head(book: Path, how: str) -> None:
     assert audited(book).bad == row
 
 
-def edit(path: Path) -> None:
-    change(path, "UPDATE entry SET body = replace(body, '\"open\"', '\"refuse\"') WHERE number = 5")
-
-
-def truncate(path: Path) -> None:
-    change(path, f"DELETE FROM entry WHERE number > {ROWS - 2}")
-
-
-def empty(path: Path) -> None:
-    change(path, "DELETE FROM entry")
-
-
-def replaced(path: Path) -> None:
-    path.unlink()
-    with Journal(path, "front") as writing:
-        for number in range(1, ROWS + 3):
-            writing.write(decision(number), float(number), 1.8e9)
-
-
-def replaced_under_its_id(path: Path) -> None:
-    with Journal.read(path) as reading:
-        old = reading.id
-    replaced(path)
-    change(path, f"UPDATE about SET value = '{old}' WHERE key = 'id'")
-
-
-def forked(path: Path) -> None:
-    """A copy from the day before goes on by itself: a chain as good as the other."""
-    change(path, "DELETE FROM entry WHERE number > 6")
-    with Journal(path, "front") as writing:
-        for number in range(7, ROWS + 4):
-            writing.write(decision(number, "junho"), float(number), 1.8e9)
-
-
-CUNNING = {
-    **{how: tamper for how, (tamper, _) in CLUMSY.items() if how != "append"},
-    "edit": edit,
-    "truncate": truncate,
-    "empty": empty,
-    "replace": replaced,
-    "replace under its id": replaced_under_its_id,
-    "fork": forked,
-}
-
-
 @pytest.mark.parametrize("how", CUNNING)
 def test_cunning_tampering_is_found_with_one_head(book: Path, how: str) -> None:
     """Every hash was computed anew, so the chain is whole: the head kept elsewhere gives it away."""
     head = head_of(book)
     CUNNING[how](book)
     rechain(book)
-    assert how == "delete" or audited(book).problems == (), "the chain by itself looks whole"
+    assert how in ("delete", "delete the oldest") or audited(book).problems == (), "the chain by itself looks whole"
     assert audited(book, head).problems
 
 
@@ -229,7 +107,7 @@ def test_the_head_check_is_what_finds_it(book: Path, monkeypatch: pytest.MonkeyP
     """Planted-bug twin: a check that only looks whether there are enough rows misses the fork."""
     head = head_of(book)
     forked(book)
-    monkeypatch.setattr(audit, "_against", lambda journal, walk, head: [] if walk.rows >= head.number else ["cut"])
+    monkeypatch.setattr(audit, "_against", lambda journal, walk, head: [] if walk.last >= head.number else ["cut"])
     assert audited(book, head).problems == ()
 
 
@@ -256,8 +134,17 @@ def test_the_chain_check_finds_a_chain_without_the_row_before(tmp_path: Path, mo
     assert exchanged().bad == 2
     path.unlink()
     monkeypatch.setattr(journal, "link", alone)
-    monkeypatch.setattr(audit, "link", alone)
+    monkeypatch.setattr(chain, "link", alone)
     assert exchanged().problems == (), "such a chain would not notice, so the test above can fail"
+
+
+@pytest.mark.parametrize("kind", ["pictures", "erased", "trimmed"])
+@pytest.mark.parametrize("body", ["x", "7", "null", "{}", '{"pseudonyms": 5, "pictures": 1, "reason": "x"}', "[" * 5000])
+def test_a_row_that_is_no_record_is_found(book: Path, kind: str, body: str) -> None:
+    """Every hash fits, but rows that others are held against hold nonsense: told in a sentence, never a crash."""
+    change(book, f"UPDATE entry SET kind = '{kind}', body = '{body}' WHERE number = 5")
+    rechain(book)
+    assert audited(book).bad == 5 and audited(book).problems[0].startswith("row 5 is no row of a journal")
 
 
 def test_an_exchanged_name_is_found(book: Path) -> None:
@@ -277,8 +164,23 @@ def test_a_name_taken_out_is_found(book: Path) -> None:
 def test_a_head_survives_its_journey() -> None:
     """One line of JSON there and back; anything else is refused in a sentence."""
     head = Head("ab", "한글\n", 3, "ff", 1.5)
-    assert read_head(write_head(head), "x") == head and "\n" not in write_head(head)
-    bad = ["", "{}", "[]", "7", "null", write_head(head)[:-3], '{"a":' * 3000, "x" * 10_000, write_head(replace(head, gate="x" * 5000))]
+    assert read_head(write_head(head), "x") == head and "\n" not in write_head(head) and "한글" in write_head(head)
+    longest = replace(head, gate="x" * (LONGEST - len(write_head(replace(head, gate="")))))
+    assert len(write_head(longest)) == LONGEST and read_head(write_head(longest), "x") == longest
+    with pytest.raises(FrozenInstanceError):
+        head.number = 4  # type: ignore[misc]  # that is what must not work
+    assert read_head(write_head(head).replace(', "trims": 0', ""), "x") == head  # as it was left before rows were ever removed
+    bad = [write_head(head).replace('"trims": 0', f'"trims": {value}') for value in ("-1", "true", "1.5", '"1"', "null")] + [
+        "",
+        "{}",
+        "[]",
+        "7",
+        "null",
+        write_head(head)[:-3],
+        '{"a":' * 3000,
+        "x" * 10_000,
+        write_head(replace(head, gate="x" * 5000)),
+    ]
     bad += [write_head(head).replace("3", value) for value in ("-1", "true", '"3"', "null", "3.5", "NaN")] + ["\xff"]
     for text in bad:
         with pytest.raises(InputError, match="not the head of a journal"):
@@ -318,6 +220,21 @@ def test_a_million_rows_take_five_seconds(tmp_path: Path) -> None:
     print(f"a million rows verified in {time.perf_counter() - began:.2f} s, {time.process_time() - spent:.2f} s of one core")
     assert found.rows == 1_000_000 and found.problems == ()
     assert time.process_time() - spent <= 5.0
+
+
+def test_changed_pictures_are_counted(tmp_path: Path) -> None:
+    """Six pictures that were kept and are others now: five are named, and how many more; those as they were, or gone, are in order."""
+    album = Album(tmp_path / "pictures", 14, 1)
+    digests = [album.add(bytes([number]) * 9, 1.8e9) for number in range(8)]
+    with Journal(tmp_path / "j.db", "front") as writing:
+        writing.write(Kept("v1", tuple(Picture(digest, 1.8e9, None, None) for digest in digests)), 1.0, 1.8e9)
+        assert verify(writing, pictures=album.folder).problems == () == verify(writing, pictures=tmp_path / "nowhere").problems
+        first, *others = sorted(album.folder.iterdir())
+        first.unlink()
+        for path in others[:6]:
+            path.write_bytes(b"somebody else")
+        (told,) = verify(writing, pictures=album.folder).problems
+        assert told.startswith("6 pictures changed since they were kept") and told.count(".jpg") == 5 and told.endswith(", and 1 more")
 
 
 def test_a_copy_is_a_journal(book: Path, tmp_path: Path) -> None:

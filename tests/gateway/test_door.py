@@ -101,6 +101,7 @@ password = {file = "broker.secret"}
 [journal]
 path = "journal.db"
 pictures = {days = 14, megabytes = 500}
+rows = {days = 365, megabytes = 1000}
 head = "mqtt://home/front-door/journal-head"
 [events]
 target = "mqtt://home/front-door/events"
@@ -383,6 +384,15 @@ WRONG: list[tuple[str, Any, str]] = [
     ("journal.pictures.megabytes", 0.5, "journal.pictures.megabytes"),
     ("journal.pictures.megabytes", 1e9, "journal.pictures.megabytes"),
     ("journal.pictures.megabytes", True, "journal.pictures.megabytes"),
+    ("journal.rows", 14, "journal.rows"),
+    ("journal.rows.days", 0, "journal.rows.days"),
+    ("journal.rows.days", 14, "keep rows longer"),
+    ("journal.rows.days", "365", "journal.rows.days"),
+    ("journal.rows.days", 40_000, "journal.rows.days"),
+    ("journal.rows.days", float("nan"), "journal.rows.days"),
+    ("journal.rows.megabytes", 0.5, "journal.rows.megabytes"),
+    ("journal.rows.megabytes", True, "journal.rows.megabytes"),
+    ("journal.pictures.days", 400, "rows are kept for 365 days and pictures for 400"),
     ("journal.head", "https://elsewhere/head", "is not known"),
     ("journal.head", "head.json", "is not an address"),
     ("journal.head", "mqtt://home/#", "is not a topic"),
@@ -447,6 +457,7 @@ def test_every_key_was_tried() -> None:
         "gallery.pth",
         "journal.haed",
         "journal.pictures.dyas",
+        "journal.rows.dyas",
         "events.taget",
         "models.shadwo",
         "models.kye",

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import peephole
 from peephole.base.engine import NAMES, Outputs
 from peephole.base.errors import GalleryError, InputError
 from peephole.base.records import Decision, Neighbour, Prediction, Visit
@@ -20,25 +19,13 @@ from peephole.gateway.audit import verify
 from peephole.gateway.clock import SteppedClock
 from peephole.gateway.door import Door, last_good, load_door, undone
 from peephole.gateway.enrol import begun
-from peephole.gateway.journal import Journal, Remark
+from peephole.gateway.journal import Enrolled, Erased, Journal, Remark
 from peephole.gateway.people import Example, People, Place, read_people, write_people
 from peephole.gateway.pins import Pins, read_pins, write_pins
 from peephole.gateway.policy import Ended
 
 NAME = "민서-minseo"
 DIGEST = "0123456789abcdef" * 4
-
-
-@pytest.fixture
-def predictor(tiny_model_path: Path) -> Predictor:
-    """The tiny model, which was trained on left and top."""
-    return peephole.load(tiny_model_path)
-
-
-@pytest.fixture
-def answers(predictor: Predictor, tiny_photos: dict[str, np.ndarray]) -> Outputs:
-    """What it says of its stranger."""
-    return predictor.engine.run(tiny_photos["stranger"])
 
 
 @pytest.fixture
@@ -116,6 +103,29 @@ def test_the_strangers_go_too(door: Door, predictor: Predictor) -> None:
     assert found is not None and not found[0].strangers and len(found[0].persons) == 2
 
 
+def test_what_the_journal_did_not_know_is_told_too(door: Door, predictor: Predictor) -> None:
+    """Somebody whom no row names, and the strangers: gone from the gallery, and a row says how many photos, and of nobody."""
+    for name in ("seo", "unknown"):
+        forget(door, predictor.model, name, SteppedClock())
+    with Journal.read(door.journal) as journal:
+        assert [row.record for row in journal.entries("erased")] == [
+            Erased((), 0, "at a person's word", 1),
+            Erased((), 0, "the strangers who were measured", 2),
+        ]
+        assert verify(journal).problems == ()
+
+
+def test_who_confirmed_others_is_forgotten(door: Door, predictor: Predictor) -> None:
+    """A person's name goes from the photos of others that they confirmed, which stay; the journal's row is the same as for anybody."""
+    with Journal(door.journal, "front-door") as journal:
+        journal.write(Enrolled("seo", 1, 0, "kim"), 0.0, 1.8e9)
+    gone = forget(door, predictor.model, "kim", SteppedClock())
+    assert (gone.photos, gone.names, gone.left) == (0, 1, ())
+    found = read_people(door.gallery, predictor.model)
+    assert found is not None and {one.confirmed_by for one in found[0].persons} == {"erased"} and len(found[0].persons) == 2
+    assert not any(b"kim" in path.read_bytes() for path in (door.gallery, door.journal))
+
+
 def test_what_the_model_learned_stays_and_is_said(door: Door, predictor: Predictor) -> None:
     """Somebody who was trained on: the model file must be made anew, and the sentence says how; a rule that names them is said too."""
     gone = forget(door, predictor.model, "left", SteppedClock())
@@ -179,6 +189,15 @@ def test_a_kept_model_forgets_too(door: Door, predictor: Predictor) -> None:
     assert not last_good(door.model).with_suffix(".gallery").exists() and undone(door.model).with_suffix(".gallery").exists()
     assert any("enrol the others again" in sentence for sentence in gone.left)
     assert sum("delete it" in sentence for sentence in forget(door, predictor.model, "left", SteppedClock()).left) == 2
+
+
+def test_what_is_kept_and_cannot_be_read_is_said(door: Door, predictor: Predictor) -> None:
+    """A folder where a kept gallery would be, a kept model that is broken: all else is forgotten, and both are named."""
+    last_good(door.model).with_suffix(".gallery").mkdir()
+    undone(door.model).write_bytes(b"half a model")
+    gone = forget(door, predictor.model, NAME, SteppedClock())
+    assert gone.photos == 1 and gone.names == 1
+    assert len(gone.left) == 2 and "may still name them" in gone.left[0] and "may have been trained on" in gone.left[1]
 
 
 def test_a_pin_goes_with_its_person(door: Door, predictor: Predictor) -> None:

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from peephole.base.errors import DataError, GalleryError, InputError
+from peephole.base.errors import DataError, GalleryError, InputError, JournalError
 from peephole.cli.gate import app
-from peephole.gateway.journal import Journal
+from peephole.gateway import acquaintance
+from peephole.gateway.journal import Enrolled, Erased, Journal, Remark
 
 DAY = 1_793_600_000
 
@@ -60,6 +61,55 @@ def test_enrol_asks_and_tells(door: Path) -> None:
     assert [(row["name"], row["photos"]) for row in listed["people"]] == [("left", 2), ("top", 1), ("min", 1)]
     check = invoke("check", door, code=3)  # the recording is not there; the gallery is in order
     assert "adds min" in " ".join(check.split())
+
+
+def rows(door: Path, kind: str) -> list[object]:
+    """Return what the journal's rows of a kind say."""
+    with Journal.read(door.with_name("journal.db")) as journal:
+        return [row.record for row in journal.entries(kind)]
+
+
+def test_who_was_enrolled_stands_in_the_journal(door: Path) -> None:
+    """A row for each enrolment: who, how many photos, how many against a flag, and who confirmed; none where nobody was taken in."""
+    photos = door.parent / "photos"
+    invoke("enrol", door, "min", photos / "min", answer="n\n", code=1)
+    assert not door.with_name("journal.db").exists()
+    invoke("enrol", door, "min", photos / "min", photos / "left-1", "--confirmed-by", "kim", "--yes", "--flagged")
+    assert rows(door, "enrolled") == [Enrolled("min", 2, 1, "kim")]
+    told = invoke("journal", door, "--kind", "enrolled")
+    assert "min: 2 photos taken in, 1 of them flagged, confirmed by kim" in " ".join(told.split())
+    assert "enrolled" in invoke("journal", door, "--label", "min") and b"min" not in body_of(door)
+    invoke("forget", door, "min", "--yes")
+    (gone,) = rows(door, "erased")
+    assert isinstance(gone, Erased) and (len(gone.pseudonyms), gone.photos) == (1, 2)
+    assert "2 photos of the gallery" in " ".join(invoke("journal", door, "--kind", "erased").split())
+    assert "min" not in str(rows(door, "enrolled")) and "kim" in str(rows(door, "enrolled"))
+    assert "and nothing" not in invoke("journal", door, "--verify")
+
+
+def body_of(door: Path) -> bytes:
+    """Return what the rows hold, as they stand."""
+    with Journal.read(door.with_name("journal.db")) as journal:
+        return b"".join(row[6].encode() for row in journal.chained())
+
+
+def test_what_cannot_be_journaled_does_not_happen(door: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another gate's journal, a full disk: nobody is taken in. A gallery that cannot be written: the row is taken back by another."""
+    photos = door.parent / "photos" / "min"
+    Journal(door.with_name("journal.db"), "another-door").close()
+    with pytest.raises(JournalError, match="'another-door'"):
+        invoke("enrol", door, "min", photos, "--yes")
+    assert not door.with_name("door.gallery").exists()
+    door.with_name("journal.db").unlink()
+
+    def full(*_: object) -> None:
+        raise GalleryError("the disk is full", "make room")
+
+    monkeypatch.setattr(acquaintance, "write_people", full)
+    with pytest.raises(GalleryError):
+        invoke("enrol", door, "min", photos, "--yes", "--confirmed-by", "kim")
+    assert rows(door, "enrolled") == [Enrolled("min", 1, 0, "kim")]
+    assert rows(door, "fault") == [Remark("fault", "the gallery", "min was not taken in after all: the disk is full")]
 
 
 def test_flagged_photos_are_left_out(door: Path) -> None:

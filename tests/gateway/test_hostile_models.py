@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from doors import TINY
 from onnx import TensorProto, helper, numpy_helper
 
 from peephole.base.card import Card
@@ -28,21 +29,6 @@ from peephole.gateway.hours import ALWAYS
 from peephole.gateway.policy import Glance, Policy, Rule, State, finish, step
 from peephole.gateway.selftest import examine
 
-SETTINGS = """
-[gate]
-name = "front-door"
-model = "door.onnx"
-low_risk = true
-[sensor]
-source = "replay://night"
-[decide]
-false_accept = 0.01
-[[rule]]
-who = ["left", "top"]
-do = "open"
-[action.open]
-target = "record://"
-"""
 CHILD = """
 import os, resource, sys
 from pathlib import Path
@@ -161,7 +147,7 @@ def holes(path: Path, megabytes: int) -> None:
 @pytest.fixture
 def door(tmp_path: Path, tiny_model_path: Path) -> Door:
     """A door with a good model beside it."""
-    (tmp_path / "DOOR.toml").write_text(SETTINGS)
+    (tmp_path / "DOOR.toml").write_text(TINY)
     (tmp_path / "good.onnx").write_bytes(tiny_model_path.read_bytes())
     return load_door(tmp_path / "DOOR.toml")
 
@@ -259,7 +245,7 @@ def test_with_a_key_nothing_forged_runs(door: Door, tiny_graph: Any, tiny_card: 
     """An attacker seals what was changed anew: without a key some of it is a model like any other, with one 0 of 400 run."""
     folder, dice, card = door.folder, random.Random(4), tiny_card.model_dump_json()
     private, public = keygen(folder / "door.key")
-    door.path.write_text(SETTINGS + '[models]\nkey = "door.pub"\n')
+    door.path.write_text(TINY + '[models]\nkey = "door.pub"\n')
     sign(folder / "good.onnx", private)
     signature = (folder / "good.onnx.sig").read_bytes()
     strict, forged = load_door(door.path), folder / "forged.onnx"

@@ -1,6 +1,7 @@
 """gate check looks at everything that DOOR.toml names: each thing is one line, nothing is made, nothing moves."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from peephole.base.extras import load
 from peephole.gateway.door import Door
 from peephole.gateway.inspection import inspect
 from peephole.gateway.journal import Journal, Remark
+from peephole.gateway.pictures import Album
 from peephole.gateway.sentences import Part
 
 MakeDoor = Callable[..., Door]
@@ -53,7 +55,7 @@ def test_the_journal(night: Path, make_door: MakeDoor, tmp_path: Path) -> None:
     """Rows are counted; a folder, a text, another gate's journal and a way through a file are problems."""
     with Journal(tmp_path / "journal.db", "front-door") as journal:
         journal.write(Remark("start", "x", "y"), 0, 0)
-        assert "has 1 row and can be written" in part(make_door(), "journal").text
+        assert "has 1 row in 0.0 MB and can be written" in part(make_door(), "journal").text
     assert "has 1 row" in part(make_door(), "journal").text
     (tmp_path / "empty.db").touch()
     assert part(make_door(more='[journal]\npath = "empty.db"'), "journal").state == "ok"
@@ -75,6 +77,11 @@ def test_what_is_kept_beside_the_journal(night: Path, make_door: MakeDoor, tmp_p
     assert part(door, "head").state == "ok"
     (tmp_path / "stick" / "front.head").mkdir()
     assert part(door, "head").state == "problem"
+    Album(door.pictures, 3, 5).add(b"a picture", 1.8e9)
+    assert "still holds 1 picture from before" in part(make_door(), "pictures").text  # no setting takes them away any more
+    door = make_door(more=beside.format("file://stick/front.head"))
+    assert part(door, "pictures").text.endswith("holds 1 picture")
+    shutil.rmtree(door.pictures)
     door.pictures.touch()
     assert part(door, "pictures").state == "problem"
     topic = make_door(more=beside.format("mqtt://home/head") + '\n[broker]\nurl = "mqtt://127.0.0.1"')

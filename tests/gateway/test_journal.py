@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from peephole.base.errors import JournalError, MissingInput
 from peephole.base.records import Decision, Neighbour, Prediction, Visit
 from peephole.gateway.audit import verify
 from peephole.gateway.journal import Journal, Remark
+from peephole.gateway.listing import flat
 from peephole.gateway.policy import Ended
 
 DECISION = Decision("v1", "open", "한글 \"'; DROP TABLE entry; --\n\x00", "three frames\nin a row", "rule 1", "open")
@@ -124,6 +126,46 @@ def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="another program's"):
         Journal(tmp_path / "other.db", "front")
     assert (tmp_path / "other.db").read_bytes() == content
+
+
+def test_a_database_that_only_looks_like_a_journal(tmp_path: Path) -> None:
+    """Tables of the same names, without what a journal says of itself: another program's, and left alone."""
+    with sqlite3.connect(tmp_path / "other.db") as database:
+        database.executescript("CREATE TABLE about (key, value); CREATE TABLE entry (number); INSERT INTO about VALUES ('author', 'kim')")
+    database.close()
+    content = (tmp_path / "other.db").read_bytes()
+    for opening in (lambda: Journal(tmp_path / "other.db", "front"), lambda: Journal.read(tmp_path / "other.db")):
+        with pytest.raises(JournalError, match="another program's"):
+            opening()
+    assert (tmp_path / "other.db").read_bytes() == content
+
+
+def test_a_name_that_comes_while_rows_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row written between two looks at the database, the first to hold its name, is read with that name or not at all."""
+    with Journal(tmp_path / "j.db", "front") as journal:
+        journal.write(DECISION, 0, 0)
+        known, came = journal.names, iter(("min", "seo"))
+
+        def names_and_somebody_comes() -> dict[str, str]:
+            found = known()
+            journal.write(replace(DECISION, label=next(came)), 0, 0)
+            return found
+
+        monkeypatch.setattr(journal, "names", names_and_somebody_comes)
+        for rows in (journal.after(0, 10), journal.entries()):
+            assert not [row for row in rows if isinstance(row.record, Decision) and (row.record.label or "").startswith("erased-")]
+
+
+@pytest.mark.parametrize("wall", ["1e300", "'never'", "253402300799", "NULL", "-1e300"])
+def test_an_edited_date_is_no_date(tmp_path: Path, wall: str) -> None:
+    """Whatever somebody writes into that column, the row is listed, without a date, or named as one that cannot be read."""
+    with Journal(tmp_path / "j.db", "front") as journal:
+        journal.write(FAULT, 0, 1.8e9)
+        journal._database.execute(f"UPDATE entry SET wall = {wall}")
+        try:
+            assert flat(journal.entries()[0])["when"] == ""
+        except JournalError as error:
+            assert "row 1 cannot be read" in error.what
 
 
 def test_an_edited_row_is_noticed(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from doors import PAGE as PAGE_DOOR
+
 from peephole.base.settings import check
 from peephole.gateway.clock import SteppedClock
 from peephole.gateway.keys import DoorSettings
@@ -17,21 +19,7 @@ from peephole.gateway.status import HANGS, OFTEN, StatusBoard
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "many-gates.md").read_text(encoding="utf-8")
-BASE = """
-[gate]
-name = "front-door"
-model = "door.onnx"
-low_risk = true
-[sensor]
-source = "folder://frames"
-[decide]
-false_accept = 0.01
-[[rule]]
-who = ["ana"]
-do = "open"
-[action.open]
-target = "log://"
-"""
+BASE = f'{PAGE_DOOR}[[rule]]\nwho = ["ana"]\ndo = "open"\n'
 
 
 def test_the_settings_are_read() -> None:

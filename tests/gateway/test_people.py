@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import peephole
 from peephole.base.engine import NAMES, Outputs
 from peephole.base.errors import GalleryError
 from peephole.decide.predictor import Predictor
@@ -20,18 +19,6 @@ from peephole.gateway import people as store
 from peephole.gateway.acquaintance import met
 from peephole.gateway.enrol import begun
 from peephole.gateway.people import Example, People, Place, read_people, write_people
-
-
-@pytest.fixture
-def predictor(tiny_model_path: Path) -> Predictor:
-    """The tiny model."""
-    return peephole.load(tiny_model_path)
-
-
-@pytest.fixture
-def answers(predictor: Predictor, tiny_photos: dict[str, np.ndarray]) -> Outputs:
-    """What it says of its stranger."""
-    return predictor.engine.run(tiny_photos["stranger"])
 
 
 def of(who: str, answers: Outputs, role: str = "person") -> Example:

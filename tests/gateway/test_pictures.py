@@ -120,14 +120,19 @@ def test_megabytes_are_a_bound(album: Album) -> None:
 
 
 def test_days_are_a_bound(album: Album) -> None:
-    """What is older goes; a clock that was never set deletes nothing, and a picture from before it was set has no age."""
+    """What is older goes; a clock that was never set deletes nothing, and a picture without a date, or from the future, is as old as the next."""
     album.add(b"old", NOW)
     album.add(b"no clock", 12.0)
     album.add(b"not a number", float("nan"))
+    album.add(b"the clock was ahead", NOW + 999 * DAY)
     album.add(b"young", NOW + 10 * DAY)
-    for wall, left in ((5.0, 4), (float("nan"), 4), (NOW + 13.9 * DAY, 4), (NOW + 14.1 * DAY, 3), (NOW + 99 * DAY, 2)):
+    album.add(b"no clock again", 13.0)
+    for wall, left in ((5.0, 6), (float("nan"), 6), (NOW + 13.9 * DAY, 6), (NOW + 14.1 * DAY, 5), (NOW + 24.1 * DAY, 1), (NOW + 99 * DAY, 1)):
         album.sweep(wall)
         assert len(list(album.folder.iterdir())) == left
+    again = Album(album.folder, 14, 1)
+    again.sweep(NOW + 99 * DAY)
+    assert len(list(album.folder.iterdir())) == 1 and again._held == len(b"no clock again")
 
 
 def test_a_long_visit_keeps_few(album: Album, journal: Journal) -> None:

@@ -8,11 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from doors import TINY
 
 from peephole.base.card import Card
 from peephole.base.disk import Disk
@@ -28,23 +29,7 @@ from peephole.gateway.modelcheck import inspect_models
 from peephole.gateway.people import Example, Place, write_people
 from peephole.gateway.swap import Files, choose, exchange, promote, rollback
 
-DOOR = """
-[gate]
-name = "front-door"
-model = "door.onnx"
-low_risk = true
-[sensor]
-source = "replay://night"
-[decide]
-false_accept = 0.01
-[[rule]]
-who = ["left", "top"]
-do = "open"
-[action.open]
-target = "record://"
-[models]
-key = "door.pub"
-"""
+DOOR = f'{TINY}[models]\nkey = "door.pub"\n'
 
 
 @pytest.fixture
@@ -179,20 +164,31 @@ def test_a_power_cut_at_every_step(live: Path, make_model: Callable[..., Path], 
     assert cuts.steps == 30 and cuts.found > 60
 
 
-def test_the_people_go_with_their_model(live: Path, make_model: Callable[..., Path], door: Door) -> None:
-    """A gallery stands beside the model it was made with, or none does: at every cut, after a promotion and after a rollback."""
-    people, new = live.with_suffix(".gallery"), make_model("new.onnx", 0.8)
+@pytest.mark.parametrize("path", ["", "people.db"])
+def test_the_people_go_with_their_model(live: Path, make_model: Callable[..., Path], door: Door, path: str) -> None:
+    """A gallery stands with the model it was made with, or none does: at every cut, after a promotion and a rollback; also by [gallery] path."""
+    if path:
+        door.path.write_text(f'{door.path.read_text()}[gallery]\npath = "{path}"\n')
+        door = load_door(door.path)
+    people, new = door.gallery, make_model("new.onnx", 0.8)
     mine, theirs = (enrolled(model, name) for model, name in ((live, "ana"), (new, "junho")))
-    old, files = pair(live), {path: path.read_bytes() for path in (live, beside(live), people)}
+    live.with_suffix(".gallery").rename(people)
+    old, files = replace(pair(live), gallery=mine), {path: path.read_bytes() for path in (live, beside(live), people)}
     seen = set()
     for cut in range(100):
         disk = ForgetfulDisk(files, cut=cut)
         with suppress(PowerCut):
-            exchange(live, pair(new), last_good(live), old, disk=disk)
+            exchange(live, pair(new), last_good(live), old, gallery=people, disk=disk)
         seen |= {("old" if folder[live] == old.data else "new", folder.get(people)) for folder in disk.after_cut()}
     assert seen == {("old", mine), ("old", None), ("new", None), ("new", theirs)}
     assert "ana stood in the gallery of the model before it alone" in promote(door, new).kept
     assert (people.read_bytes(), last_good(live).with_suffix(".gallery").read_bytes()) == (theirs, mine)
+    people.unlink()  # the live model is lost with its people: the last good one runs with its own
+    live.rename(live.with_suffix(".lost"))
+    chosen = choose(door)
+    assert "ana" in chosen.fit.predictor.labels and chosen.door.gallery == last_good(live).with_suffix(".gallery")
+    live.with_suffix(".lost").rename(live)
+    people.write_bytes(theirs)
     rollback(door)
     assert (people.read_bytes(), undone(live).with_suffix(".gallery").read_bytes()) == (mine, theirs)
     make_model("third.onnx", 0.7)
@@ -450,6 +446,10 @@ def test_check_tells_of_the_files_beside_the_model(live: Path, make_model: Calla
     promote(door, make_model("new.onnx", 0.8))
     assert {name: state for name, (state, _) in checked(door).items()} == {"signature": "ok", "last good": "ok", "shadow": "ok"}
     assert "looks on" in checked(door)["shadow"][1] and "would run if the live model were lost" in checked(door)["last good"][1]
+    met = enrolled(live, "ana")
+    door.path.write_text(door.path.read_text().replace('"top"]', '"top", "ana"]'))
+    state, told = checked(load_door(door.path))["last good"]  # somebody was enrolled since: it could not take over, and the gate runs all the same
+    assert (state, met != b"") == ("note", True) and "could not take over" in told and "names 'ana'" in told
     beside(live).unlink()
     last_good(live).write_bytes(b"")
     assert [state for state, _ in checked(door).values()] == ["problem", "problem", "ok"]

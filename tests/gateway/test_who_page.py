@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from doors import PAGE as PAGE_DOOR
 
 from peephole.base.settings import check
 from peephole.gateway.decidekeys import Decide, Factor, Reading
@@ -15,20 +16,7 @@ from peephole.gateway.keys import DoorSettings
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "who.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
 OLDER = {"agree", "within", "gap", "cool_down", "false_accept"}  # the guide's, for every gate
-BASE = tomllib.loads("""
-[gate]
-name = "front-door"
-model = "door.onnx"
-low_risk = true
-[sensor]
-source = "folder://frames"
-[decide]
-false_accept = 0.01
-[action.open]
-target = "log://"
-[action.call]
-target = "log://"
-""")
+BASE = tomllib.loads(f'{PAGE_DOOR}[action.call]\ntarget = "log://"\n')
 
 
 def merged(snippet: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="The gate: sensors in, decisions, controllers out.")
 
-STATES = {"ok": "green", "problem": "red", "not tried": "yellow"}
+STATES = {"ok": "green", "note": "yellow", "problem": "red", "not tried": "yellow"}
 
 app.command("replay")(gatemodels.replay)
 app.command("promote")(gateswap.promote)

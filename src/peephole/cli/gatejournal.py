@@ -25,7 +25,9 @@ LAST = 20
 def journal(
     journal: Annotated[Path, typer.Argument(metavar="JOURNAL", help="A journal such as journal.db, or the DOOR.toml that names it.")],
     last: Annotated[int | None, typer.Option(min=1, help="How many of the latest rows: 20, or all with --export.")] = None,
-    kind: Annotated[str | None, typer.Option(help="start, decision, visit, frame, fault, shadow, stop, pictures or erased.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="start, decision, visit, frame, fault, shadow, stop, pictures, enrolled, erased or trimmed.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Only decisions, visits and pictures of this label; unknown: of strangers.")] = None,
     visit: Annotated[str | None, typer.Option(help="Only rows of this visit.")] = None,
     day: Annotated[str | None, typer.Option(help="Only rows of this day, such as 2026-11-02.")] = None,
@@ -118,13 +120,15 @@ def _verify(book: "Book", head: "tuple[str, Head | None] | None", pictures: Path
     if head is not None and head[1] is None:
         problems = (*problems, f"there is no head at {head[0]}: it was never left there, or it was taken away")
     if as_json:
-        typer.echo(json.dumps({"rows": audit.rows, "bad": audit.bad, "problems": problems, "notes": audit.notes}, ensure_ascii=False))
+        told = {"rows": audit.rows, "removed": audit.removed, "bad": audit.bad, "problems": problems, "notes": audit.notes}
+        typer.echo(json.dumps(told, ensure_ascii=False))
     else:
         for problem in problems:
             say(f"[red]problem[/]  {escape(problem)}")
         for note in audit.notes:
             say(escape(note))
-        say(f"{audit.rows:,} rows follow from one another" + ("" if problems else ", [green]and nothing is missing[/]" if head else ""))
+        nothing = "nothing else is missing" if audit.removed else "nothing is missing"
+        say(f"{audit.rows:,} rows follow from one another" + ("" if problems else f", [green]and {nothing}[/]" if head else ""))
     if problems:
         raise typer.Exit(PROBLEM)
 

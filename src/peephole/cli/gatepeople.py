@@ -2,7 +2,6 @@
 
 import getpass
 import json
-import time
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -40,10 +39,11 @@ def enrol(
     from peephole.base.errors import DataError
     from peephole.data.layout import printable
     from peephole.decide.predictor import load
+    from peephole.gateway.acquaintance import take_in
+    from peephole.gateway.clock import SystemClock
     from peephole.gateway.door import load_door
     from peephole.gateway.enrol import begun, propose
-    from peephole.gateway.enrol import enrol as take_in
-    from peephole.gateway.people import Place, read_people, write_people
+    from peephole.gateway.people import Place, read_people
     from peephole.gateway.standing import card_here
 
     door = load_door(settings)
@@ -74,8 +74,7 @@ def enrol(
         else:
             say("nothing was taken in")
         raise typer.Exit(1)
-    grown = take_in(known, proposal.name, taken, confirmed_by=by, wall=time.time())
-    write_people(grown, place)
+    grown = take_in(door, (known, place), proposal.name, taken, confirmed_by=by, clock=SystemClock())
     card = card_here(predictor.model.card, grown)
     if as_json:
         _tell_json(proposal, tuple(one.file for one in taken), card)

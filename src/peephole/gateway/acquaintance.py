@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peephole.base.card import Card
-from peephole.base.errors import InputError, JournalError, PeepholeError, did_you_mean
+from peephole.base.errors import GalleryError, InputError, JournalError, PeepholeError, did_you_mean
 from peephole.base.modelfile import ModelFile, read
 from peephole.data.layout import is_unknown, label_of
 from peephole.decide.gallery import Acquainted
@@ -15,16 +15,17 @@ from peephole.decide.predictor import Predictor
 from peephole.gateway.address import Address
 from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door, last_good, undone
+from peephole.gateway.enrol import Candidate, enrol
 from peephole.gateway.erasure import erase
-from peephole.gateway.journal import Journal
+from peephole.gateway.journal import Enrolled, Erased, Journal, Remark
 from peephole.gateway.names import same
-from peephole.gateway.people import People, lies_at, read_people, write_people
+from peephole.gateway.people import People, Place, lies_at, read_people, write_people
 from peephole.gateway.pins import read_pins, write_pins
 from peephole.gateway.reasons import plural
 from peephole.gateway.standing import card_here
 from peephole.gateway.targets import TARGETS
 
-__all__ = ["Forgotten", "acquainted", "forget", "met"]
+__all__ = ["Forgotten", "acquainted", "forget", "met", "take_in"]
 
 
 def met(predictor: Predictor, path: Path) -> Predictor:
@@ -40,6 +41,24 @@ def acquainted(predictor: Predictor, people: People) -> Predictor:
     """Return a predictor with these people, whose card says what evidence is left with them."""
     model = predictor.model
     return Acquainted(model, predictor.engine, people.gallery, card_here(model.card, people))
+
+
+def take_in(door: Door, found: tuple[People, Place], name: str, taken: tuple[Candidate, ...], *, confirmed_by: str, clock: Clock) -> People:
+    """Take somebody into the gallery that was `found`, on a named person's word, and return the people then: a row of the journal tells it first.
+
+    Raises InputError when nobody confirmed, JournalError or GalleryError when something cannot be written, and then nobody was taken in.
+    """
+    people = enrol(found[0], name, taken, confirmed_by=confirmed_by, wall=clock.wall())
+    row = Enrolled(name, len(taken), sum(bool(one.flags) for one in taken), people.examples[-1].confirmed_by)
+    with Journal(door.journal, door.settings.gate.name) as journal:
+        journal.write(row, clock.monotonic(), clock.wall())
+        try:
+            write_people(people, found[1])
+        except GalleryError as error:
+            told = f"{name} was not taken in after all: {error.what}"
+            journal.write(Remark("fault", "the gallery", told[:2000]), clock.monotonic(), clock.wall())
+            raise
+    return people
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,7 @@ class Forgotten:
 
 
 def forget(door: Door, model: ModelFile, name: str, clock: Clock) -> Forgotten:
-    """Erase somebody from the gallery and from the journal; "unknown" erases the strangers who were measured here.
+    """Erase somebody from the gallery and from the journal, which tells of it; "unknown" erases the strangers who were measured here.
 
     Raises InputError when nobody of that name is known anywhere, GalleryError or JournalError when something cannot be written; it can be
     repeated until it succeeds.
@@ -68,12 +87,13 @@ def forget(door: Door, model: ModelFile, name: str, clock: Clock) -> Forgotten:
     role = "stranger" if strangers else "person"
     read = read_people(door.gallery, model)
     mine = [example for example in (read[0].examples if read else ()) if example.role == role and (strangers or example.who == name)]
-    if read is not None and mine:
-        write_people(read[0].minus(role, None if strangers else name), read[1])
+    signed = [example for example in (read[0].examples if read else ()) if example.confirmed_by == name and not strangers]
+    if read is not None and (mine or signed):
+        write_people(read[0].minus(role, None if strangers else name).unsigned(name), read[1])
     trained = 0 if strangers else model.card.training.examples.get(name, 0)
-    names, pictures, problem = (0, 0, "") if strangers else _from_journal(door, name, clock)
+    names, pictures, problem = _from_journal(door, name, clock, len(mine))
     kept = (*_from_kept(door, name, strangers), *(() if strangers else _from_pins(door, name)))
-    if not (mine or trained or names or pictures or problem or kept):
+    if not (mine or signed or trained or names or pictures or problem or kept):
         known = read[0].gallery.labels(model.card.labels) if read else model.card.labels
         raise InputError(
             f"nobody called '{name[:60]}' is known here, or no longer{did_you_mean(name, known)}; what was erased before is gone to the last byte",
@@ -87,11 +107,17 @@ def _from_kept(door: Door, name: str, strangers: bool) -> Iterator[str]:
     """Take away the gallery of a model that is merely kept, where it names somebody who is forgotten; say so. To know fewer is safe."""
     for model in (last_good(door.model), undone(door.model)):
         gallery = model.with_suffix(".gallery")
-        if lies_at(gallery) and (strangers or name.encode() in gallery.read_bytes()):
-            gallery.unlink()
-            yield f"{gallery.name}, the people kept with {model.name}, was taken away with them: after a rollback, enrol the others again"
-        if model.exists() and name in read(model).card.training.examples:
-            yield f"{model.name}, which is kept for a rollback, was trained on {name} too: delete it"
+        try:
+            if lies_at(gallery) and (strangers or name.encode() in gallery.read_bytes()):
+                gallery.unlink()
+                yield f"{gallery.name}, the people kept with {model.name}, was taken away with them: after a rollback, enrol the others again"
+        except OSError as error:
+            yield f"{gallery.name}, the people kept with {model.name}, may still name them: {getattr(error, 'what', None) or error.strerror or error}"
+        try:
+            if not strangers and model.exists() and name in read(model).card.training.examples:
+                yield f"{model.name}, which is kept for a rollback, was trained on {name} too: delete it"
+        except PeepholeError as error:
+            yield f"{model.name}, which is kept for a rollback, may have been trained on {name}: {error.what}; delete it"
 
 
 def _from_pins(door: Door, name: str) -> Iterator[str]:
@@ -106,16 +132,24 @@ def _from_pins(door: Door, name: str) -> Iterator[str]:
         yield f"{door.factors.name} may still hold a PIN or tag of {name}: {error.what}"
 
 
-def _from_journal(door: Door, name: str, clock: Clock) -> tuple[int, int, str]:
-    """Erase a name from the journal; returns names and pictures erased, and a sentence on what could not be."""
-    if not door.journal.exists():
+def _from_journal(door: Door, name: str, clock: Clock, photos: int) -> tuple[int, int, str]:
+    """Erase a name from the journal, with a row that tells of it and of `photos` gone from the gallery.
+
+    Returns names and pictures erased, and a sentence on what could not be.
+    """
+    strangers = is_unknown(name)
+    if not photos and (strangers or not door.journal.exists()):
         return 0, 0, ""
     with Journal(door.journal, door.settings.gate.name) as journal:
         try:
-            if not any(same(known) == same(name) for known in journal.names().values()) and not journal.entries(last=1, mention=name):
+            if strangers:
+                journal.write(Erased((), 0, "the strangers who were measured", photos), clock.monotonic(), clock.wall())
+                return 0, 0, ""
+            known = any(same(known) == same(name) for known in journal.names().values()) or journal.entries(last=1, mention=name)
+            if not known and not photos:
                 journal.scour()  # a call before this one may have been kept from it
                 return 0, 0, ""
-            gone = erase(journal, name, clock.monotonic(), clock.wall(), door.pictures)
+            gone = erase(journal, name, clock.monotonic(), clock.wall(), door.pictures, photos=photos)
         except (JournalError, OSError) as error:
             what = error.what if isinstance(error, JournalError) else str(error)
             return 0, 0, f"the journal may still hold the name: {what}; stop the gate, then do it again"

@@ -96,7 +96,7 @@ def _bystanders(door: Door, journal: Journal, beats: Beats, recorded: bool) -> l
     if door.settings.events is not None:
         topic = Address.parse(door.settings.events.target, ("mqtt",)).place
         messenger = Messenger(broker_place(door), f"{door.settings.gate.name}-events")
-        mark = Mark(door.journal.with_name(f"{door.journal.name}.told"), journal, topic)
+        mark = Mark.beside(journal, door.journal, topic)
         found.append(Outbox(journal, messenger, topic, mark, beats.of("the outbox", OUTAGE)))
     return [*found, Heart(beats, Notifier(), SystemClock())]
 

@@ -49,9 +49,10 @@ class Door:
         return None if self.settings.models.shadow is None else self.folder / self.settings.models.shadow
 
     def with_model(self, name: str) -> "Door":
-        """Return the same door with another model file, named as DOOR.toml would name it."""
+        """Return the same door with another model file, named as DOOR.toml would name it, and the people who stand beside that one."""
         gate = self.settings.gate.model_copy(update={"model": name})
-        return replace(self, settings=self.settings.model_copy(update={"gate": gate}))
+        gallery = self.settings.gallery.model_copy(update={"path": None})
+        return replace(self, settings=self.settings.model_copy(update={"gate": gate, "gallery": gallery}))
 
     @property
     def journal(self) -> Path:

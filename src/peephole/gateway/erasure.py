@@ -41,10 +41,11 @@ class Trace:
         return self.shown | {digest for digest, visit in self.pictures.items() if visit in self.visits}
 
 
-def erase(journal: Journal, label: str, time: float, wall: float, pictures: Path | None = None) -> Erasure:
+def erase(journal: Journal, label: str, time: float, wall: float, pictures: Path | None = None, *, photos: int = 0) -> Erasure:
     """Erase all spellings of `label`, with every picture of a visit that named it and every single picture most like it.
 
-    Pictures that no row knows go too. Can be repeated until it succeeds; raises JournalError (somebody reads on, a full disk), OSError.
+    Pictures that no row knows go too; `photos` went from the gallery before. Can be repeated until it succeeds; raises JournalError (somebody
+    reads on, a full disk), OSError.
     """
     tokens = {token for token, name in journal.names().items() if same(name) == same(label)}
     trace = _trace(journal, {f"{OPEN}{token}{CLOSE}" for token in tokens}, label)
@@ -54,7 +55,7 @@ def erase(journal: Journal, label: str, time: float, wall: float, pictures: Path
         unknown = {digest_of(path) for path in pictures.glob("*.jpg")} - trace.pictures.keys()
         count = Album(pictures, 0, 0).remove(gone | unknown)
     # Pictures first: once the names are gone, nobody could tell any more whose they were.
-    row = journal.erase(tokens, Erased(tuple(sorted(tokens)), count, "at a person's word"), time, wall)
+    row = journal.erase(tokens, Erased(tuple(sorted(tokens)), count, "at a person's word", photos), time, wall)
     journal.scour()
     return Erasure(len(tokens), count, row, tuple(trace.clear))
 

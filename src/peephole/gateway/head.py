@@ -1,10 +1,12 @@
 """The head of the chain, kept off the box: the newest row's number and hash in a file elsewhere or retained by a broker, at most once a second.
 
 It commands nothing, so a broker may retain it. A head that the journal does not hold is never overwritten: it is the proof that rows are gone.
+It also says up to which row any may be removed on purpose, before they are: rows that went without that are missed.
 """
 
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -101,6 +103,8 @@ class HeadKeeper:
         self._said = ""
         self._alien: Head | None = None
         self._trusted = False  # that what stands at the post is a row of this journal
+        self._trims = self._asked = 0  # up to which row any may go: as the post has it, and as it is to have it
+        self._left = threading.Condition()
         self._failures = 0
         self._thread = threading.Thread(target=self._work, name="head", daemon=True)
 
@@ -117,6 +121,13 @@ class HeadKeeper:
     def passed(self, time: float, wall: float) -> None:
         """Remember what time it is."""
         self._now = (time, wall)
+
+    def let_go(self, number: int, patience: float) -> bool:
+        """Have the head say that rows up to `number` may be removed; returns whether such a one was left within so many seconds."""
+        with self._left:
+            self._asked = max(self._asked, number)
+            self._new.set()
+            return self._left.wait_for(lambda: self._trims >= number, patience)
 
     def close(self) -> None:
         """Leave the last head, waiting a little for it."""
@@ -136,9 +147,16 @@ class HeadKeeper:
     def _leave(self) -> None:
         try:
             if not self._trusted:
-                self._compare(self._post.find())
+                found = self._post.find()
+                self._compare(found)
+                self._trims = self._journal.begins()[0] if found is None else found.trims
                 self._trusted = True
-            self._post.leave(self._journal.head(self._clock.wall()))
+            self._require_kept(self._trims)
+            trims = max(self._trims, self._asked)
+            self._post.leave(replace(self._journal.head(self._clock.wall()), trims=trims))
+            with self._left:
+                self._trims = trims
+                self._left.notify_all()
             self._said, self._failures = "", 0
         except Exception as error:  # whatever a network or another computer's disk comes up with, this thread goes on
             self._new.set()
@@ -152,6 +170,13 @@ class HeadKeeper:
             self._alien = found
             what = f"the journal does not hold row {found.number:,} of the head at {self._post.where}: it was cut, rewritten or replaced"
             raise JournalError(what, "peephole gate journal DOOR.toml --verify; if you began a new journal yourself, remove that head")
+
+    def _require_kept(self, trims: int) -> None:
+        """Raise JournalError when rows are gone that no head allowed to go: such a journal has no head to be proud of."""
+        gone = self._journal.begins()[0]
+        if gone > trims:
+            what = f"rows up to {gone:,} of the journal were removed, and the head at {self._post.where} let only those up to {trims:,} go"
+            raise JournalError(what, "peephole gate journal DOOR.toml --verify; if you removed them yourself, remove that head")
 
     def _complain(self, what: str) -> None:
         """Write a fault into the journal, each outage once."""

@@ -67,11 +67,12 @@ def _journal(door: Door) -> Part:
         size = path.stat().st_size
         if path.is_file() and size:
             with Journal.read(path) as journal:
-                gate, rows = journal.gate, max((row.number for row in journal.entries(last=1)), default=0)
+                gate, (first, last, filled) = journal.gate, journal.extent()
             if gate != door.settings.gate.name:
                 what = f"{told} is the journal of the gate '{gate[:64]}', not of '{door.settings.gate.name}'"
                 return Part("journal", "problem", what, "choose another [journal] path, or correct [gate] name")
-            told += f" has {plural(rows, 'row')}"
+            gone = f" (those before row {first:,} were removed)" if first > 1 else ""
+            told += f" has {plural(last - first + 1, 'row')}{gone} in {filled / 1e6:.1f} MB"
     except PeepholeError as error:
         return problem("journal", error)
     return _writable("journal", path, told) or _writable("journal", path.parent, told) or Part("journal", "ok", f"{told} and can be written")
@@ -79,8 +80,11 @@ def _journal(door: Door) -> Part:
 
 def _beside(door: Door) -> Iterator[Part]:
     """Yield the folder of pictures and the place of the journal's head, where the settings ask for them."""
+    left = len(list(door.pictures.glob("*.jpg"))) if door.pictures.is_dir() else 0
+    if not door.settings.journal.pictures and left:
+        yield Part("pictures", "ok", f"{door.pictures} still holds {plural(left, 'picture')} from before, which no setting takes away: delete them")
     if door.settings.journal.pictures:
-        found = plural(len(list(door.pictures.glob("*.jpg"))), "picture")
+        found = plural(left, "picture")
         there = door.pictures if door.pictures.exists() else door.pictures.parent
         wrong = there.exists() and not (there.is_dir() and os.access(there, os.W_OK | os.X_OK))
         if wrong:

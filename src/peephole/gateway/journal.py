@@ -5,135 +5,38 @@ in a table of their own (see names), so that they can be erased and the chain st
 """
 
 import json
-import secrets
 import sqlite3
-import threading
-import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from peephole.base.errors import JournalError, MissingInput
+from peephole.base.errors import JournalError
 from peephole.gateway.chain import Head, link, origin
+from peephole.gateway.journalfile import JournalFile
 from peephole.gateway.names import OPEN, Hider, labels_in, mentioned, pseudonym, show
-from peephole.gateway.rows import KINDS, Entry, Erased, Kept, Picture, Record, Remark, as_number, is_date, kind_of, read_record, write_record
+from peephole.gateway.rows import (
+    KINDS,
+    Enrolled,
+    Entry,
+    Erased,
+    Kept,
+    Picture,
+    Record,
+    Remark,
+    Trimmed,
+    as_number,
+    is_date,
+    kind_of,
+    read_record,
+    write_record,
+)
 
-__all__ = ["KINDS", "Entry", "Erased", "Journal", "Kept", "Picture", "Record", "Remark"]
+__all__ = ["KINDS", "Enrolled", "Entry", "Erased", "Journal", "Kept", "Picture", "Record", "Remark", "Trimmed"]
 
-FORMAT = "2"
-BOOT = Path("/proc/sys/kernel/random/boot_id")
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS entry (
-    number INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,
-    time REAL,
-    wall REAL,
-    boot TEXT NOT NULL,
-    trusted INTEGER NOT NULL,
-    body TEXT NOT NULL,
-    hash BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS entry_kind ON entry (kind, number);
-CREATE TABLE IF NOT EXISTS name (pseudonym TEXT PRIMARY KEY, salt BLOB NOT NULL, name TEXT NOT NULL) WITHOUT ROWID;
-"""
-# secure_delete: what is deleted is overwritten with zeros.
-PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON")
 COLUMNS = "number, kind, time, wall, boot, trusted, body"
 
 
-class Journal:
+class Journal(JournalFile):
     """A gate's journal; safe to write from several threads and processes."""
-
-    def __init__(self, path: Path | None, gate: str, *, names: Iterable[str] = (), vfs: str | None = None) -> None:
-        """Open or begin the journal of `gate`; None keeps it in memory. Raises JournalError, also for another gate's journal.
-
-        `names` are those of people that a sentence may hold before a row has named them. `vfs` is one of SQLite's file systems.
-        """
-        self._settle(path, names)
-        try:
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            place = f"{path.absolute().as_uri()}{f'?vfs={vfs}' if vfs else ''}" if path else ":memory:"
-            self._database = sqlite3.connect(place, timeout=2, isolation_level=None, check_same_thread=False, uri=True)
-        except (sqlite3.Error, OSError) as error:
-            raise self._trouble("opened", error) from error
-        try:
-            self._begin(gate)
-            self._file = _identity(path)  # now, when there surely is one
-        except (sqlite3.Error, JournalError) as error:
-            self._database.close()
-            if isinstance(error, JournalError):
-                raise
-            raise self._trouble("opened", error) from error
-
-    def _settle(self, path: Path | None, names: Iterable[str] = ()) -> None:
-        self.path = path
-        self._name = str(path or "the journal in memory")
-        self._lock = threading.Lock()
-        self._boot = _boot()
-        self.gate = self.id = ""
-        self._names = frozenset(names)
-        self._pseudonyms: dict[str, str] = {}  # of names, as the database had them at `_version`
-        self._version = -1
-        self._file = _identity(None)
-
-    def _begin(self, gate: str) -> None:
-        tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master")}
-        if tables and not {"about", "entry"} <= tables:
-            raise JournalError(f"{self._name} is another program's database, not a journal", "choose another [journal] path")
-        if tables:
-            self._learn()  # before anything is changed
-        for pragma in PRAGMAS:
-            self._database.execute(f"PRAGMA {pragma}")
-        with self._transaction():
-            for statement in SCHEMA.split(";"):
-                self._database.execute(statement)
-            about = [("format", FORMAT), ("gate", gate), ("id", secrets.token_hex(16))]
-            self._database.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", about)
-        self._learn()
-        if self.gate != gate:
-            raise JournalError(f"{self._name} is the journal of the gate '{self.gate[:64]}', not of '{gate}'", "choose another [journal] path")
-
-    def _learn(self) -> None:
-        """Read whose journal it is."""
-        about = dict(self._database.execute("SELECT key, value FROM about"))
-        if about["format"] == "1":
-            raise JournalError(
-                f"{self._name} was begun before journals were chained (format 1), so nothing can be proven of it",
-                f"keep it and begin a new one: mv {self._name} {self._name}.1",
-            )
-        if about["format"] != FORMAT:
-            raise JournalError(
-                f"{self._name} has format {about['format'][:20]}; this version reads {FORMAT}", "update peephole, or choose another path"
-            )
-        self.gate, self.id = str(about["gate"]), str(about["id"])
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Open an existing journal for reading alone: nothing is written or made. Raises MissingInput or JournalError."""
-        if path.is_dir():
-            raise JournalError(f"{path} is a folder, not a journal", "name the file in it: peephole gate journal journal.db")
-        if not path.is_file():
-            raise MissingInput(f"there is no journal {path} yet", "run the gate first: peephole gate run DOOR.toml")
-        found = cls.__new__(cls)
-        found._settle(path)
-        # Without its log nobody is writing, and only an immutable database is read without making one.
-        alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-        try:
-            found._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, isolation_level=None, check_same_thread=False)
-        except sqlite3.Error as error:
-            raise JournalError(f"{path} is not a journal: {error}", "correct [journal] path") from error
-        try:
-            found._learn()
-        except (sqlite3.Error, KeyError, ValueError) as error:
-            found.close()
-            raise JournalError(f"{path} is not a journal: {error}", "correct [journal] path") from error
-        except JournalError:
-            found.close()
-            raise
-        return found
 
     def write(self, record: Record, time: float, wall: float) -> int:
         """Put a record on disk and return its number; raises JournalError, and then it is not in the journal."""
@@ -166,6 +69,82 @@ class Journal:
                 number, _ = self._append(row, time + 0.0, wall + 0.0)
         return number
 
+    def trim(self, through: int, reason: str, time: float, wall: float) -> int:
+        """Delete the rows up to number `through` and write a row that says so, both or neither; returns its number; raises JournalError."""
+        with self._lock, self._troubled("trimmed"):
+            self._require_file()
+            with self._transaction():
+                first = self._database.execute("SELECT min(number) FROM entry").fetchone()[0]
+                last = self._database.execute("SELECT hash FROM entry WHERE number = ?", (through,)).fetchone()
+                if last is None:
+                    raise JournalError(f"{self._name} has no row {through:,}", "see: peephole gate journal DOOR.toml --verify")
+                row = Trimmed(through, bytes(last[0]).hex(), through - first + 1, reason, origin(self.id, self.gate).hex())
+                number, _ = self._append(row, time + 0.0, wall + 0.0)  # before the rows go: it may follow the last of them
+                self._database.execute("DELETE FROM entry WHERE number <= ?", (through,))
+        return number
+
+    def begins(self) -> tuple[int, str]:
+        """Return what stands before the first row: the number of the last row that went on purpose (0: none) and its hash, hex."""
+        with self._lock, self._troubled("read"):
+            return self._begins()
+
+    def _begins(self) -> tuple[int, str]:
+        row = self._database.execute("SELECT number, body FROM entry WHERE kind = 'trimmed' ORDER BY number DESC LIMIT 1").fetchone()
+        if row is None:
+            return 0, origin(self.id, self.gate).hex()
+        try:
+            record = read_record("trimmed", row[1])
+        except (ValueError, TypeError) as error:
+            raise self._unreadable(row[0], error) from error
+        assert isinstance(record, Trimmed), "rows of the kind `trimmed` are read as such"
+        return record.through, record.hash
+
+    def oldest(self, most: int, letters: int) -> list[tuple[Any, ...]]:
+        """Return the first rows as they stand, with their hashes: at most `most`, of at most so many `letters` but for a single row; JournalError."""
+        found: list[tuple[Any, ...]] = []
+        with self._lock, self._troubled("read"):
+            for row in self._database.execute(f"SELECT {COLUMNS}, hash FROM entry ORDER BY number LIMIT ?", (most,)):
+                letters -= len(row[6])
+                if found and letters < 0:
+                    break
+                found.append(row)
+        return found
+
+    def first_dated(self, wall: float) -> tuple[int, float] | None:
+        """Return number and date of the first row whose clock was set, and not ahead of `wall`; None where no row has a date."""
+        with self._lock, self._troubled("read"):
+            ask = "SELECT number, wall FROM entry WHERE trusted = 1 AND wall <= ? ORDER BY number LIMIT 1"
+            row = self._database.execute(ask, (wall,)).fetchone()
+        return None if row is None else (int(row[0]), float(row[1]))
+
+    def extent(self) -> tuple[int, int, int]:
+        """Return the numbers of the first row and of the last one (1 and 0: no row), and how many bytes of the file they fill; JournalError."""
+        with self._lock, self._troubled("read"):
+            first, last = self._database.execute("SELECT min(number), max(number) FROM entry").fetchone()
+            pages, free, size = (self._database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size"))
+        return first or 1, last or 0, (pages - free) * size
+
+    def unmentioned(self) -> tuple[frozenset[str], int]:
+        """Return pseudonyms that no row holds, and up to which row that is known; reads until every one was met, so ask it of a reader."""
+        left = set(self.names())
+        with self._troubled("read"):
+            number = int(self._database.execute("SELECT max(number) FROM entry").fetchone()[0] or 0)
+            for (body,) in self._database.cursor().execute("SELECT body FROM entry WHERE instr(body, ?) ORDER BY number", (OPEN,)):
+                left.difference_update(mentioned(body))
+                if not left:
+                    break
+        return frozenset(left), number
+
+    def drop_names(self, pseudonyms: Iterable[str], number: int) -> None:
+        """Delete names that no row up to `number` holds, but those that a later row does; raises JournalError."""
+        with self._lock, self._troubled("written"):
+            self._require_file()
+            with self._transaction():
+                for token in pseudonyms:
+                    if self._database.execute("SELECT 1 FROM entry WHERE number > ? AND instr(body, ?) LIMIT 1", (number, token)).fetchone() is None:
+                        self._database.execute("DELETE FROM name WHERE pseudonym = ?", (token,))
+                self._version = -1
+
     def scour(self) -> None:
         """Write the database anew without what was deleted, and empty its log; raises JournalError while somebody reads on."""
         with self._lock, self._troubled("scoured"):
@@ -185,11 +164,12 @@ class Journal:
         return Head(self.id, self.gate, number, bytes(last).hex(), wall)
 
     def holds(self, head: Head) -> bool:
-        """Say whether a head that was kept elsewhere is one of this journal's own rows; raises JournalError."""
+        """Say whether a head that was kept elsewhere is one of this journal's own rows, or the last that went; raises JournalError."""
         with self._lock, self._troubled("read"):
             row = self._database.execute("SELECT hash FROM entry WHERE number = ?", (head.number,)).fetchone()
-        mine = row[0] if row else origin(self.id, self.gate) if head.number == 0 else b""
-        return head.journal == self.id and bytes(mine).hex() == head.hash
+            gone, last = self._begins()
+        mine = bytes(row[0]).hex() if row else last if head.number == gone else ""
+        return head.journal == self.id and mine == head.hash
 
     def names(self) -> dict[str, str]:
         """Return {pseudonym: name} of all names that are known; raises JournalError when one was exchanged."""
@@ -205,23 +185,21 @@ class Journal:
 
         `mention`: only rows that hold this name or this piece of their text.
         """
-        names = self.names()
         wanted, values = ["kind = ?"] * bool(kind), [kind] * bool(kind)
-        pieces = [] if mention is None else self._pieces(mention, names)
+        pieces = [] if mention is None else self._pieces(mention, self.names())
         if mention is not None:
             wanted.append(f"({' OR '.join(['instr(body, ?)'] * len(pieces))})")
         where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
         ask = f"SELECT {COLUMNS} FROM entry {where} ORDER BY number DESC LIMIT ?"
         with self._lock, self._troubled("read"):
             rows = self._database.execute(ask, (*values, *pieces, -1 if last is None else max(0, last))).fetchall()
-        return tuple(reversed(list(self._read(rows, names))))
+        return tuple(reversed(list(self._read(rows))))
 
     def after(self, number: int, most: int) -> tuple[Entry, ...]:
         """Return at most `most` rows that follow row `number`, oldest first; raises JournalError as `entries` does."""
-        names = self.names()
         with self._lock, self._troubled("read"):
             rows = self._database.execute(f"SELECT {COLUMNS} FROM entry WHERE number > ? ORDER BY number LIMIT ?", (number, most)).fetchall()
-        return tuple(self._read(rows, names))
+        return tuple(self._read(rows))
 
     def _pieces(self, text: str, names: dict[str, str]) -> list[str]:
         """Return what a row's JSON holds when it mentions `text`."""
@@ -229,13 +207,20 @@ class Journal:
         hidden = Hider({name: token for token, name in names.items()}, self._names).hide(text)
         return [*tokens, json.dumps(hidden, ensure_ascii=False)[1:-1]]
 
-    def _read(self, rows: list[tuple[Any, ...]], names: dict[str, str]) -> Iterator[Entry]:
+    def _read(self, rows: list[tuple[Any, ...]]) -> Iterator[Entry]:
+        names = self.names()  # after the rows: one of them may have been the first to hold a name
         for number, kind, time, wall, boot, trusted, body in rows:
             try:
                 record = read_record(kind, show(body, names))
+                dated = bool(trusted) and is_date(as_number(wall))  # whoever edits a row may give it any date
             except (ValueError, TypeError) as error:
-                raise JournalError(f"{self._name}: row {number} cannot be read: {str(error).splitlines()[0]}", "was it edited?") from error
-            yield Entry(number, kind, as_number(time), as_number(wall), boot, bool(trusted), record)
+                raise self._unreadable(number, error) from error
+            yield Entry(number, kind, as_number(time), as_number(wall), boot, dated, record)
+
+    def _unreadable(self, number: int, error: Exception) -> JournalError:
+        return JournalError(
+            f"{self._name}: row {number} cannot be read: {str(error).splitlines()[0]}", "see: peephole gate journal DOOR.toml --verify"
+        )
 
     def chained(self) -> Iterator[tuple[Any, ...]]:
         """Yield every row as it stands, with its hash, in order; for whoever verifies."""
@@ -252,67 +237,3 @@ class Journal:
         if version != self._version:
             self._pseudonyms = {name: token for token, name in self._database.execute("SELECT pseudonym, name FROM name")}
             self._version = version
-
-    def _require_file(self) -> None:
-        """Raise when the file is no longer where it was: rows would go into a file that nobody can open again."""
-        if self._file is not None and _identity(self.path) != self._file:
-            raise sqlite3.OperationalError("its file was moved, deleted or replaced since it was opened")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Commit all of it or nothing."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._commit()
-        except BaseException:
-            self._version = -1
-            with suppress(sqlite3.Error):  # SQLite rolls back by itself on most errors of the disk
-                self._database.execute("ROLLBACK")
-            raise
-
-    def _commit(self) -> None:
-        self._database.execute("COMMIT")
-
-    @contextmanager
-    def _troubled(self, what: str) -> Iterator[None]:
-        """Turn SQLite's errors into ours."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise self._trouble(what, error) from error
-
-    def _trouble(self, what: str, error: Exception) -> JournalError:
-        hint = "make room on the disk" if "full" in str(error) else "correct [journal] path and its permissions"
-        return JournalError(f"{self._name} cannot be {what}: {error}", hint)
-
-    def close(self) -> None:
-        """Close the database; closing twice is fine."""
-        with self._lock:
-            self._database.close()
-
-    def __enter__(self) -> Self:
-        """Close at the end of `with`."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _identity(path: Path | None) -> tuple[int, int] | None:
-    """Return what tells a file from another one at the same path."""
-    if path is None:
-        return None
-    try:
-        facts = path.stat()
-    except OSError:
-        return (0, 0)
-    return (facts.st_dev, facts.st_ino)
-
-
-def _boot() -> str:
-    """Return what tells one boot from the next, which the monotonic clock needs to mean anything."""
-    try:
-        return BOOT.read_text(encoding="ascii").strip()
-    except OSError:
-        return f"process-{uuid.uuid4()}"

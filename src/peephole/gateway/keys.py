@@ -17,7 +17,7 @@ from peephole.gateway.policy import UNKNOWN
 from peephole.gateway.remotekeys import Remote
 from peephole.gateway.targets import EGRESS, Asked, misfits, require_target, shared_pins
 
-__all__ = ["HARMLESS", "LATER_SOURCES", "PULSE", "SOURCES", "Action", "DoorSettings", "Journal", "Models", "opens"]
+__all__ = ["HARMLESS", "LATER_SOURCES", "PULSE", "SOURCES", "Action", "DoorSettings", "Journal", "Models", "Rows", "opens"]
 
 SOURCES = ("camera", "folder", "http", "https", "mqtt", "replay", "video")
 LATER_SOURCES = ("csv",)
@@ -177,12 +177,29 @@ class Pictures(Section):
     megabytes: Annotated[float, Strict(), Field(ge=1, le=1_000_000, allow_inf_nan=False)]
 
 
+class Rows(Section):
+    """How long rows of the journal are kept, in days, and how many megabytes (of 1,000,000 bytes) of them; the oldest go first."""
+
+    days: Annotated[float, Strict(), Field(gt=0, le=36_500, allow_inf_nan=False)] = 365.0
+    megabytes: Annotated[float, Strict(), Field(ge=1, le=1_000_000, allow_inf_nan=False)] = 1_000.0
+
+
 class Journal(Section):
-    """Where the journal stands, beside DOOR.toml unless the path is absolute; its pictures; where its head is kept off the box."""
+    """Where the journal stands, beside DOOR.toml unless the path is absolute; its pictures and rows; where its head is kept off the box."""
 
     path: Annotated[StrictStr, Field(min_length=1)] = "journal.db"
     pictures: Pictures | None = None
+    rows: Rows = Rows()
     head: Annotated[StrictStr, AfterValidator(told(_head))] | None = None
+
+    @model_validator(mode="after")
+    def _rows_outlast_pictures(self) -> Self:
+        if self.pictures is not None and self.rows.days <= self.pictures.days:
+            raise ValueError(
+                f"rows are kept for {self.rows.days:g} days and pictures for {self.pictures.days:g}, but a picture without its row proves nothing: "
+                "keep rows longer, as in rows = {days = 365}"
+            )
+        return self
 
 
 class Events(Section):

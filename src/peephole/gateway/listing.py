@@ -14,7 +14,7 @@ from peephole.base.errors import InputError, did_you_mean
 from peephole.base.extras import load
 from peephole.base.files import write_atomic
 from peephole.base.records import Decision
-from peephole.gateway.journal import Entry, Erased, Journal, Kept, Picture, Record
+from peephole.gateway.journal import Enrolled, Entry, Erased, Journal, Kept, Picture, Record, Trimmed
 from peephole.gateway.oneline import one_line
 from peephole.gateway.pictures import Album
 from peephole.gateway.policy import UNKNOWN, Ended
@@ -60,7 +60,8 @@ def select(journal: Journal, wanted: Wanted) -> tuple[Entry, ...]:
     if wanted.visit is not None and not any(_visit(entry.record) == wanted.visit for entry in entries):
         visits = (_visit(entry.record) for entry in journal.entries("visit", 1000))
         near = did_you_mean(wanted.visit, [visit for visit in visits if visit])
-        raise InputError(f"no row is of the visit '{one_line(wanted.visit)[:60]}'{near}", "see the visits: peephole gate journal --kind visit")
+        gone = " (older rows were removed: --kind trimmed)" if journal.begins()[0] else ""
+        raise InputError(f"no row is of the visit '{one_line(wanted.visit)[:60]}'{near}", f"see the visits: peephole gate journal --kind visit{gone}")
     found = tuple(entry for entry in entries if _fits(entry, wanted))
     return found if wanted.last is None else found[-wanted.last :]
 
@@ -81,7 +82,7 @@ def _fits(entry: Entry, wanted: Wanted) -> bool:
         return True
     if isinstance(record, Kept):
         return any((picture.label or UNKNOWN) == wanted.label for picture in record.pictures)
-    return isinstance(record, Decision | Ended) and (record.label or UNKNOWN) == wanted.label
+    return isinstance(record, Decision | Ended | Enrolled) and (record.label or UNKNOWN) == wanted.label
 
 
 def _visit(record: Record) -> str | None:
@@ -100,7 +101,13 @@ def what(record: Record) -> str:
         lost = f", {record.dropped} dropped" if record.dropped else ""
         told = f"{record.visit}: {plural(len(record.pictures), 'picture')} kept{lost}"
     elif isinstance(record, Erased):
-        told = f"{plural(len(record.pseudonyms), 'name')} and {plural(record.pictures, 'picture')} erased, {record.reason}"
+        photos = f", {plural(record.photos, 'photo')} of the gallery" if record.photos else ""
+        told = f"{plural(len(record.pseudonyms), 'name')} and {plural(record.pictures, 'picture')} erased{photos}, {record.reason}"
+    elif isinstance(record, Enrolled):
+        flagged = f", {record.flagged} of them flagged" if record.flagged else ""
+        told = f"{record.label}: {plural(record.photos, 'photo')} taken in{flagged}, confirmed by {record.confirmed_by}"
+    elif isinstance(record, Trimmed):
+        told = f"{plural(record.rows, 'row')} up to row {record.through:,} removed, because {record.reason}"
     else:
         told = f"{record.subject}: {record.text}"
     return one_line(told)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from peephole.base.errors import PeepholeError
+from peephole.base.errors import PeepholeError, SettingsError
 from peephole.base.modelfile import read
 from peephole.gateway.door import Door, last_good
 from peephole.gateway.selftest import examine, require_signature, signer_of
@@ -17,9 +17,9 @@ def inspect_models(door: Door) -> Iterator[Part]:
     if door.key is not None:
         yield _signature(door)
     if last_good(door.model).exists():
-        yield _fit("last good", door, last_good(door.model), "would run if the live model were lost")
+        yield _last_good(door)
     if door.shadow is not None:
-        yield _fit("shadow", door, door.shadow, "looks on")
+        yield _shadow(door, door.shadow)
 
 
 def _signature(door: Door) -> Part:
@@ -32,8 +32,20 @@ def _signature(door: Door) -> Part:
     return Part("signature", "ok", f"{door.model.name} is signed by {signer.name} ({signer.fingerprint})")
 
 
-def _fit(name: str, door: Door, path: Path, what: str) -> Part:
+def _shadow(door: Door, path: Path) -> Part:
     try:
-        return Part(name, "ok", f"{examine(door, path).named} is fit and {what}")
+        return Part("shadow", "ok", f"{examine(door, path).named} is fit and looks on")
     except PeepholeError as error:
-        return problem(name, error)
+        return problem("shadow", error)
+
+
+def _last_good(door: Door) -> Part:
+    """Somebody who was enrolled since is no fault of the gate's, which runs; but the model that would take over does not know them."""
+    path = last_good(door.model)
+    try:
+        return Part("last good", "ok", f"{examine(door, path).named} is fit and would run if the live model were lost")
+    except SettingsError as error:
+        told = f"{path.name} could not take over if the live model were lost, until the next promotion replaces it: {error.what}"
+        return Part("last good", "note", told)
+    except PeepholeError as error:
+        return problem("last good", error)

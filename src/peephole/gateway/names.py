@@ -20,7 +20,7 @@ SALT = 16  # bytes
 OPEN, CLOSE = "⟦", "⟧"
 TOKEN = re.compile(f"{OPEN}([0-9a-f]{{24}})?{CLOSE}")
 # Words of the gate itself, never of people; a label "open" must not turn a verdict into a pseudonym.
-OWN = ("verdict", "kind", "action", "rule", "digest", "pseudonyms")
+OWN = ("verdict", "kind", "action", "rule", "digest", "hash", "origin", "pseudonyms")
 SHORT = 3  # bytes: a shorter name counts only where no other letter or digit touches it
 
 
@@ -39,7 +39,7 @@ def labels_in(value: Any) -> set[str]:
     found: set[str] = set()
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key in ("label", "like") and isinstance(inner, str):
+            if key in ("label", "like", "confirmed_by") and isinstance(inner, str):
                 found.add(inner)
             elif key == "ranking" and isinstance(inner, list):
                 found |= {pair[0] for pair in inner if pair and isinstance(pair[0], str)}

@@ -51,6 +51,11 @@ class Mark:
             if isinstance(found, dict) and {key: found.get(key) for key in self._whose} == self._whose and isinstance(found.get("number"), int):
                 self.number = max(0, found["number"])
 
+    @classmethod
+    def beside(cls, journal: Journal, path: Path, topic: str) -> "Mark":
+        """Read the mark beside the journal's file `path`."""
+        return cls(path.with_name(f"{path.name}.told"), journal, topic)
+
     def move(self, number: int) -> None:
         """Remember a number; raises OutputError."""
         write_atomic(self._path, json.dumps({**self._whose, "number": number}, ensure_ascii=False))

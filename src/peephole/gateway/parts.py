@@ -10,10 +10,10 @@ __all__ = ["Check", "Part", "problem"]
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that was looked at: its `name`, how it is, and what there is to say; `hint` mends a problem."""
+    """One thing that was looked at: its `name`, how it is, and what there is to say; `hint` mends a problem, or what a note is about."""
 
     name: str
-    state: Literal["ok", "problem", "not tried"]
+    state: Literal["ok", "note", "problem", "not tried"]
     text: str
     hint: str = ""
 

@@ -29,6 +29,7 @@ SCHEMA = (
     "wall REAL NOT NULL, logits BLOB NOT NULL, embedding BLOB NOT NULL, familiarity BLOB NOT NULL, similarity BLOB NOT NULL)",
 )
 ROLES = ("person", "stranger")
+ERASED = "erased"
 ANEW = "bring the gallery that belongs to this model, or move it away (keep it with its model) and enrol everybody again"
 
 
@@ -87,6 +88,10 @@ class People:
     def minus(self, role: str, who: str | None = None) -> "People":
         """Return the people without somebody, or without everybody of a role."""
         return replace(self, examples=tuple(example for example in self.examples if example.role != role or who not in (None, example.who)))
+
+    def unsigned(self, who: str) -> "People":
+        """Return the people with somebody's name taken out wherever they confirmed another; that somebody did is kept."""
+        return replace(self, examples=tuple(replace(one, confirmed_by=ERASED) if one.confirmed_by == who else one for one in self.examples))
 
 
 @dataclass(frozen=True)

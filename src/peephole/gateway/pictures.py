@@ -112,17 +112,22 @@ class Album:
         path.unlink(missing_ok=True)
 
     def sweep(self, wall: float) -> None:
-        """Delete what is too old, or too much; a picture taken by a clock that was never set has no age, only a size."""
+        """Delete what is too old, or too much; a picture of no date, or of one that is to come, is as old as the next that has one."""
         files = self._look()
         self._shrink(files)
         if not is_date(wall):
             return
+        undated: list[tuple[Path, int]] = []
         for path, size in tuple(files):
             taken = int(path.name[11:21])
-            if taken >= CLOCK_IS_SET and wall - taken > self._days * DAY:
-                files.remove((path, size))
-                self._held -= size
-                path.unlink(missing_ok=True)
+            if not CLOCK_IS_SET <= taken <= wall:
+                undated.append((path, size))
+                continue
+            for gone in (*undated, (path, size)) if wall - taken > self._days * DAY else ():
+                files.remove(gone)
+                self._held -= gone[1]
+                gone[0].unlink(missing_ok=True)
+            undated = []
 
     def remove(self, digests: Iterable[str]) -> int:
         """Delete pictures; returns how many were there."""

@@ -1,4 +1,4 @@
-"""What stands in a row of the journal: decisions, visits, remarks, and what became of pictures and names; JSON both ways."""
+"""What stands in a row of the journal: decisions, visits, remarks, and what became of pictures, people and older rows; JSON both ways."""
 
 import json
 import math
@@ -9,10 +9,25 @@ from typing import Any, Literal
 from peephole.base.records import Decision, from_json, to_json
 from peephole.gateway.policy import CLOCK_IS_SET, Ended
 
-__all__ = ["KINDS", "Entry", "Erased", "Kept", "Picture", "Record", "Remark", "as_number", "is_date", "kind_of", "read_record", "write_record"]
+__all__ = [
+    "KINDS",
+    "Enrolled",
+    "Entry",
+    "Erased",
+    "Kept",
+    "Picture",
+    "Record",
+    "Remark",
+    "Trimmed",
+    "as_number",
+    "is_date",
+    "kind_of",
+    "read_record",
+    "write_record",
+]
 
-LAST = 253_402_300_800.0  # 10000-01-01
-KINDS = ("start", "decision", "visit", "frame", "fault", "shadow", "stop", "pictures", "erased")
+LAST = 253_402_128_000.0  # 9999-12-30: the year 10000 is no date, and begins a day sooner in the east
+KINDS = ("start", "decision", "visit", "frame", "fault", "shadow", "stop", "pictures", "enrolled", "erased", "trimmed")
 
 
 @dataclass(frozen=True)
@@ -44,16 +59,41 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Enrolled:
+    """So many photos of `label` were taken into the gallery, some although they were `flagged`, on the word of `confirmed_by`."""
+
+    label: str
+    photos: int
+    flagged: int
+    confirmed_by: str
+
+
+@dataclass(frozen=True)
 class Erased:
-    """The names behind these pseudonyms are gone on purpose, with so many pictures; `reason` says at whose word."""
+    """The names behind these pseudonyms are gone on purpose, with so many pictures, and photos of the gallery; `reason` says at whose word."""
 
     pseudonyms: tuple[str, ...]
     pictures: int
     reason: str
+    photos: int = 0
 
 
-Record = Decision | Ended | Remark | Kept | Erased
-TYPES: Mapping[str, type] = {"decision": Decision, "visit": Ended, "pictures": Kept, "erased": Erased}
+@dataclass(frozen=True)
+class Trimmed:
+    """All rows up to number `through` are gone on purpose, `rows` of them at this time; `hash` (hex) is that of the last one, `reason` says why.
+
+    `origin` (hex) binds what is left to the journal and the gate, as it bound the first row of all (see chain).
+    """
+
+    through: int
+    hash: str
+    rows: int
+    reason: str
+    origin: str
+
+
+Record = Decision | Ended | Remark | Kept | Enrolled | Erased | Trimmed
+TYPES: Mapping[str, type] = {"decision": Decision, "visit": Ended, "pictures": Kept, "enrolled": Enrolled, "erased": Erased, "trimmed": Trimmed}
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,11 @@ def _journal(door: Door) -> Iterator[str]:
         )
     else:
         yield "No pictures are kept."
+    rows, needed = door.settings.journal.rows, " and no sooner than the broker has heard of them" if door.settings.events else ""
+    yield (
+        f"Rows of the journal are kept for {rows.days:g} days, the oldest going sooner when they are more than {rows.megabytes:g} MB{needed}; "
+        "a row says how many went, and why."
+    )
     if head:
         yield f"The journal's newest row is made known at {head} at most once a second: rows cut off its end, or written anew, are found."
     else:

@@ -59,24 +59,27 @@ class Chosen:
         return (f"the model is {self.fit.named}", *(what for name, what in self.fit.passed if name == "signature"))
 
 
-def exchange(live: Path, new: Files, keep_at: Path, keep: Files | None, *, disk: Disk = DISK, write: Write = write_atomic) -> None:
+def exchange(
+    live: Path, new: Files, keep_at: Path, keep: Files | None, *, gallery: Path | None = None, disk: Disk = DISK, write: Write = write_atomic
+) -> None:
     """Keep what is to be kept, then put the new model in the live one's place; raises OutputError.
 
+    `gallery` is where the live model's people stand, beside it unless [gallery] path says otherwise; those of a kept model stand beside it.
     Whenever the power goes, `live` is the old model or the new one, whole, with a signature that fits it; once this returns, the new one.
     """
     if keep is not None:
-        _place(keep_at, keep, disk, write)
-    _place(live, new, disk, write)
+        _place(keep_at, keep, _beside(keep_at), disk, write)
+    _place(live, new, gallery or _beside(live), disk, write)
     if _read(live, disk) != new.data:
         raise OutputError(f"{live} did not keep what was written to it", "check the disk; the gate runs the last good model meanwhile")
 
 
-def _place(path: Path, new: Files, disk: Disk, write: Write) -> None:
+def _place(path: Path, new: Files, gallery: Path, disk: Disk, write: Write) -> None:
     """Write a signature file that fits the new bytes and the old ones, then the model, then the new signature alone.
 
     The gallery goes before the model goes and comes after it came: people of one model mean nothing to another, and to know fewer is safe.
     """
-    sig, gallery = _sig(path), _gallery(path)
+    sig = _sig(path)
     if new.signature:
         write(sig, new.signature + _read(sig, disk)[:SIGNATURE], disk)
     if _read(gallery, disk) not in (b"", new.gallery):
@@ -96,7 +99,7 @@ def _sig(path: Path) -> Path:
     return path.with_name(f"{path.name}.sig")
 
 
-def _gallery(path: Path) -> Path:
+def _beside(path: Path) -> Path:
     return path.with_suffix(".gallery")
 
 
@@ -117,7 +120,8 @@ def promote(door: Door, candidate: Path, disk: Disk = DISK) -> Swapped:
     lost = _met_by(live) - _met_by(fit)
     if lost:
         kept += f"; {', '.join(sorted(lost))} stood in the gallery of the model before it alone and must be enrolled again"
-    exchange(door.model, _files(fit, disk), last_good(door.model), _files(live, disk) if live else None, disk=disk)
+    keep = _files(door, live, disk) if live else None
+    exchange(door.model, _files(door, fit, disk), last_good(door.model), keep, gallery=door.gallery, disk=disk)
     return Swapped(examine(door, door.model), kept)
 
 
@@ -132,17 +136,17 @@ def rollback(door: Door, disk: Disk = DISK) -> Swapped:
     if not kept_at.exists():
         raise InputError(f"there is no last good model {kept_at}", "one is kept by: peephole gate promote DOOR.toml NEW.onnx")
     fit = examine(door, kept_at)
-    bad = Files(_read(door.model, disk), _read(_sig(door.model), disk)[:SIGNATURE], _read(_gallery(door.model), disk))
+    bad = Files(_read(door.model, disk), _read(_sig(door.model), disk)[:SIGNATURE], _read(door.gallery, disk))
     if bad.data == fit.predictor.model.data:
         raise InputError(f"{door.model} is the last good model already ({fit.named})", "nothing was changed")
-    exchange(door.model, _files(fit, disk), undone(door.model), bad if bad.data else None, disk=disk)
+    exchange(door.model, _files(door, fit, disk), undone(door.model), bad if bad.data else None, gallery=door.gallery, disk=disk)
     kept = f"the model before it is kept as {undone(door.model).name}" if bad.data else "there was no model before it"
     return Swapped(examine(door, door.model), kept)
 
 
-def _files(fit: Fit, disk: Disk) -> Files:
+def _files(door: Door, fit: Fit, disk: Disk) -> Files:
     # Without a key a signature is not looked at, but it goes with its file all the same: a key may be set later.
-    return Files(fit.predictor.model.data, fit.signature or _read(_sig(fit.path), disk)[:SIGNATURE], _read(_gallery(fit.path), disk))
+    return Files(fit.predictor.model.data, fit.signature or _read(_sig(fit.path), disk)[:SIGNATURE], _read(door.gallery_of(fit.path), disk))
 
 
 def choose(door: Door) -> Chosen:

@@ -193,7 +193,10 @@ class Watch:
     def _unended(self) -> tuple[str, ...]:
         """Say so when the run before this one never wrote its stop: what was open then is shut only now."""
         try:
-            began, ended = (max((row.number for row in self._journal.entries(kind, 1)), default=0) for kind in ("start", "stop"))
+            gone, _ = self._journal.begins()  # a start that was removed with its rows was the last one of them at the latest
+            began, ended = (
+                max((row.number for row in self._journal.entries(kind, 1)), default=last) for kind, last in (("start", gone), ("stop", 0))
+            )
         except JournalError as error:
             return (f"the run before it is not known: {error.what}",)
         return ("the run before it wrote no stop (killed, a power cut, or still running)",) if began > ended else ()
