@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -102,6 +103,21 @@ def test_file_against_file(peep, model, shifted, drawn_photos):
     assert said.code == 3 and f"{len(found.changed)} of 22 decisions changed" in said.out and "now a stranger" in said.out
     said = peep("verify", model, model, "--json")
     assert said.code == 0 and json.loads(said.out)["verification"]["n"] == 64
+
+
+def test_not_a_number_is_the_largest_difference(model, drawn_photos, monkeypatch):
+    """Once a logit of one file is NaN, no later photo makes the difference small again."""
+    one, other = load(model), load(model)
+    run, asked = other.engine.run, []
+
+    def broken(images):
+        asked.append(1)
+        found = run(images)
+        return replace(found, logits=found.logits * np.nan) if len(asked) == 2 else found
+
+    monkeypatch.setattr(other.engine, "run", broken)
+    found = against_file(one, other, drawn_photos)
+    assert found.difference == np.inf and len(found.changed) == 1
 
 
 def test_files_of_other_labels(model, tiny_model_path, drawn_photos):

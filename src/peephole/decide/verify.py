@@ -78,8 +78,8 @@ def against_file(one: Predictor, other: Predictor, root: Path | None, progress: 
         if said[0] != said[1]:
             changed.append(Change(name, *said))
         if comparable and mine is not None and theirs is not None:
-            # NaN on either side is the largest difference of all.
-            difference = float(np.nan_to_num(max(difference, np.abs(mine.logits - theirs.logits).max()), nan=np.inf))
+            apart = float(np.nan_to_num(np.abs(mine.logits - theirs.logits).max(), nan=np.inf))  # NaN is the largest of all
+            difference = max(difference, apart)
     notes: tuple[str, ...] = () if root is not None else ("on built-in pictures, which show nobody: give a folder of photos for what matters",)
     if not comparable:
         notes += (f"the files have different labels: {', '.join(one.labels[:8])} and {', '.join(other.labels[:8])}",)
