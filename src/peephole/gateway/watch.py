@@ -214,7 +214,7 @@ class Watch:
         self._refused += bool(problem)
         if item.problem:
             self._remark("frame", item.source, item.problem)
-        glance = Glance(item.time, item.wall, prediction, problem, item.visit)
+        glance = Glance(item.time, item.wall, prediction, problem, item.visit, taken=item.frame is not None)
         self._happen(step(self._policy, self._state, glance), item.truth)
         visit = self._state.visit.id if self._state.visit is not None else ""
         self._witnessed(lambda witness: witness.saw(item, prediction, problem, visit))
