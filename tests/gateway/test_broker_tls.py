@@ -397,7 +397,7 @@ def test_gate_check_tells(make_door: Callable[..., Door], start_tls: Callable[..
     (door.folder / "front.key").chmod(0o644)
     assert parts(door)["certificate"].hint.startswith("chmod 600")
     authority.issue("front", client=True, days=(-1, 9))
-    assert parts(door)["certificate"].state == "warning"
+    assert parts(door)["certificate"].state == "note"
     authority.issue("front", client=True, days=(-9, -1))
     found = parts(door)
     assert found["certificate"].state == found["broker"].state == "problem" and "accept this" in found["broker"].text
@@ -405,18 +405,18 @@ def test_gate_check_tells(make_door: Callable[..., Door], start_tls: Callable[..
     assert "cannot be read" in parts(door, broker=False)["broker"].text
 
 
-def test_gate_check_warns_of_a_certificate_that_ends(make_door: Callable[..., Door], start_tls: Callable[..., Any], authority: Authority) -> None:
+def test_gate_check_tells_of_a_certificate_that_ends(make_door: Callable[..., Door], start_tls: Callable[..., Any], authority: Authority) -> None:
     """The broker's own, in time: nobody looks at it for years, and then every gate is alone."""
     door = door_with(make_door, start_tls(days=(-1, 20)).port, f'ca = "{authority.ca.name}"')
-    assert (found := parts(door)["broker"]).state == "warning" and "renew" in found.hint
+    assert (found := parts(door)["broker"]).state == "note" and "renew" in found.hint
 
 
-def test_gate_check_warns_without_tls(make_door: Callable[..., Door]) -> None:
-    """Over a network passwords and PINs are readable: a warning, no problem, for many a home is like that; on this computer there is none."""
+def test_gate_check_tells_without_tls(make_door: Callable[..., Door]) -> None:
+    """Over a network passwords and PINs are readable: a note, no problem, for many a home is like that; on this computer there is none."""
     for host in ("192.168.1.5", "broker.local"):
         door = door_with(make_door, 1883, 'username = "me"\npassword = {file = "DOOR.toml"}', "mqtt", host)
         found = parts(door, broker=False)["network"]
-        assert found.state == "warning" and "reads who comes and the broker's password" in found.text and "mqtts://" in found.hint
+        assert found.state == "note" and "reads who comes and the broker's password" in found.text and "mqtts://" in found.hint
         assert any("without TLS" in one and host in one for one in check(door, None).sentences)
         assert not check(door, None).problems
     for host in ("127.0.0.1", "127.8.8.8", "localhost", "[::1]"):

@@ -24,7 +24,7 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="The gate: sensors in, decisions, controllers out.")
 
-STATES = {"ok": "green", "problem": "red", "warning": "yellow", "not tried": "yellow"}
+STATES = {"ok": "green", "note": "yellow", "problem": "red", "not tried": "yellow"}
 
 app.command("replay")(gatemodels.replay)
 app.command("promote")(gateswap.promote)
@@ -93,7 +93,7 @@ def check(
         say("")
         for part in parts:
             say(f"[{STATES[part.state]}]{part.state:9}[/]  {escape(part.name):12}  {escape(part.text)}")
-            if part.state in ("problem", "warning") and part.hint:
+            if part.state in ("note", "problem") and part.hint:
                 say(f"{'':9}  {'':12}  hint: {escape(part.hint)}")
         say("")
         if problems:

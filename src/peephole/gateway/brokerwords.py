@@ -17,7 +17,7 @@ from peephole.gateway.switchboard import broker_place
 
 __all__ = ["explained", "looked_at"]
 
-SOON = 30 * 86_400.0  # seconds before a certificate ends in which it is warned of
+SOON = 30 * 86_400.0  # seconds before a certificate ends in which it is told
 
 
 def explained(door: Door) -> Iterator[str]:
@@ -80,14 +80,14 @@ def _own(certificate: Path, key: Path) -> Part:
 
 
 def _until(name: str, what: str, end: float, hint: str) -> Part:
-    """Say until when a certificate is good; soon is a warning."""
+    """Say until when a certificate is good; soon is worth a note."""
     told = f"{what} is good until {_day(end)}"
-    return Part(name, "ok", told) if end - time.time() > SOON else Part(name, "warning", told, hint)
+    return Part(name, "ok", told) if end - time.time() > SOON else Part(name, "note", told, hint)
 
 
 def _open_wire(door: Door, url: BrokerUrl) -> Part:
     hint = 'give the broker a certificate, then url = "mqtts://..." and ca = "ca.crt" (docs/reference/broker.md)'
-    return Part("network", "warning", f"without TLS whoever is on the way to '{url.host}' reads {_readable(door)}", hint)
+    return Part("network", "note", f"without TLS whoever is on the way to '{url.host}' reads {_readable(door)}", hint)
 
 
 def _readable(door: Door) -> str:

@@ -10,13 +10,10 @@ __all__ = ["Check", "Part", "problem"]
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that was looked at: its `name`, how it is, and what there is to say; `hint` mends a problem, or what a warning is about.
-
-    A warning keeps nothing from working: it says what may go wrong later, or what others can do.
-    """
+    """One thing that was looked at: its `name`, how it is, and what there is to say; `hint` mends a problem, or what a note is about."""
 
     name: str
-    state: Literal["ok", "problem", "warning", "not tried"]
+    state: Literal["ok", "note", "problem", "not tried"]
     text: str
     hint: str = ""
 
