@@ -124,12 +124,12 @@ class Journal:
         try:
             found._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
-            raise JournalError(f"{path} is not a journal: {error}", "correct [journal] path") from error
+            raise JournalError(f"{path} is not a journal: {error}", "name the journal that [journal] path names, or its DOOR.toml") from error
         try:
             found._learn()
         except (sqlite3.Error, KeyError, ValueError) as error:
             found.close()
-            raise JournalError(f"{path} is not a journal: {error}", "correct [journal] path") from error
+            raise JournalError(f"{path} is not a journal: {error}", "name the journal that [journal] path names, or its DOOR.toml") from error
         except JournalError:
             found.close()
             raise
@@ -197,7 +197,7 @@ class Journal:
             rows = self._database.execute("SELECT pseudonym, salt, name FROM name").fetchall()
         for token, salt, name in rows:
             if not (isinstance(salt, bytes) and isinstance(name, str) and pseudonym(salt, name) == token):
-                raise JournalError(f"{self._name}: the name behind {str(token)[:24]} was exchanged", "see: peephole gate journal --verify")
+                raise JournalError(f"{self._name}: the name behind {str(token)[:24]} was exchanged", "see: peephole gate journal DOOR.toml --verify")
         return {token: name for token, _, name in rows}
 
     def entries(self, kind: str | None = None, last: int | None = None, *, mention: str | None = None) -> tuple[Entry, ...]:

@@ -60,7 +60,9 @@ def select(journal: Journal, wanted: Wanted) -> tuple[Entry, ...]:
     if wanted.visit is not None and not any(_visit(entry.record) == wanted.visit for entry in entries):
         visits = (_visit(entry.record) for entry in journal.entries("visit", 1000))
         near = did_you_mean(wanted.visit, [visit for visit in visits if visit])
-        raise InputError(f"no row is of the visit '{one_line(wanted.visit)[:60]}'{near}", "see the visits: peephole gate journal --kind visit")
+        raise InputError(
+            f"no row is of the visit '{one_line(wanted.visit)[:60]}'{near}", "see the visits: peephole gate journal DOOR.toml --kind visit"
+        )
     found = tuple(entry for entry in entries if _fits(entry, wanted))
     return found if wanted.last is None else found[-wanted.last :]
 
