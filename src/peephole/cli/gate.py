@@ -133,10 +133,10 @@ def _model(door: "Door") -> "tuple[tuple[Part, ...], Card | None]":
 
 @contextmanager
 def _log_shown(faults: bool) -> Iterator[None]:
-    """Print what log:// writes to the program's log; and `faults`, unless they are told anyway."""
+    """Print what log:// writes to the program's log, and what goes wrong; `faults` that stand in the journal too, where nobody reads that out."""
     shown = logging.StreamHandler()
     shown.setFormatter(logging.Formatter("%(message)s"))
-    shown.addFilter(lambda record: faults or record.levelno < logging.ERROR)
+    shown.addFilter(lambda record: faults or not getattr(record, "told", False))
     log = logging.getLogger("peephole.gate")
     log.addHandler(shown)
     log.setLevel(logging.INFO)
