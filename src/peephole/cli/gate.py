@@ -26,40 +26,6 @@ app = typer.Typer(no_args_is_help=True, help="The gate: sensors in, decisions, c
 
 STATES = {"ok": "green", "note": "yellow", "problem": "red", "not tried": "yellow"}
 
-app.command("replay")(gatemodels.replay)
-app.command("promote")(gateswap.promote)
-app.command("rollback")(gateswap.rollback)
-app.command("journal")(gatejournal.journal)
-app.command("label")(gatelabel.label)
-app.command("unit")(gateunit.unit)
-app.command("evidence")(gateevidence.evidence)
-app.command("enrol")(gatepeople.enrol)
-app.command("forget")(gatepeople.forget)
-app.command("people")(gatepeople.people)
-app.command("pin")(gatepin.pin)
-app.command("unlock")(gatepin.unlock)
-app.command("send")(gatesend.send)
-app.command("secret")(gatesend.secret)
-
-
-@app.command()
-def run(settings: Settings, as_json: AsJson = False) -> None:
-    """Watch the door until Ctrl-C, or until its recording ends and what it opened is shut again."""
-    from peephole.gateway.agent import run as watch
-    from peephole.gateway.door import load_door
-    from peephole.gateway.swap import choose
-
-    chosen = choose(load_door(settings))
-    door, predictor = chosen.door, chosen.fit.predictor
-    stop = stop_on_signals()
-    if not as_json:
-        say(f"[bold]{escape(door.settings.gate.name)}[/] looks at {escape(door.settings.sensor.source)}; Ctrl-C stops it")
-    with _log_shown(faults=as_json):
-        summary = watch(
-            door, predictor.follow, predictor.card, stop=stop, witnesses=chosen.complaints, notes=chosen.notes, tell=None if as_json else _tell
-        )
-    report(summary, as_json)
-
 
 @app.command()
 def check(
@@ -102,6 +68,25 @@ def check(
             say(f"[green]in order[/]: peephole gate run {escape(str(settings))}")
     if problems:
         raise typer.Exit(PROBLEM)
+
+
+@app.command()
+def run(settings: Settings, as_json: AsJson = False) -> None:
+    """Watch the door until Ctrl-C, or until its recording ends and what it opened is shut again."""
+    from peephole.gateway.agent import run as watch
+    from peephole.gateway.door import load_door
+    from peephole.gateway.swap import choose
+
+    chosen = choose(load_door(settings))
+    door, predictor = chosen.door, chosen.fit.predictor
+    stop = stop_on_signals()
+    if not as_json:
+        say(f"[bold]{escape(door.settings.gate.name)}[/] looks at {escape(door.settings.sensor.source)}; Ctrl-C stops it")
+    with _log_shown(faults=as_json):
+        summary = watch(
+            door, predictor.follow, predictor.card, stop=stop, witnesses=chosen.complaints, notes=chosen.notes, tell=None if as_json else _tell
+        )
+    report(summary, as_json)
 
 
 def _model(door: "Door") -> "tuple[tuple[Part, ...], Card | None]":
@@ -158,3 +143,20 @@ def _tell(record: "Record") -> None:
         say(f"{now}  {verdict} {escape(one_line(record.visit))}  {escape(one_line(record.reason))} ({escape(record.rule)})")
     elif isinstance(record, Remark):
         say(f"{now}  [dim]{record.kind:6}[/] {escape(one_line(record.subject))}: {escape(one_line(record.text))}")
+
+
+# In the order in which somebody with a new door meets them.
+app.command("replay")(gatemodels.replay)
+app.command("journal")(gatejournal.journal)
+app.command("evidence")(gateevidence.evidence)
+app.command("people")(gatepeople.people)
+app.command("enrol")(gatepeople.enrol)
+app.command("forget")(gatepeople.forget)
+app.command("label")(gatelabel.label)
+app.command("pin")(gatepin.pin)
+app.command("unlock")(gatepin.unlock)
+app.command("secret")(gatesend.secret)
+app.command("send")(gatesend.send)
+app.command("promote")(gateswap.promote)
+app.command("rollback")(gateswap.rollback)
+app.command("unit")(gateunit.unit)

@@ -38,6 +38,8 @@ def looked_at(door: Door, tried: bool) -> Iterator[Part]:
     """Yield the broker, only spoken to when it is to be `tried`, the gate's own certificate, and whether others can read what goes to it."""
     broker = door.settings.broker
     if broker is None:
+        if tried:
+            yield Part("broker", "ok", f"{door.path} names no broker, so none was asked")
         return
     if broker.certificate is not None and broker.key is not None:
         yield _own(door.folder / broker.certificate, door.folder / broker.key)
