@@ -52,7 +52,7 @@ def _source(door: Door) -> Part:
         dates = "" if sensor.dated else ", without dates"
         return Part("source", "ok", f"{source} holds {visits}{plural(len(sensor.shots), 'picture')}{dates}")
     if scheme in OPEN and not sensor.recorded:
-        return Part("source", "not tried", f"{source} is well-formed; whether pictures come, gate run will tell")
+        return Part("source", "not tried", f"{source} is well-formed; whether pictures come: peephole gate run {door.path}")
     return Part("source", "ok", "; ".join((f"{source} can be read", *sensor.notes)))
 
 
