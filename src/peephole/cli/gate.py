@@ -28,6 +28,25 @@ STATES = {"ok": "green", "note": "yellow", "problem": "red", "not tried": "yello
 
 
 @app.command()
+def run(settings: Settings, as_json: AsJson = False) -> None:
+    """Watch the door until Ctrl-C, or until its recording ends and what it opened is shut again."""
+    from peephole.gateway.agent import run as watch
+    from peephole.gateway.door import load_door
+    from peephole.gateway.swap import choose
+
+    chosen = choose(load_door(settings))
+    door, predictor = chosen.door, chosen.fit.predictor
+    stop = stop_on_signals()
+    if not as_json:
+        say(f"[bold]{escape(door.settings.gate.name)}[/] looks at {escape(door.settings.sensor.source)}; Ctrl-C stops it")
+    with _log_shown(faults=as_json):
+        summary = watch(
+            door, predictor.follow, predictor.card, stop=stop, witnesses=chosen.complaints, notes=chosen.notes, tell=None if as_json else _tell
+        )
+    report(summary, as_json)
+
+
+@app.command()
 def check(
     settings: Settings,
     broker: Annotated[bool, typer.Option("--broker", help="Connect to the MQTT broker too, without saying anything there.")] = False,
@@ -68,25 +87,6 @@ def check(
             say(f"[green]in order[/]: peephole gate run {escape(str(settings))}")
     if problems:
         raise typer.Exit(PROBLEM)
-
-
-@app.command()
-def run(settings: Settings, as_json: AsJson = False) -> None:
-    """Watch the door until Ctrl-C, or until its recording ends and what it opened is shut again."""
-    from peephole.gateway.agent import run as watch
-    from peephole.gateway.door import load_door
-    from peephole.gateway.swap import choose
-
-    chosen = choose(load_door(settings))
-    door, predictor = chosen.door, chosen.fit.predictor
-    stop = stop_on_signals()
-    if not as_json:
-        say(f"[bold]{escape(door.settings.gate.name)}[/] looks at {escape(door.settings.sensor.source)}; Ctrl-C stops it")
-    with _log_shown(faults=as_json):
-        summary = watch(
-            door, predictor.follow, predictor.card, stop=stop, witnesses=chosen.complaints, notes=chosen.notes, tell=None if as_json else _tell
-        )
-    report(summary, as_json)
 
 
 def _model(door: "Door") -> "tuple[tuple[Part, ...], Card | None]":
