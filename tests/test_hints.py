@@ -13,7 +13,8 @@ from peephole.cli.verbs import app
 ROOT = Path(__file__).parents[1] / "src" / "peephole"
 HOLE = "§"  # what stands for a value that is filled in
 TREE = typer.main.get_command(app)
-MAGIC = (["command", "1"], ["answer", "1"], ["journal", "2"], [HOLE, "1"])  # signed or hashed, never typed
+# Signed or hashed, or the program itself: never typed.
+MAGIC = (["command", "1"], ["answer", "1"], ["journal", "2"], [HOLE, "1"], ["to", "start"])
 # Python's and pip's, and the relay's own: `python -m peephole.gateway.relay`.
 FOREIGN = {"--help", "--version", "--force-reinstall", "--safe", "--longest", "--folder"}
 CHOICES = {"lock", "unlock", "status", "open"}

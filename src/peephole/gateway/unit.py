@@ -14,7 +14,7 @@ MEMORY = 400  # MB: a gate needs under 150
 def unit(door: Door, program: Path, user: str | None = None) -> str:
     """Return the unit of a door: restarted for ever, ended by the watchdog, allowed to write where the door's own files stand and nowhere else.
 
-    `program` is the `peephole` to start, `user` whom it runs as (None: systemd's default, root, for whom gpio needs no group).
+    `program` is the peephole to start, `user` whom it runs as (None: systemd's default, root, for whom gpio needs no group).
     """
     settings, path = door.settings, door.path.resolve()
     groups = [
