@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 from typer.main import get_command
 
-from peephole.cli.main import app
+from peephole.cli.verbs import app
 
 PATH = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 

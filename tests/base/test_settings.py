@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, model_validator
 
 from peephole.base.errors import MissingInput, SettingsError
 from peephole.base.settings import MAX_BYTES, Section, check, load_table, load_toml
@@ -114,12 +114,12 @@ def test_good_settings(tmp_path):
         ("name =", "zzz = 1\nname =", "zzz is not a setting (there are: action, broker, decide, low_risk, name, rule)"),
         ('name = "front"', "", "name is missing"),
         ("agree = 5", "agree = 0", "decide.agree is 0: it should be greater than or equal to 1"),
-        ("agree = 5", "agree = 2.5", "decide.agree is 2.5: it should be a valid integer"),
-        ("agree = 5", 'agree = "many"', "decide.agree is 'many': it should be a valid integer"),
+        ("agree = 5", "agree = 2.5", "decide.agree is 2.5: it should be a whole number"),
+        ("agree = 5", 'agree = "many"', "decide.agree is 'many': it should be a whole number, without quotes"),
         ("agree = 5", "false_accept = nan", "decide.false_accept is nan: it should be a finite number"),
         ("agree = 5", "false_accept = inf", "decide.false_accept is inf: it should be a finite number"),
         ("agree = 5", 'mode = "strickt"', "decide.mode is 'strickt': it should be 'strict' or 'lenient' (did you mean 'strict'?)"),
-        ('who = ["ana", "준호"]', 'who = "ana"', "rule[1].who is 'ana': it should be a valid tuple"),
+        ('who = ["ana", "준호"]', 'who = "ana"', "rule[1].who is 'ana': it should be a list, in [ ]"),
         ("[action.open]", "[action.opn]", "a rule does 'open', which is no action"),
         ("[[rule]]", "[rule]", "rule"),
     ],
@@ -146,6 +146,40 @@ def test_a_secret_is_not_repeated(tmp_path):
     assert "hunter2" not in complaint(tmp_path, 'name = "x"\n[broker]\npassword = "hunter2"\n')
     assert "hunter2" not in complaint(tmp_path, 'name = "x"\n[broker]\npassword = hunter2\n')
     assert "hunter2" not in complaint(tmp_path, 'name = "x"\n[broker]\npasswrd = "hunter2"\n')
+
+
+def _refuse(value):
+    """Say what is wrong in the ways that readers of values do."""
+    if value == "is":
+        raise ValueError("is too short to be one")
+    raise ValueError("'foldr' is not known" if "://" in value else f"'{value}' is not an address")
+
+
+class Odd(Section):
+    """Settings whose readers speak in sentences of their own."""
+
+    source: Annotated[str, AfterValidator(_refuse)] = ""
+    limits: Lockout | None = None
+    words: Annotated[tuple[str, ...], Field(min_length=1)] = ("a",)
+    on: StrictBool = False
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"source": "photos"}, "x: source: 'photos' is not an address"),
+        ({"source": "foldr://a"}, "x: source is 'foldr://a': 'foldr' is not known"),
+        ({"source": "is"}, "x: source is 'is': it is too short to be one"),
+        ({"limits": 5}, "x: limits is 5: it should be a table, as in {after = ..., seconds = ...}"),
+        ({"words": []}, "x: words: it should not be empty"),
+        ({"on": "yes"}, "x: on is 'yes': it should be true or false, without quotes"),
+    ],
+)
+def test_nothing_is_said_twice(values, said):
+    """A value stands once in a sentence, and what it should be is said as TOML is written, not as Python is."""
+    with pytest.raises(SettingsError) as caught:
+        check(Odd, values, "x")
+    assert caught.value.what == said
 
 
 @pytest.mark.parametrize(

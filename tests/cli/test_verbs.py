@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from drawings import draw, folder, save
-from peephole.cli.main import app
+from peephole.cli.verbs import app
 
 
 def commands(command, name="peephole"):

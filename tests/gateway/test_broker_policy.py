@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Authority
 from livegate import SECRET, running, until
 from paho.mqtt import client as paho
 
 from conftest import free_port
 from peephole.gateway.door import Door
-from peephole.gateway.mqtt import BrokerPlace
+from peephole.gateway.mqtt import BrokerPlace, Messenger, knock
 from peephole.gateway.remotesend import exchange, ordered
+from peephole.gateway.trust import Trust
 
 SHIPPED = Path(__file__).parents[2] / "examples" / "mosquitto"
 PEOPLE = ("front-door", "back-door", "operator", "house", "front-door-keypad", "front-door-lock", "visitor", "+", "watcher")
@@ -125,12 +127,15 @@ class Client:
     user: str
     port: int
     will: tuple[str, str] | None = None
+    ca: Path | None = None
 
     def __post_init__(self) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self._done = threading.Event()
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
         self.client.username_pw_set(self.user, f"{self.user}-password")
+        if self.ca is not None:
+            self.client.tls_set(str(self.ca))
         self.client.on_message = lambda _c, _d, message: self.heard.append((message.topic, bytes(message.payload)))
         self.client.on_connect = self.client.on_subscribe = self.client.on_unsubscribe = lambda *_: self._done.set()
         if self.will is not None:
@@ -161,13 +166,15 @@ class Client:
         self.client.on_message = self.client.on_connect = self.client.on_subscribe = self.client.on_unsubscribe = None
 
 
-def enters(port: int, user: str | None, password: str | None) -> bool:
+def enters(port: int, user: str | None, password: str | None, ca: Path | None = None) -> bool:
     """Say whether a broker lets somebody in."""
     answers: list[bool] = []
     client = paho.Client(paho.CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
     client.on_connect = lambda _c, _d, _f, reason, _p: answers.append(not reason.is_failure)
     if user is not None:
         client.username_pw_set(user, password)
+    if ca is not None:
+        client.tls_set(str(ca))
     try:
         client.connect("127.0.0.1", port)
     except OSError:
@@ -179,16 +186,16 @@ def enters(port: int, user: str | None, password: str | None) -> bool:
     return answers == [True]
 
 
-def successes(port: int, system: bool = True) -> list[str]:
+def successes(port: int, system: bool = True, ca: Path | None = None) -> list[str]:
     """Try everything that is forbidden, `system` also what the broker itself says once a second; return what succeeded, in words."""
-    people = {name: Client(name, port) for name in PEOPLE}
+    people = {name: Client(name, port, ca=ca) for name in PEOPLE}
     watcher = people["watcher"]
     for topic in ("#", "$SYS/#"):
         watcher.subscribe(topic)
-    found = [f"{user} came in with {password}" for user, password in ENTRIES if enters(port, user, password)]
+    found = [f"{user} came in with {password}" for user, password in ENTRIES if enters(port, user, password, ca)]
     for number, (user, topic, retain) in enumerate(WRITES):
         people[user].publish(topic, f"forbidden {number}", retain)
-    dying = Client("front-door", port, ("peephole/back-door/status", "forbidden will"))
+    dying = Client("front-door", port, ("peephole/back-door/status", "forbidden will"), ca)
     dying.client.socket().shutdown(2)  # type: ignore[union-attr]  # so that its last will is read
     watcher.publish("the/end", "of it")
     assert until(lambda: ("the/end", b"of it") in watcher.heard)
@@ -199,7 +206,7 @@ def successes(port: int, system: bool = True) -> list[str]:
     for number, (user, wanted, topic) in enumerate(READS):
         if topic.startswith("$SYS") and not system:
             continue
-        spy = Client(user, port)
+        spy = Client(user, port, ca=ca)
         spy.subscribe(wanted)
         watcher.publish(topic, f"secret {number}")
         if topic.startswith("$SYS"):
@@ -220,6 +227,52 @@ def test_what_is_forbidden_is_refused(start: Callable[..., int]) -> None:
     """All of it, and it is more than twenty things."""
     assert len(WRITES) + len(READS) + len(ENTRIES) + 1 == 50
     assert successes(start()) == []
+
+
+def with_tls(port: int, *more: str) -> Callable[[str, str], tuple[str, str]]:
+    """Return a change that takes the # from the lines of TLS, and from `more` lines."""
+
+    def change(conf: str, acl: str) -> tuple[str, str]:
+        for line in ("listener 8883", "cafile", "certfile", "keyfile", *more):
+            assert conf.count(f"\n#{line}") == 1, line
+            conf = conf.replace(f"\n#{line}", f"\n{line}")
+        return conf.replace("listener 8883", f"listener {port} 127.0.0.1"), acl
+
+    return change
+
+
+def certified(folder: Path) -> Authority:
+    """Put a broker's certificate where the shipped configuration looks for it, and its authority's."""
+    (folder / "certs").mkdir()
+    authority = Authority(folder / "certs", "ca")
+    authority.issue("broker", "127.0.0.1")
+    return authority
+
+
+def test_the_same_over_tls(start: Callable[..., int], tmp_path: Path) -> None:
+    """The shipped lines of TLS work as they stand; what is forbidden is refused there too, and without TLS nobody is let in there."""
+    authority, port = certified(tmp_path), free_port()
+    start(with_tls(port))
+    assert successes(port, system=False, ca=authority.ca) == []
+    assert not enters(port, "front-door", "front-door-password")
+    gate = BrokerPlace("127.0.0.1", port, "front-door", "front-door-password", Trust(authority.ca))
+    knock(gate)
+
+
+def test_a_gates_own_certificate_is_its_name(start: Callable[..., int], tmp_path: Path) -> None:
+    """With the lines for certificates of gates one needs no password, and the list holds for the name in the certificate."""
+    authority, port = certified(tmp_path), free_port()
+    plain = start(with_tls(port, "require_certificate true", "use_identity_as_username true"))
+    house = Client("house", plain)
+    house.subscribe("peephole/+/status")
+    shown = authority.issue("front-door", client=True)
+    gate = Messenger(BrokerPlace("127.0.0.1", port, trust=Trust(authority.ca, *shown)), "front-door")
+    gate.publish("peephole/back-door/status", "forbidden")
+    gate.publish("peephole/front-door/status", "armed")
+    assert until(lambda: house.heard)
+    assert house.heard == [("peephole/front-door/status", b"armed")]
+    gate.close()
+    house.close()
 
 
 def test_what_is_needed_works(start: Callable[..., int]) -> None:

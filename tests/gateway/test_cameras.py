@@ -88,6 +88,14 @@ def test_no_decision_by_a_broken_camera(make_door: Callable[..., Door], model: C
     assert any(tells in text for text in reasons), reasons
 
 
+@pytest.mark.parametrize("script", [("hang",), ("die",), ("garbage",)])
+def test_a_camera_that_is_down_is_no_visit(make_door: Callable[..., Door], model: ColourPredictor, script: tuple[str, ...]) -> None:
+    """Nobody came: the summary and the journal tell of a camera without pictures, and of no visit."""
+    summary, rows = gate(make_door(), model, fake(*script), 4.0)
+    assert (summary.visits, summary.shut) == (0, 0) and summary.frames == summary.refused_frames > 0
+    assert {row.kind for row in rows} == {"start", "frame", "stop"}
+
+
 class Trusting(Live):
     """The planted bug: a sensor that lets old and frozen pictures through."""
 

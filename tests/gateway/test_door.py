@@ -95,9 +95,12 @@ target = "gpio://17?active=low"
 pulse = "1 min"
 cost = 1
 [broker]
-url = "mqtt://127.0.0.1:1883"
+url = "mqtts://127.0.0.1"
 username = "front-door"
 password = {file = "broker.secret"}
+ca = "ca.crt"
+certificate = "front-door.crt"
+key = "front-door.key"
 [journal]
 path = "journal.db"
 pictures = {days = 14, megabytes = 500}
@@ -157,7 +160,7 @@ def test_the_whole_of_it_is_read() -> None:
     assert door.factors == Path("/etc/door/factors.json") and door.lockout == Path("/etc/door/journal.db.lockout")
     assert door.model == Path("/etc/door/door.onnx") and door.journal == Path("/etc/door/journal.db")
     assert (door.pulse("open"), door.pulse("call"), door.opening) == (5.0, None, True)
-    assert door.settings.broker is not None and door.settings.broker.place == ("127.0.0.1", 1883)
+    assert door.settings.broker is not None and door.settings.broker.place == ("127.0.0.1", 8883) and door.settings.broker.secure
 
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -357,7 +360,24 @@ WRONG: list[tuple[str, Any, str]] = [
     ("action.open.egress", "no", "action.open.egress"),
     ("broker", ..., "there is no [broker]"),
     ("broker.url", "127.0.0.1:1883", "is not an address"),
-    ("broker.url", "mqtts://127.0.0.1", "mqtts:// is not supported yet"),
+    ("broker.url", "wss://127.0.0.1", "wss:// is not supported yet"),
+    ("broker.url", "mqts://127.0.0.1", "did you mean 'mqtts'"),
+    ("broker.url", "mqtt://127.0.0.1", "broker.ca and broker.certificate and broker.key would be ignored"),
+    ("broker.url", "mqtts://[::1", "is not a broker"),
+    ("broker.url", "mqtts://::1:8883", "is not a broker"),
+    ("broker.url", "mqtts://a:b:8883", "is not a broker"),
+    ("broker.url", "mqtts://host:8883?", "is not a broker"),
+    ("broker.url", "mqtts://ho%73t", "is not a broker"),
+    ("broker.url", "mqtts://höst", "is not a broker"),
+    ("broker.url", "mqtts://a..b", "is not a broker"),
+    ("broker.url", "mqtts://" + "x" * 10_000, "is not a broker"),
+    ("broker.url", "mqtts://host/path", "is not a broker"),
+    ("broker.ca", "", "broker.ca"),
+    ("broker.ca", {"file": "ca.crt"}, "broker.ca"),
+    ("broker.certificate", "", "broker.certificate"),
+    ("broker.certificate", ..., "belong together"),
+    ("broker.key", 7, "broker.key"),
+    ("broker.key", ..., "belong together"),
     ("broker.url", "mqtt://", "is not a broker"),
     ("broker.url", "mqtt://host:0", "is not a broker"),
     ("broker.url", "mqtt://host:99999", "is not a broker"),

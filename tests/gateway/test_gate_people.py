@@ -43,6 +43,22 @@ def invoke(*words: object, code: int = 0, answer: str = "") -> str:
     return result.output
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"), [(("forget", "left"), "gate forget .* left --yes"), (("enrol", "min", "photos"), "gate enrol .* min PHOTOS --yes")]
+)
+def test_nobody_answers(door: Path, words: tuple[str, ...], hint: str) -> None:
+    """Without a terminal, or after Ctrl-D, nothing is changed, and the hint says how to do without being asked."""
+    verb, name, *photos = words
+    with pytest.raises(InputError, match=rf"nobody answered, so nothing was changed\nhint: .*{hint}"):
+        invoke(verb, door, name, *(door.parent / one for one in photos), *(["--flagged"] if photos else []))
+    assert not list(door.parent.glob("*.gallery"))
+
+
+def test_whoever_says_no(door: Path) -> None:
+    """Is told that nothing happened."""
+    assert "nothing was forgotten" in invoke("forget", door, "left", code=1, answer="n\n")
+
+
 def test_enrol_asks_and_tells(door: Path) -> None:
     """Photo by photo; on yes the person is known, the evidence is told anew, and when the change counts."""
     photos = door.parent / "photos" / "min"

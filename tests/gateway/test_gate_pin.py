@@ -1,7 +1,14 @@
 """peephole gate pin, unlock, check and replay at a door with a second factor: what they print, write and refuse."""
 
 import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -51,6 +58,43 @@ def test_a_pin_is_given_changed_and_taken(door: Door) -> None:
     assert pins.whose("pin", "246802") == pins.whose("tag", "04:A2:19") == () and pins.whose("pin", "975310") == ("ana",)
     invoke("pin", path, "ana", "--remove")
     assert read_pins(door.factors).whose("pin", "975310") == ()
+
+
+def read(terminal: int) -> bytes:
+    """Return what comes next on a terminal, which must not take long."""
+    assert select.select([terminal], [], [], 30)[0], "nothing more comes"
+    return os.read(terminal, 1000)
+
+
+@pytest.mark.parametrize("key", [b"\x03", b"\x04"], ids=["Ctrl-C", "Ctrl-D"])
+def test_nobody_answers(door: Door, key: bytes) -> None:
+    """On a real terminal, in a real process: nothing was changed, it says so, and how to do without a terminal."""
+    ours, theirs = pty.openpty()
+    # A session of its own, whose terminal this is: Ctrl-C goes to it alone.
+    begin = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
+    words = [sys.executable, "-m", "peephole", "gate", "pin", str(door.path), "ana"]
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    with subprocess.Popen([sys.executable, "-c", begin, *words], start_new_session=True, **streams) as process:
+        os.close(theirs)
+        said = b""
+        while b"PIN: " not in said:  # the blank comes once it listens
+            said += read(ours)
+        os.write(ours, key)
+        with suppress(OSError):  # the terminal ends with the process
+            while part := read(ours):
+                said += part
+    os.close(ours)
+    told = " ".join(re.sub(r"\x1b\[[\d;]*m", "", said.decode()).split())
+    assert process.returncode == 1 and "Aborted" not in told and "Traceback" not in told
+    assert "error: nobody answered, so nothing was changed hint: type it, or: echo 2468 | peephole gate pin" in told
+    assert not door.factors.exists()
+
+
+def test_a_door_that_asks_for_no_pin(make_door: Callable[..., Door]) -> None:
+    """The PIN is kept, and it is said that nobody will be asked for it."""
+    door = make_door()
+    told = invoke("pin", str(door.path), "ana", typed="246802\n")
+    assert 'this door asks for none: [decide] second_factor = "none"' in told
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_what_is_missing_is_said(make_remote: Callable[..., Door], make_door: Ca
     with pytest.raises(SettingsError, match=r"has no \[remote\]"):
         invoke("send", str(make_door().path), "lock")
     door = make_remote(url=f"mqtt://127.0.0.1:{free_port}")
-    with pytest.raises(InputError, match=r"remote\.secret"):
+    with pytest.raises(InputError, match=r"remote\.secret\nhint: .*peephole gate secret "):
         invoke("send", str(door.path), "lock")
     (tmp_path / "remote.secret").write_text("hunter2")
     with pytest.raises(InputError, match="too short") as caught:

@@ -3,15 +3,17 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 import peephole.decide.predictor
-from peephole.base.errors import InputError
+from peephole.base.errors import InputError, JournalError
 from peephole.cli.gate import app
 from peephole.gateway.door import Door
 from peephole.gateway.fakes import ColourPredictor
+from peephole.gateway.journal import Journal, Remark
 
 COLOURS = {"ana": (200, 30, 30), "junho": (30, 30, 200)}
 
@@ -47,6 +49,21 @@ def test_the_programs_log_is_seen(door: Path) -> None:
     told = invoke("run", str(door))
     assert [json.loads(line)["state"] for line in told.splitlines() if line.startswith("{")] == ["off", "on", "off", "off"]
     assert told.count("none/door.log cannot be written") == 2  # at the start and when a stranger rang
+
+
+def test_a_full_disk_is_told(door: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot stand in the journal is said on the terminal, every time it keeps somebody out; otherwise nobody would know why."""
+    write = Journal.write
+
+    def full(journal: Journal, record: Any, time: float, wall: float) -> int:
+        if isinstance(record, Remark) and record.kind == "start":
+            return write(journal, record, time, wall)
+        raise JournalError("journal.db cannot be written: database or disk is full", "make room")
+
+    monkeypatch.setattr(Journal, "write", full)
+    told = invoke("run", str(door))
+    assert "2 visits: 0 opened, 0 asked, 2 shut" in told and "4 faults" in told
+    assert told.count("the journal: journal.db cannot be written: database or disk is full") == 4
 
 
 def test_run_as_json(door: Path) -> None:

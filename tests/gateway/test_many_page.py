@@ -23,9 +23,10 @@ BASE = f'{PAGE_DOOR}[[rule]]\nwho = ["ana"]\ndo = "open"\n'
 
 
 def test_the_settings_are_read() -> None:
-    """Its snippet completes a DOOR.toml."""
-    (snippet,) = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
-    assert check(DoorSettings, tomllib.loads(BASE + snippet), "many-gates.md").remote == Remote(secret={"file": "remote.secret"})  # type: ignore[arg-type]
+    """Each snippet completes a DOOR.toml."""
+    remote, tls = (check(DoorSettings, tomllib.loads(BASE + snippet), "many-gates.md") for snippet in re.findall(r"```toml\n(.*?)```", PAGE, re.S))
+    assert remote.remote == Remote(secret={"file": "remote.secret"})  # type: ignore[arg-type]
+    assert tls.broker is not None and tls.broker.secure and tls.broker.place == ("broker.local", 8883)
 
 
 def test_the_table_names_every_key() -> None:

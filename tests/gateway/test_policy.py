@@ -338,6 +338,42 @@ def test_a_tick_ends_a_visit_only_after_the_gap() -> None:
     assert tick(POLICY, state, NAN).state == state
 
 
+def untaken(time: float, visit: str | None = None) -> Glance:
+    """Return a frame that there is no picture of, as from a camera that is down."""
+    return Glance(time, MONDAY_NOON, None, "the camera does not answer", visit, taken=False)
+
+
+def test_a_camera_that_is_down_is_nobodys_visit() -> None:
+    """Frames that could not be taken begin no visit and cause no decision, however many; whoever comes afterwards is a visit of their own."""
+    night = [untaken(number * 0.5) for number in range(100)]
+    assert play(POLICY, night) == []
+    events = [event for _, event in play(POLICY, [*night, *line("ana ana ana", start=50.0)])]
+    assert [event.verdict for event in events] == ["open", "open"] and isinstance(events[1], Ended)
+    assert (events[1].seen, events[1].visit.start, events[1].visit.id) == (3, 50.0, "visit-1")
+
+
+def test_a_camera_that_goes_down_ends_a_visit() -> None:
+    """The count begins anew, and the visit is over after the gap, as if nobody stood there: its end is the last picture's time."""
+    assert opened([*line("ana ana"), untaken(0.4), *line("ana", start=0.6)]) == []
+    events = play(POLICY, [*line("stranger stranger"), *(untaken(0.3 + 0.1 * number) for number in range(40))])
+    (ended,) = [event for _, event in events if isinstance(event, Ended)]
+    assert ended.visit.end == 0.2 and next(number for number, event in events if event is ended) < 30
+
+
+def test_a_recording_says_itself_what_a_visit_is() -> None:
+    """A visit that it names is one, also when none of its pictures can be read: a door that saw nothing refused somebody."""
+    (decision, ended) = [event for _, event in play(POLICY, [untaken(0.0, "v1"), untaken(0.2, "v1")])]
+    assert decision.verdict == "refuse" and isinstance(ended, Ended) and (ended.seen, ended.refused, ended.visit.end) == (2, 2, 0.2)
+
+
+def test_time_that_goes_back_while_the_camera_is_down() -> None:
+    """What was waited for begins again, with a picture or without."""
+    state = State()
+    for one in [*line("ana ana ana", start=100.0), untaken(110.0), untaken(50.0)]:
+        state = step(POLICY, state, one).state
+    assert state.visit is None and (state.time, state.shut_until) == (50.0, 55.0)
+
+
 @pytest.mark.parametrize(
     ("words", "every", "reason"),
     [

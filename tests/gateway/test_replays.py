@@ -52,6 +52,7 @@ def test_the_same_model_differs_in_nothing(night: Path, make_door: Callable[...,
     found = compare(("live", "new"), (one, through(door, night, LIVE)))
     assert (found.visits, found.differences, found.opened, found.shut) == (4, (), 0, 0)
     assert not door.journal.exists()
+    assert len(found.told) == 1 and found.told[0].startswith("both: armed as low risk only")  # once, where it is the same
     assert [acts.said for acts in one.visits] == ["open (ana)", "call (a stranger)", "open (junho)", "shut"]
 
 

@@ -225,6 +225,16 @@ def test_what_the_door_could_not_judge(door: Door) -> None:
     assert looks.opened == 2 and not [command for command in lock.commands if command.state == "on"]
 
 
+def test_a_camera_that_is_down_is_no_visit_of_the_shadows(door: Door) -> None:
+    """Where the door has no visit and no picture there is nothing to compare: no queue fills and nothing is told."""
+    with Journal(None, "front-door") as book:
+        looks = Shadow("new.onnx", ColourPredictor(LIVE).follow, door, book, frames=3)
+        for number in range(50):
+            looks.saw(Capture(number / 10, 0.0, "camera", None, "the camera does not answer"), None, "the camera does not answer", "")
+        looks.close()
+        assert (looks.dropped, looks.compared, looks._state.count) == (0, 0, 0)
+
+
 def dark_is(light: float) -> Any:
     return Limits(min_light=light)
 

@@ -18,6 +18,7 @@ from peephole.base.errors import ActuatorError, InputError, SettingsError
 from peephole.gateway.actuators import Command
 from peephole.gateway.secret import read_secret
 from peephole.gateway.signing import Receiver, sign, signed_headers
+from peephole.gateway.trust import AUTHORITY
 from peephole.gateway.webhook import WebhookActuator
 from peephole.gateway.weburl import require_url
 
@@ -363,9 +364,18 @@ def test_certificates_are_verified(
         one.send(on())
         assert len(server.requests) == 1
     else:
-        with pytest.raises(ActuatorError, match=r"certificate is not trusted"):
+        with pytest.raises(ActuatorError, match=r"certificate is not trusted") as caught:
             one.send(on())
+        assert caught.value.hint == ("write the name that stands in its certificate" if trusted else AUTHORITY)
         assert server.requests == []
+
+
+def test_tls_where_none_is_spoken(serve: Callable[..., Server]) -> None:
+    """A server without TLS is told from one whose certificate is wrong; nothing of the command is sent in clear."""
+    server = serve()
+    with pytest.raises(ActuatorError, match=r"does not speak TLS there\nhint: .*http://"):
+        hook(server.port, scheme="https").send(on())
+    assert server.requests == []
 
 
 def test_no_proxy_is_asked(serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, free_port: int) -> None:

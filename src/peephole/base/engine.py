@@ -63,7 +63,7 @@ class Engine:
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:
             raise InputError(
                 f"the model takes uint8 images of shape {self.shape}, not {images.dtype} {images.shape[1:]}",
-                "give the photo itself: peephole prepares it as the card says",
+                "give the photo itself: it is prepared as the card says",
             )
         parts = [self._answer(images[at : at + BATCH]) for at in range(0, max(1, len(images)), BATCH)]
         return Outputs(*(np.concatenate(column) for column in zip(*parts, strict=True)))

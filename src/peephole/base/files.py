@@ -20,7 +20,5 @@ def write_atomic(path: Path | str, data: bytes | str, disk: Disk = DISK, *, mode
     except OSError as error:
         if draft is not None:
             disk.remove(draft)
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}", "make room there, or choose another place (-o PATH where the command has it)"
-        ) from error
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}", "make room there, or choose another place") from error
     return path

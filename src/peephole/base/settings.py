@@ -21,6 +21,21 @@ __all__ = ["Section", "check", "load_table", "load_toml"]
 MAX_BYTES = 2**20
 MAX_DEPTH = 16
 MAX_TOLD = 20
+# What pydantic asks of a value, in the words of somebody who writes TOML.
+WORDS = {
+    "string_type": "a text, in quotes",
+    "dataclass_type": "a text, in quotes",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "tuple_type": "a list, in [ ]",
+    "list_type": "a list, in [ ]",
+    "dict_type": "a table, as in {name = value}",
+}
+UNQUOTED = ("bool_type", "int_type", "int_parsing", "float_type", "float_parsing")
 
 
 class Section(BaseModel):
@@ -168,11 +183,26 @@ def _problem(kind: type[BaseModel], item: dict[str, Any]) -> str:
         return f"{dotted} is missing"
     if item["type"] in ("value_error", "assertion_error"):
         reason = message.partition(", ")[2]
-        return f"{dotted}{_shown(dotted, value)}: {reason}" if dotted else reason
+        reason = f"it {reason}" if reason.startswith("is ") else reason
+        # A reason that repeats the value itself needs no second one before it.
+        said = isinstance(value, str | int | float) and f"'{value}'"[:40] in reason
+        return f"{dotted}{'' if said else _shown(dotted, value)}: {reason}" if dotted else reason
+    return f"{dotted}{_shown(dotted, value)}: {_should(kind, item)}"
+
+
+def _should(kind: type[BaseModel], item: dict[str, Any]) -> str:
+    """Say what a value should be, in the words of somebody who writes TOML, with the near miss."""
+    value, message, given = item["input"], str(item["msg"]), item.get("ctx", {})
+    if item["type"] in ("string_too_short", "too_short") and given.get("min_length") == 1:
+        return "it should not be empty"
+    if item["type"] == "model_type":
+        return f"it should be a table, as in {{{', '.join(f'{name} = ...' for name in _names_at(kind, item['loc'])[:3])}}}"
+    if item["type"] in WORDS:
+        return f"it should be {WORDS[item['type']]}{', without quotes' if isinstance(value, str) and item['type'] in UNQUOTED else ''}"
     near = ""
     if item["type"] in ("literal_error", "enum") and isinstance(value, str):
-        near = did_you_mean(value, re.findall(r"'([^']*)'", str(item.get("ctx", {}).get("expected", ""))))
-    return f"{dotted}{_shown(dotted, value)}: {message.replace('Input should', 'it should', 1)}{near}"
+        near = did_you_mean(value, re.findall(r"'([^']*)'", str(given.get("expected", ""))))
+    return re.sub(r"^(Input|String|Value) should", "it should", message) + near
 
 
 def _shown(dotted: str, value: Any) -> str:

@@ -26,21 +26,6 @@ app = typer.Typer(no_args_is_help=True, help="The gate: sensors in, decisions, c
 
 STATES = {"ok": "green", "note": "yellow", "problem": "red", "not tried": "yellow"}
 
-app.command("replay")(gatemodels.replay)
-app.command("promote")(gateswap.promote)
-app.command("rollback")(gateswap.rollback)
-app.command("journal")(gatejournal.journal)
-app.command("label")(gatelabel.label)
-app.command("unit")(gateunit.unit)
-app.command("evidence")(gateevidence.evidence)
-app.command("enrol")(gatepeople.enrol)
-app.command("forget")(gatepeople.forget)
-app.command("people")(gatepeople.people)
-app.command("pin")(gatepin.pin)
-app.command("unlock")(gatepin.unlock)
-app.command("send")(gatesend.send)
-app.command("secret")(gatesend.secret)
-
 
 @app.command()
 def run(settings: Settings, as_json: AsJson = False) -> None:
@@ -95,7 +80,7 @@ def check(
         say("")
         for part in parts:
             say(f"[{STATES[part.state]}]{part.state:9}[/]  {escape(part.name):12}  {escape(part.text)}")
-            if part.state == "problem" and part.hint:
+            if part.state in ("note", "problem") and part.hint:
                 say(f"{'':9}  {'':12}  hint: {escape(part.hint)}")
         say("")
         if problems:
@@ -135,10 +120,10 @@ def _model(door: "Door") -> "tuple[tuple[Part, ...], Card | None]":
 
 @contextmanager
 def _log_shown(faults: bool) -> Iterator[None]:
-    """Print what log:// writes to the program's log; and `faults`, unless they are told anyway."""
+    """Print what log:// writes to the program's log, and what goes wrong; `faults` that stand in the journal too, where nobody reads that out."""
     shown = logging.StreamHandler()
     shown.setFormatter(logging.Formatter("%(message)s"))
-    shown.addFilter(lambda record: faults or record.levelno < logging.ERROR)
+    shown.addFilter(lambda record: faults or not getattr(record, "told", False))
     log = logging.getLogger("peephole.gate")
     log.addHandler(shown)
     log.setLevel(logging.INFO)
@@ -160,3 +145,20 @@ def _tell(record: "Record") -> None:
         say(f"{now}  {verdict} {escape(one_line(record.visit))}  {escape(one_line(record.reason))} ({escape(record.rule)})")
     elif isinstance(record, Remark):
         say(f"{now}  [dim]{record.kind:6}[/] {escape(one_line(record.subject))}: {escape(one_line(record.text))}")
+
+
+# In the order in which somebody with a new door meets them.
+app.command("replay")(gatemodels.replay)
+app.command("journal")(gatejournal.journal)
+app.command("evidence")(gateevidence.evidence)
+app.command("people")(gatepeople.people)
+app.command("enrol")(gatepeople.enrol)
+app.command("forget")(gatepeople.forget)
+app.command("label")(gatelabel.label)
+app.command("pin")(gatepin.pin)
+app.command("unlock")(gatepin.unlock)
+app.command("secret")(gatesend.secret)
+app.command("send")(gatesend.send)
+app.command("promote")(gateswap.promote)
+app.command("rollback")(gateswap.rollback)
+app.command("unit")(gateunit.unit)

@@ -57,7 +57,8 @@ def evidence(
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     _print(size, predictor.card.evidence, per_visit, why)
-    for sentence in (*missing, grounds):
+    # What would prove the rate is said once, where the grounds for arming say it too.
+    for sentence in (*(one for one in missing if one.partition(": ")[2] not in grounds), grounds):
         say(escape(sentence))
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from peephole.cli.gateshow import PROBLEM, AsJson, Settings, say
+from peephole.cli.gateshow import PROBLEM, AsJson, Settings, answered, say
 
 if TYPE_CHECKING:
     from peephole.base.card import Card
@@ -68,7 +68,9 @@ def enrol(
         raise typer.Exit(PROBLEM) from None
     by = confirmed_by or _user()
     question = f"Do all {len(taken)} photos show {proposal.name}, and is {proposal.name} to be known here? ({printable(by)})"
-    if not yes and not typer.confirm(question, err=as_json):
+    with answered(f"without a terminal: peephole gate enrol {settings} {printable(name[:60])} PHOTOS --yes"):
+        sure = yes or typer.confirm(question, err=as_json)
+    if not sure:
         if as_json:
             _tell_json(proposal, (), None)
         else:
@@ -152,7 +154,11 @@ def forget(
 
     door = load_door(settings)
     predictor = load(door.model)
-    if not yes and not typer.confirm(f"Forget {printable(name[:60])}? It cannot be undone.", err=as_json):
+    who = printable(name[:60])
+    with answered(f"without a terminal: peephole gate forget {settings} {who} --yes"):
+        sure = yes or typer.confirm(f"Forget {who}? It cannot be undone.", err=as_json)
+    if not sure:
+        typer.echo("nothing was forgotten", err=as_json)
         raise typer.Exit(1)
     gone = erase(door, predictor.model, name, SystemClock())
     if as_json:

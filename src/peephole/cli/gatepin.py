@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from peephole.cli.gateshow import Settings, say
+from peephole.cli.gateshow import Settings, answered, say
 
 __all__ = ["pin", "unlock"]
 
@@ -42,21 +42,24 @@ def pin(
     if name not in known:
         raise InputError(f"no rule lets '{name[:60]}' open anything{did_you_mean(name, known)}", f"the rules name {', '.join(known) or 'nobody'}")
     what = "tag" if tag else "PIN"
-    secret = _asked(what)
+    secret = _asked(what, f"type it, or: echo {'04A2B1C8' if tag else '2468'} | peephole gate pin {settings} {name}{' --tag' if tag else ''}")
     if not tag:
         require_good(secret)
     write_pins(door.factors, pins.given(name, "tag" if tag else "pin", secret, beside))
     say(f"{escape(name)} has a {what}; {escape(str(door.factors))} holds its hash, for you alone to read")
+    if door.factor is None or door.factor.kind != "secret":
+        say(f'[yellow]this door asks for none[/]: \\[decide] second_factor = "{escape(door.settings.decide.second_factor)}"')
 
 
-def _asked(what: str) -> str:
+def _asked(what: str, otherwise: str) -> str:
     """Ask twice on a terminal; else read one line."""
     from peephole.base.errors import InputError
 
     typed = sys.stdin.isatty()
-    secret = str(typer.prompt(what, hide_input=True, confirmation_prompt=True) if typed else sys.stdin.readline(MOST)).rstrip("\r\n")
+    with answered(otherwise):
+        secret = str(typer.prompt(what, hide_input=True, confirmation_prompt=True) if typed else sys.stdin.readline(MOST)).rstrip("\r\n")
     if not secret or not secret.isprintable():
-        raise InputError(f"the {what} is empty, or holds what nobody can type", "type it, or: echo 2468 | peephole gate pin DOOR.toml NAME")
+        raise InputError(f"the {what} is empty, or holds what nobody can type", otherwise)
     return secret
 
 

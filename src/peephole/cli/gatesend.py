@@ -26,6 +26,7 @@ def send(
 
     Exit code 3 when the gate refused, or did not answer: then it may have followed the command all the same.
     """
+    from peephole.base.errors import MissingInput
     from peephole.gateway.door import load_door
     from peephole.gateway.remotekeys import LEAST
     from peephole.gateway.remotesend import exchange, ordered
@@ -33,7 +34,11 @@ def send(
     from peephole.gateway.switchboard import broker_place
 
     door = load_door(settings)
-    key = read_secret(door.folder / _remote(door).secret.file, "the secret of remote commands", LEAST)
+    path = door.folder / _remote(door).secret.file
+    if not path.exists():
+        what = f"the secret that commands are signed with is not there: {path}"
+        raise MissingInput(what, f"copy the gate's own there; it is made once, by: peephole gate secret {settings}")
+    key = read_secret(path, "the secret of remote commands", LEAST)
     args = {name: value for name, value in (("why", why), ("action", action)) if value}
     answer = exchange(broker_place(door), key, ordered(gate or door.settings.gate.name, command, args, wait), wait)
     if answer is None:

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from types import FrameType
@@ -17,7 +19,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from peephole.gateway.watch import Summary
 
-__all__ = ["COLOURS", "PROBLEM", "AsJson", "Settings", "report", "say", "stop_on_signals"]
+__all__ = ["COLOURS", "PROBLEM", "AsJson", "Settings", "answered", "report", "say", "stop_on_signals"]
 
 Settings = Annotated[Path, typer.Argument(metavar="DOOR.toml", help="The settings of the gate.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a report.")]
@@ -43,6 +45,18 @@ def stop_on_signals() -> threading.Event:
     signal.signal(signal.SIGINT, halt)
     signal.signal(signal.SIGTERM, halt)
     return stop
+
+
+@contextmanager
+def answered(otherwise: str) -> Iterator[None]:
+    """Turn a question that nobody answers (Ctrl-C, Ctrl-D, no terminal) into an error; `otherwise` is the hint how to do without it."""
+    from peephole.base.errors import InputError
+
+    try:
+        yield
+    except typer.Abort:
+        typer.echo(err=True)  # the question's line
+        raise InputError("nobody answered, so nothing was changed", otherwise) from None
 
 
 def say(what: Any) -> None:

@@ -7,18 +7,17 @@ from pathlib import Path
 from peephole.base.errors import PeepholeError
 from peephole.base.extras import load
 from peephole.gateway.address import Address
+from peephole.gateway.brokerwords import looked_at as broker_looked_at
 from peephole.gateway.clock import SystemClock
 from peephole.gateway.door import Door
 from peephole.gateway.factorwords import looked_at
 from peephole.gateway.journal import Journal
 from peephole.gateway.modelcheck import inspect_models
-from peephole.gateway.mqtt import knock
 from peephole.gateway.reasons import plural
 from peephole.gateway.remotewords import looked_at as remote_looked_at
 from peephole.gateway.sensors import ReplaySensor
 from peephole.gateway.sentences import Part, problem
 from peephole.gateway.sources import OPEN, open_source
-from peephole.gateway.switchboard import broker_place
 from peephole.gateway.targets import TARGETS
 from peephole.gateway.wiring import look
 
@@ -36,8 +35,7 @@ def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
     for name, action in door.settings.action.items():
         part = f"action {name}"
         yield look(part, action, door.folder) or _target(part, Address.parse(action.target, TARGETS), door.folder)
-    if door.settings.broker is not None:
-        yield _broker(door, broker)
+    yield from broker_looked_at(door, broker)
 
 
 def _source(door: Door) -> Part:
@@ -54,7 +52,7 @@ def _source(door: Door) -> Part:
         dates = "" if sensor.dated else ", without dates"
         return Part("source", "ok", f"{source} holds {visits}{plural(len(sensor.shots), 'picture')}{dates}")
     if scheme in OPEN and not sensor.recorded:
-        return Part("source", "not tried", f"{source} is well-formed; whether pictures come, gate run will tell")
+        return Part("source", "not tried", f"{source} is well-formed; whether pictures come: peephole gate run {door.path}")
     return Part("source", "ok", "; ".join((f"{source} can be read", *sensor.notes)))
 
 
@@ -140,15 +138,3 @@ def _target(name: str, address: Address, folder: Path) -> Part:
     there = path.exists()
     wrong = _writable(name, path if there else path.parent, str(path))
     return wrong or Part(name, "ok", f"{address.text} can be written{'' if there else '; it is not there yet'}")
-
-
-def _broker(door: Door, tried: bool) -> Part:
-    try:
-        place = broker_place(door)
-        where = f"mqtt://{place.host}:{place.port}"
-        if not tried:
-            return Part("broker", "not tried", f"{where} is a well-formed address; whether anybody answers there: gate check --broker")
-        knock(place)
-    except PeepholeError as error:
-        return problem("broker", error)
-    return Part("broker", "ok", f"{where} answers{f' and lets {place.username} in' if place.username else ''}")

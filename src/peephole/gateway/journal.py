@@ -177,7 +177,7 @@ class Journal(JournalFile):
             rows = self._database.execute("SELECT pseudonym, salt, name FROM name").fetchall()
         for token, salt, name in rows:
             if not (isinstance(salt, bytes) and isinstance(name, str) and pseudonym(salt, name) == token):
-                raise JournalError(f"{self._name}: the name behind {str(token)[:24]} was exchanged", "see: peephole gate journal --verify")
+                raise JournalError(f"{self._name}: the name behind {str(token)[:24]} was exchanged", "see: peephole gate journal DOOR.toml --verify")
         return {token: name for token, _, name in rows}
 
     def entries(self, kind: str | None = None, last: int | None = None, *, mention: str | None = None) -> tuple[Entry, ...]:

@@ -119,12 +119,12 @@ class JournalFile:
         try:
             found._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
-            raise JournalError(f"{path} is not a journal: {error}", "correct [journal] path") from error
+            raise JournalError(f"{path} is not a journal: {error}", "name the journal that [journal] path names, or its DOOR.toml") from error
         try:
             found._learn()
         except (sqlite3.Error, KeyError, ValueError) as error:
             found.close()
-            raise JournalError(f"{path} is not a journal: {error}", "correct [journal] path") from error
+            raise JournalError(f"{path} is not a journal: {error}", "name the journal that [journal] path names, or its DOOR.toml") from error
         except JournalError:
             found.close()
             raise

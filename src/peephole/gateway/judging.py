@@ -16,7 +16,8 @@ __all__ = ["Glance", "Judged", "doubt", "judge"]
 class Glance:
     """One frame as the policy sees it: a prediction, or the `problem` that kept it from being judged.
 
-    `time` is monotonic, `wall` seconds since 1970; `visit` names the visit where a recording knows it.
+    `time` is monotonic, `wall` seconds since 1970; `visit` names the visit where a recording knows it. `taken` False: there is no
+    picture at all, so nobody is known to have come.
     """
 
     time: float
@@ -24,6 +25,7 @@ class Glance:
     prediction: Prediction | None
     problem: str = ""
     visit: str | None = None
+    taken: bool = True
 
 
 @dataclass(frozen=True)

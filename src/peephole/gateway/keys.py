@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict, StrictBool,
 from peephole.base.errors import SettingsError, did_you_mean
 from peephole.base.settings import Section
 from peephole.gateway.address import SOURCE_OPTIONS, Address, require_topic
+from peephole.gateway.brokerurl import read_broker
 from peephole.gateway.decidekeys import NO_FACTOR, PRESENCE, Decide, Factor, Permission, Reading
 from peephole.gateway.keytypes import Name, Number, Seconds, told
 from peephole.gateway.policy import UNKNOWN
@@ -76,18 +77,7 @@ def _topic(value: str) -> str:
 
 
 def _broker_url(value: str) -> str:
-    address = Address.parse(value, ("mqtt",), ("mqtts", "ws", "wss"))
-    if "@" in address.place:  # never repeated: it may hold a password
-        raise SettingsError(
-            "a broker's url holds no name and no password", 'write username = "NAME" and password = {file = "broker.secret"} under [broker]'
-        )
-    host, _, port = address.place.rpartition(":") if ":" in address.place else (address.place, "", "1883")
-    if not host or "/" in address.place or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise SettingsError(
-            f"'{value[:60]}' is not a broker",
-            'write url = "mqtt://127.0.0.1:1883"; username = "NAME" and password = {file = "broker.secret"} are keys beside it',
-        )
-    address.take()
+    read_broker(value)
     return value
 
 
@@ -157,17 +147,38 @@ class Action(Section):
 
 
 class Broker(Section):
-    """The MQTT broker that mqtt:// targets go through."""
+    """The MQTT broker that mqtt:// targets go through.
+
+    With mqtts:// only certificates that the authority in `ca` signed are believed (None: those of this computer); a broker that asks for
+    one is shown the gate's own `certificate`, which goes with `key`.
+    """
 
     url: Annotated[StrictStr, AfterValidator(told(_broker_url))]
     username: Annotated[StrictStr, Field(min_length=1, max_length=200)] | None = None
     password: Secret | None = None
+    ca: Annotated[StrictStr, Field(min_length=1)] | None = None
+    certificate: Annotated[StrictStr, Field(min_length=1)] | None = None
+    key: Annotated[StrictStr, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        ignored = [f"broker.{key}" for key in ("ca", "certificate", "key") if getattr(self, key) is not None]
+        if ignored and not self.secure:
+            raise ValueError(f'{" and ".join(ignored)} would be ignored: write url = "mqtts://..." for TLS, or take them out')
+        if (self.certificate is None) is not (self.key is None):
+            raise ValueError("certificate and key belong together: the key's file is the one that the certificate was made with")
+        return self
+
+    @property
+    def secure(self) -> bool:
+        """Whether the broker is spoken to over TLS."""
+        return read_broker(self.url).secure
 
     @property
     def place(self) -> tuple[str, int]:
         """Host and port."""
-        host, _, port = self.url.partition("://")[2].partition(":")
-        return host, int(port or 1883)
+        found = read_broker(self.url)
+        return found.host, found.port
 
 
 class Pictures(Section):

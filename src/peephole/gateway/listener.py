@@ -2,15 +2,15 @@
 
 import logging
 import secrets
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion
 
+from peephole.gateway.brokerline import KEEPALIVE, BrokerPlace, away, client_of
 from peephole.gateway.clock import Clock
-from peephole.gateway.mqtt import BrokerPlace
 
 __all__ = ["Listener", "Message"]
 
@@ -29,15 +29,18 @@ class Message:
 
 
 class Listener:
-    """Subscribes with QoS 1 to topic filters, again after every reconnect; an exception of a hearer is logged and ends nothing."""
+    """Subscribes with QoS 1 to topic filters, again after every reconnect; an exception of a hearer is logged and ends nothing.
+
+    What keeps it from hearing is logged, once for each outage: PINs that do not come would otherwise be missing without a word.
+    """
 
     def __init__(self, place: BrokerPlace, name: str, clock: Clock) -> None:
         self._place, self._clock = place, clock
         self._hearers: dict[str, Callable[[Message], None]] = {}
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"peephole-{name[:32]}-ear-{secrets.token_hex(4)}", protocol=paho.MQTTv311)
-        if place.username is not None:
-            self._client.username_pw_set(place.username, place.password)
-        self._client.on_connect = self._connected
+        self._client = client_of(place, f"peephole-{name[:32]}-ear-{secrets.token_hex(4)}", returns=True)
+        self._client.on_connect, self._client.on_connect_fail = self._connected, self._failed
+        self._client.on_subscribe = self._subscribed
+        self._deaf = ""
         self._client.reconnect_delay_set(1, 5)
 
     def on(self, topic_filter: str, hear: Callable[[Message], None]) -> None:
@@ -53,13 +56,30 @@ class Listener:
         self._client.message_callback_add(topic_filter, heard)
 
     def _connected(self, client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if not reason.is_failure:
-            for topic_filter in self._hearers:
-                client.subscribe(topic_filter, 1)
+        if reason.is_failure:
+            self._deafened(f"the broker at {self._place.where} refused: {reason}")
+            return
+        self._deaf = ""
+        for topic_filter in self._hearers:
+            client.subscribe(topic_filter, 1)
+
+    def _failed(self, *_: Any) -> None:
+        error = sys.exception()  # paho calls while it handles the error, and does not pass it on
+        if isinstance(error, Exception):
+            self._deafened(away(self._place, error).what)
+
+    def _subscribed(self, _client: paho.Client, _data: Any, _number: int, reasons: list[Any], _properties: Any) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self._deafened(f"the broker at {self._place.where} lets {self._place.username or 'nobody'} read none of {', '.join(self._hearers)}")
+
+    def _deafened(self, why: str) -> None:
+        if why != self._deaf:
+            LOG.warning("nothing is heard: %s", why)
+        self._deaf = why
 
     def start(self) -> None:
         """Connect, now or as soon as the broker answers."""
-        self._client.connect_async(self._place.host, self._place.port, keepalive=10)
+        self._client.connect_async(self._place.host, self._place.port, keepalive=KEEPALIVE)
         self._client.loop_start()
 
     @property
@@ -72,6 +92,6 @@ class Listener:
         self._client.disconnect()
         self._client.loop_stop()
         # The client's sockets are closed when it is let go of, which a circle of references would leave to chance.
-        self._client.on_connect = None
+        self._client.on_connect = self._client.on_connect_fail = self._client.on_subscribe = None
         for topic_filter in self._hearers:
             self._client.message_callback_remove(topic_filter)

@@ -61,7 +61,9 @@ def select(journal: Journal, wanted: Wanted) -> tuple[Entry, ...]:
         visits = (_visit(entry.record) for entry in journal.entries("visit", 1000))
         near = did_you_mean(wanted.visit, [visit for visit in visits if visit])
         gone = " (older rows were removed: --kind trimmed)" if journal.begins()[0] else ""
-        raise InputError(f"no row is of the visit '{one_line(wanted.visit)[:60]}'{near}", f"see the visits: peephole gate journal --kind visit{gone}")
+        raise InputError(
+            f"no row is of the visit '{one_line(wanted.visit)[:60]}'{near}", f"see the visits: peephole gate journal DOOR.toml --kind visit{gone}"
+        )
     found = tuple(entry for entry in entries if _fits(entry, wanted))
     return found if wanted.last is None else found[-wanted.last :]
 

@@ -8,29 +8,18 @@ import secrets
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion
 
-from peephole.base.errors import ActuatorError
+from peephole.base.errors import ActuatorError, InputError
 from peephole.gateway.address import require_topic
+from peephole.gateway.brokerline import BrokerPlace, client_of, good_until, open_line, plain
 
 __all__ = ["BrokerPlace", "Messenger", "knock", "leave", "left", "payload"]
 
 EXPIRY = 5.0
 REST = 1.0  # seconds after a failure in which nobody waits for the broker again
-
-
-@dataclass(frozen=True)
-class BrokerPlace:
-    """Where the broker is, and as whom to speak to it; the password is never printed."""
-
-    host: str
-    port: int = 1883
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
 
 
 def payload(wall: float, **facts: str | float | bool | None) -> str:
@@ -106,16 +95,12 @@ class Messenger:
 
     def _greet(self) -> paho.Client:
         """Open a connection; on failure the half-open client is left in `_client` for `_drop`."""
-        client = _client(self._name)
+        client = _client(self.place, self._name)
         if self._farewell is not None:
             client.will_set(self.status, self._farewell, qos=1, retain=True)
         self._client = client
-        _connect(client, self.place, self._timeout)
+        open_line(client, self.place, self._timeout)
         return client
-
-    @property
-    def _where(self) -> str:
-        return f"{self.place.host}:{self.place.port}"
 
     def _send(self, client: paho.Client, topic: str, message: str, retain: bool) -> None:
         try:
@@ -124,10 +109,12 @@ class Messenger:
             done = sent.is_published()
         except (OSError, ValueError, RuntimeError) as error:
             self._drop()
-            raise ActuatorError(f"the broker at {self._where} is away: {_plain(error)}", "start it, or correct [broker] url") from error
+            raise ActuatorError(f"the broker at {self.place.where} is away: {plain(error)}", "start it, or correct [broker] url") from error
         if not done:
             self._drop()
-            raise ActuatorError(f"the broker at {self._where} did not acknowledge a message within {self._timeout:g} s", "see the broker's own log")
+            raise ActuatorError(
+                f"the broker at {self.place.where} did not acknowledge a message within {self._timeout:g} s", "see the broker's own log"
+            )
 
     def _drop(self) -> None:
         """Forget the connection, with whatever it had not delivered."""
@@ -137,11 +124,15 @@ class Messenger:
             client.loop_stop()
 
 
-def knock(place: BrokerPlace, timeout: float = 2.0) -> None:
-    """Connect to a broker and leave again, without a word that anybody else hears; raises ActuatorError that says what is wrong."""
-    client = _client("check")
+def knock(place: BrokerPlace, timeout: float = 2.0) -> float | None:
+    """Connect to a broker and leave again, without a word that anybody else hears; raises ActuatorError that says what is wrong.
+
+    Returns until when its certificate is good, in seconds since 1970; None without TLS.
+    """
+    client = _client(place, "check")
     try:
-        _connect(client, place, timeout)
+        open_line(client, place, timeout)
+        return good_until(client)
     finally:
         client.disconnect()
         client.loop_stop()
@@ -149,17 +140,17 @@ def knock(place: BrokerPlace, timeout: float = 2.0) -> None:
 
 def leave(place: BrokerPlace, topic: str, message: str, timeout: float = 2.0) -> None:
     """Leave a message that commands nothing with a broker, retained, and go; raises ActuatorError unless it was acknowledged."""
-    client = _client("head")
-    where = f"{place.host}:{place.port}"
+    client = _client(place, "head")
+    where = place.where
     try:
-        _connect(client, place, timeout)
+        open_line(client, place, timeout)
         sent = client.publish(topic, message, qos=1, retain=True)
         sent.wait_for_publish(timeout)
         done = sent.is_published()
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, ActuatorError):
             raise
-        raise ActuatorError(f"the broker at {where} is away: {_plain(error)}", "start it, or correct [broker] url") from error
+        raise ActuatorError(f"the broker at {where} is away: {plain(error)}", "start it, or correct [broker] url") from error
     finally:
         client.disconnect()
         client.loop_stop()
@@ -169,7 +160,7 @@ def leave(place: BrokerPlace, topic: str, message: str, timeout: float = 2.0) ->
 
 def left(place: BrokerPlace, topic: str, timeout: float = 2.0) -> bytes | None:
     """Return the message that a broker retains on a topic, None when there is none; raises ActuatorError."""
-    client = _client("head")
+    client = _client(place, "head")
     found: list[bytes] = []
     granted, heard = threading.Event(), threading.Event()
     refused: list[Any] = []
@@ -185,10 +176,10 @@ def left(place: BrokerPlace, topic: str, timeout: float = 2.0) -> bytes | None:
 
     client.on_message, client.on_subscribe = on_message, on_subscribe
     try:
-        _connect(client, place, timeout)
+        open_line(client, place, timeout)
         client.subscribe(topic, 1)
         if not granted.wait(timeout) or refused:
-            raise ActuatorError(f"the broker at {place.host}:{place.port} lets nobody read {topic}", "see the broker's access list")
+            raise ActuatorError(f"the broker at {place.where} lets nobody read {topic}", "see the broker's access list")
         heard.wait(min(0.5, timeout))  # retained messages come right after the grant
     finally:
         client.disconnect()
@@ -196,40 +187,9 @@ def left(place: BrokerPlace, topic: str, timeout: float = 2.0) -> bytes | None:
     return found[-1] if found else None
 
 
-def _client(name: str) -> paho.Client:
-    """Return a client without paho's own reconnecting: it would send again what was not acknowledged."""
-    return paho.Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=f"peephole-{name[:32]}-{secrets.token_hex(4)}",
-        protocol=paho.MQTTv311,
-        reconnect_on_failure=False,
-    )
-
-
-def _connect(client: paho.Client, place: BrokerPlace, timeout: float) -> None:
-    """Connect and wait for the broker's word, `timeout` seconds at most; raises ActuatorError."""
-    answered = threading.Event()
-    answers: list[Any] = []
-
-    def on_connect(_client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        answers.append(reason)
-        answered.set()
-
-    where = f"{place.host}:{place.port}"
-    client.connect_timeout = timeout
-    client.on_connect = on_connect
-    if place.username is not None:
-        client.username_pw_set(place.username, place.password)
+def _client(place: BrokerPlace, name: str) -> paho.Client:
+    """Return a client without paho's own reconnecting: it would send again what was not acknowledged. Raises ActuatorError."""
     try:
-        client.connect(place.host, place.port, keepalive=10)
-        client.loop_start()
-    except (OSError, ValueError) as error:
-        raise ActuatorError(f"the broker at {where} is away: {_plain(error)}", "start it, or correct [broker] url") from error
-    if not answered.wait(timeout):
-        raise ActuatorError(f"the broker at {where} did not answer within {timeout:g} s", "is it an MQTT broker?")
-    if answers[0].is_failure:
-        raise ActuatorError(f"the broker at {where} refused: {answers[0]}", "correct username and password under [broker]")
-
-
-def _plain(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return client_of(place, f"peephole-{name[:32]}-{secrets.token_hex(4)}", returns=False)
+    except InputError as error:
+        raise ActuatorError(error.what, error.hint) from error

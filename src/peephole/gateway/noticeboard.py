@@ -13,10 +13,9 @@ from contextlib import suppress
 from typing import Any
 
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion
 
 from peephole.gateway.address import require_topic
-from peephole.gateway.mqtt import BrokerPlace
+from peephole.gateway.brokerline import KEEPALIVE, BrokerPlace, client_of
 
 __all__ = ["Hear", "Noticeboard", "available", "plain_id"]
 
@@ -49,21 +48,17 @@ class Noticeboard:
         self._kept: dict[str, str] = {}
         self._followed: dict[str, Hear] = {}
         self._started = False
-        client = self._client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=f"peephole-{plain_id(gate)[:32]}-{secrets.token_hex(4)}", protocol=paho.MQTTv311
-        )
+        client = self._client = client_of(place, f"peephole-{plain_id(gate)[:32]}-{secrets.token_hex(4)}", returns=True)
         client.reconnect_delay_set(1, 30)
         client.will_set(self._available, "offline", qos=1, retain=True)
         client.on_connect = lambda *_: self._greet()
         client.on_message = self._heard
-        if place.username is not None:
-            client.username_pw_set(place.username, place.password)
 
     def start(self) -> None:
         """Connect in the background, now and whenever the broker comes back; never raises, never waits."""
         if not self._started:
             self._started = True
-            self._client.connect_async(self._place.host, self._place.port, keepalive=10)
+            self._client.connect_async(self._place.host, self._place.port, keepalive=KEEPALIVE)
             self._client.loop_start()
 
     @property

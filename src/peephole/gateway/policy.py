@@ -33,6 +33,8 @@ def step(policy: Policy, state: State, glance: Glance) -> Reaction:
     if back > 0:
         state = _turned(policy, state, glance.time)
         glance = replace(glance, problem=f"time went back by {back:.3g} s")
+    if state.visit is None and not glance.taken and glance.visit is None:  # a camera that is down is nobody's visit
+        return Reaction(replace(state, time=glance.time), tuple(events))
     if state.visit is None:
         state = replace(state, count=state.count + 1)
         state = replace(state, visit=Underway(glance.visit or f"{state.prefix}{state.count}", glance.visit, glance.time, glance.time))
@@ -109,7 +111,7 @@ def _look(policy: Policy, state: State, glance: Glance) -> tuple[State, Decision
     back = glance.time < state.time
     visit = replace(
         visit,
-        last=glance.time,
+        last=glance.time if glance.taken or back or glance.visit is not None else visit.last,
         start=min(visit.start, glance.time),
         seen=visit.seen + 1,
         refused=visit.refused + (not judged.who),

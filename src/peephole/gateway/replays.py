@@ -131,8 +131,9 @@ def compare(named: tuple[str, str], nights: tuple[Night, Night]) -> Comparison:
         raise NotArmed(then.not_armed, "request a rate that is proven, or say low_risk = true")
     pairs = list(zip(then.visits or _idle(now, then), now.visits or _idle(then, now), strict=False))  # a stop in the middle leaves fewer
     found = tuple(found for one, other in pairs if (found := difference_of(one, other)) is not None)
-    told = (f"{name}: {sentence}" for name, night in zip(named, nights, strict=True) for sentence in night.told)
-    return Comparison(*named, len(pairs), found, tuple(told))
+    both = tuple(sentence for sentence in then.told if sentence in now.told)
+    told = (f"{name}: {sentence}" for name, night in zip(named, nights, strict=True) for sentence in night.told if sentence not in both)
+    return Comparison(*named, len(pairs), found, (*told, *(f"both: {sentence}" for sentence in both)))
 
 
 def _idle(other: Night, idle: Night) -> tuple[Acts, ...]:

@@ -8,6 +8,7 @@ from peephole.base.evidence import percent
 from peephole.data.region import require_ready
 from peephole.gateway.address import VIDEO
 from peephole.gateway.arming import arm
+from peephole.gateway.brokerwords import explained as broker_explained
 from peephole.gateway.door import Door
 from peephole.gateway.factorwords import explained
 from peephole.gateway.keys import Models
@@ -94,6 +95,7 @@ def _sentences(door: Door, card: Card | None) -> Iterator[str]:
             else f"Rule {number}: {told} causes '{rule.do}' {hours}, whoever is there."
         )
     yield from explained(door)
+    yield from broker_explained(door)
     yield from remote_explained(door)
     silent = [label for label in (card.labels if card else ()) if not any(label in rule.who for rule in settings.rule)]
     if silent:

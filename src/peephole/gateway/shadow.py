@@ -94,6 +94,8 @@ class Shadow:
         """Let a frame wait for the shadow, or drop it; raises what the shadow failed with."""
         self._require_well()
         frame = capture.frame
+        if frame is None and not visit:
+            return  # no picture, and nobody's visit
         # Where the door's own region found nobody or its model failed, the shadow may do better; a poor frame is poor for both.
         refused = problem if frame is None or prediction is not None else poor(frame.quality, self._limits)
         pixels = frame.pixels if frame is not None and not refused else None

@@ -13,9 +13,11 @@ from peephole.base.records import Decision
 from peephole.gateway.actuators import Actuator, Attentive, Command, RecordingActuator
 from peephole.gateway.clock import Clock
 from peephole.gateway.door import Door
+from peephole.gateway.keys import Broker
 from peephole.gateway.mqtt import BrokerPlace
 from peephole.gateway.outputs import Outputs
 from peephole.gateway.secret import read_secret
+from peephole.gateway.trust import Trust
 
 __all__ = ["Line", "Switchboard", "open_switchboard", "rehearsal"]
 
@@ -210,10 +212,16 @@ def rehearsal(door: Door) -> Switchboard:
 
 
 def broker_place(door: Door) -> BrokerPlace:
-    """Return where the broker is, with the password read from its file."""
+    """Return where the broker is, with the password read from its file; raises SettingsError, or InputError for a file that cannot be used."""
     broker = door.settings.broker
     if broker is None:
         raise SettingsError(f"{door.path} has no [broker]", 'add [broker] with url = "mqtt://127.0.0.1:1883"')
     host, port = broker.place
     password = None if broker.password is None else read_secret(door.folder / broker.password.file, "the broker's password")
-    return BrokerPlace(host, port, broker.username, password)
+    return BrokerPlace(host, port, broker.username, password, _trust(door, broker) if broker.secure else None)
+
+
+def _trust(door: Door, broker: Broker) -> Trust:
+    trust = Trust(*(None if path is None else door.folder / path for path in (broker.ca, broker.certificate, broker.key)))
+    trust.context()  # a file that cannot be used is told before anything opens
+    return trust

@@ -225,7 +225,7 @@ class Watch:
         self._refused += bool(problem)
         if item.problem:
             self._remark("frame", item.source, item.problem)
-        glance = Glance(item.time, item.wall, prediction, problem, item.visit)
+        glance = Glance(item.time, item.wall, prediction, problem, item.visit, taken=item.frame is not None)
         self._happen(step(self._policy, self._state, glance), item.truth)
         visit = self._state.visit.id if self._state.visit is not None else ""
         self._witnessed(lambda witness: witness.saw(item, prediction, problem, visit))
@@ -345,18 +345,21 @@ class Watch:
 
     def _fault(self, subject: str, error: BaseException) -> None:
         self._faults += 1
-        LOG.error("%s", one_line(f"{subject}: {_plain(error)}"))
-        self._remark("fault", subject, _plain(error))
+        told = self._remark("fault", subject, _plain(error))
+        LOG.error("%s", one_line(f"{subject}: {_plain(error)}"), extra={"told": told})
 
-    def _remark(self, kind: str, subject: str, text: str, must: bool = False) -> None:
-        """Journal a remark; only one that `must` be there raises."""
+    def _remark(self, kind: str, subject: str, text: str, must: bool = False) -> bool:
+        """Journal a remark and say whether it stands there; only one that `must` be there raises."""
         remark = Remark(kind, subject[:200], text[:2000])  # type: ignore[arg-type]  # the callers above name the kinds
         try:
             self._write(remark)
         except JournalError as error:
             if must:
                 raise
-            LOG.error("%s", one_line(_plain(error)))
+            if text != _plain(error):  # which whoever calls is about to say
+                LOG.error("%s", one_line(_plain(error)))
+            return False
+        return True
 
     def _write(self, record: Record) -> None:
         number, time, wall = self._journal.write(record, self._time, self._wall), self._time, self._wall

@@ -1,5 +1,6 @@
 """http:// and https://: a camera that gives a picture when asked (snapshot), or one after the other (MJPEG, multipart/x-mixed-replace)."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from email.message import Message
@@ -20,6 +21,7 @@ from urllib.request import (
 
 from peephole.gateway.clock import Clock
 from peephole.gateway.live import Live, Picture
+from peephole.gateway.trust import AUTHORITY, Trust, kind_of, words_of
 from peephole.gateway.webline import HTTP, HTTPS, renew
 
 __all__ = ["MOST", "WebSensor"]
@@ -67,7 +69,7 @@ class WebSensor(Live):
                 failed, self._trouble = failed + 1, f"the camera answers {error.code} ({_printable(error.reason)})"
                 error.close()
             except (URLError, HTTPException, OSError, ValueError) as error:
-                failed, self._trouble = failed + 1, f"the camera does not answer: {_printable(getattr(error, 'reason', None) or error)}"
+                failed, self._trouble = failed + 1, f"the camera does not answer: {_printable(_cause(error))}"
             except Exception as error:  # whatever a hostile answer finds, the thread must go on asking
                 failed, self._trouble = failed + 1, f"the camera's answer cannot be understood: {type(error).__name__}"
             else:
@@ -94,7 +96,8 @@ class WebSensor(Live):
 
 def _opener(url: str, login: tuple[str, str] | None) -> OpenerDirector:
     passwords = HTTPPasswordMgrWithDefaultRealm()
-    handlers: list[Any] = [ProxyHandler({}), _Stay(), HTTP(), HTTPS()]
+    # One context for all pictures: reading the computer's authorities anew twice a second would cost more than the pictures do.
+    handlers: list[Any] = [ProxyHandler({}), _Stay(), HTTP(), HTTPS(Trust().context())]
     if login is not None:
         place = urlsplit(url)
         passwords.add_password(None, f"{place.scheme}://{place.netloc}/", *login)
@@ -157,5 +160,13 @@ def _until(answer: HTTPResponse, mark: bytes) -> bytes:
             raise ValueError(f"a picture is larger than {MOST >> 20} MB")
 
 
+def _cause(error: Exception) -> object:
+    """Say what kept a camera from answering."""
+    cause = error.reason if isinstance(error, URLError) else error
+    if not isinstance(cause, ssl.SSLError):
+        return cause
+    return f"{words_of(cause)}{f'; {AUTHORITY}' if kind_of(cause) == 'authority' else ''}"
+
+
 def _printable(text: object) -> str:
-    return "".join(letter for letter in str(text) if letter.isprintable())[:200]
+    return "".join(letter for letter in str(text) if letter.isprintable())[:300]

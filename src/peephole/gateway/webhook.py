@@ -12,9 +12,18 @@ from peephole.base.errors import ActuatorError
 from peephole.gateway.actuators import Command
 from peephole.gateway.mqtt import EXPIRY
 from peephole.gateway.signing import signed_headers
+from peephole.gateway.trust import AUTHORITY, Kind, Trust, kind_of, words_of
 from peephole.gateway.weburl import Webhook
 
 __all__ = ["WebhookActuator"]
+
+HINTS: dict[Kind, str] = {
+    "authority": AUTHORITY,
+    "name": "write the name that stands in its certificate",
+    "early": "is this computer's clock right?",
+    "late": "renew it, if this computer's clock is right",
+    "plain": "is it there that the server speaks TLS? without TLS it is http://",
+}
 
 
 @dataclass
@@ -24,6 +33,7 @@ class _Attempt:
     over: threading.Event = field(default_factory=threading.Event)
     status: int = 0
     problem: str = ""
+    hint: str = "see the log of that server"
     connection: http.client.HTTPConnection | None = None
     given_up: bool = False
 
@@ -35,7 +45,7 @@ class WebhookActuator:
         self._hook, self._secret, self._timeout = hook, secret, timeout
         self._thread: threading.Thread | None = None
         # The computer's own authorities, or those that SSL_CERT_FILE names; host names are compared.
-        self._tls = ssl.create_default_context() if hook.secure else None
+        self._tls = Trust().context() if hook.secure else None
 
     def send(self, command: Command) -> None:
         """Post it and wait for the answer, never longer than the deadline; raises ActuatorError when it may not have been done."""
@@ -55,7 +65,7 @@ class WebhookActuator:
                 f"{self._hook.place} did not answer within {self._timeout:g} s", "is it there? timeout = allows it more, 10 s at most"
             )
         if attempt.problem:
-            raise ActuatorError(f"{self._hook.place}: {attempt.problem}", "see the log of that server")
+            raise ActuatorError(f"{self._hook.place}: {attempt.problem}", attempt.hint)
         if not 200 <= attempt.status < 300:
             aside = ", and redirects are not followed" if 300 <= attempt.status < 400 else ""
             raise ActuatorError(f"{self._hook.place} answered {attempt.status}{aside}", "see the log of that server")
@@ -78,6 +88,7 @@ class WebhookActuator:
                 attempt.status = connection.getresponse().status
         except (OSError, http.client.HTTPException, ValueError) as error:
             attempt.problem = _plain(error)
+            attempt.hint = HINTS.get(kind_of(error), attempt.hint) if isinstance(error, ssl.SSLError) else attempt.hint
         finally:
             with suppress(OSError):
                 connection.close()
@@ -94,8 +105,8 @@ def _cut(connection: http.client.HTTPConnection | None) -> None:
 
 def _plain(error: Exception) -> str:
     """Say what went wrong, on one line, whatever the server wrote."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return words_of(error)
     if isinstance(error, http.client.HTTPException):
         return f"that is no HTTP answer ({type(error).__name__})"
     return (getattr(error, "strerror", None) or type(error).__name__).splitlines()[0][:200]

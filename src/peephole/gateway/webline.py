@@ -1,6 +1,7 @@
 """A line to a camera on the network that nobody can hold open by sending a byte now and then: every picture has a deadline."""
 
 import io
+import ssl
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
@@ -69,9 +70,13 @@ class HTTP(HTTPHandler):
 
 
 class HTTPS(HTTPSHandler):
-    """Opens https:// with deadlines; the certificate is checked."""
+    """Opens https:// with deadlines; certificates are checked as the given context says."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._checks = context
 
     def https_open(self, req: Request) -> HTTPResponse:
         """Open, as urllib asks for it."""
         opened: Callable[..., HTTPResponse] = self.do_open
-        return opened(_SecureConnection, req)
+        return opened(_SecureConnection, req, context=self._checks)
