@@ -84,16 +84,21 @@ def _walk(journal: Journal, walk: Walk, stop: int) -> tuple[int | None, str]:
             for token in mentioned(body):
                 if token not in walk.held:
                     walk.held[token] = number
-        if kind in ("erased", "pictures"):
-            _gather(walk, kind, body)
+        if kind in ("erased", "pictures") and not _gathered(walk, kind, body):
+            return number, f"row {number:,} is no row of a journal: it does not say what a row of the kind '{kind}' says"
     return None, ""
 
 
-def _gather(walk: Walk, kind: str, body: str) -> None:
-    if kind == "erased":
-        walk.erased |= set(json.loads(body)["pseudonyms"])
-    elif kind == "pictures":
-        walk.pictures |= {picture["digest"] for picture in json.loads(body)["pictures"]}
+def _gathered(walk: Walk, kind: str, body: str) -> bool:
+    """Note what a row says is kept or erased; False when it does not say it: whoever can write a chain can write rubbish into it."""
+    try:
+        if kind == "erased":
+            walk.erased |= set(json.loads(body)["pseudonyms"])
+        else:
+            walk.pictures |= {picture["digest"] for picture in json.loads(body)["pictures"]}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+    return True
 
 
 def _against(journal: Journal, walk: Walk, head: Head | None) -> Iterator[str]:
@@ -122,11 +127,21 @@ def _files(walk: Walk, pictures: Path | None) -> Iterator[str]:
     """A picture may be gone, by age, size or erasure; one that is there must be what the rows say."""
     if pictures is None or not pictures.is_dir():
         return
-    changed = []
+    changed, unread = list[str](), list[str]()
     for path in sorted(pictures.glob("*.jpg")):
         digest = digest_of(path)
-        if digest in walk.pictures and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            changed.append(path.name)
+        try:
+            if digest in walk.pictures and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+                changed.append(path.name)
+        except FileNotFoundError:  # the gate that runs meanwhile let it go
+            continue
+        except OSError:
+            unread.append(path.name)
     if changed:
-        more = f", and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
-        yield f"{plural(len(changed), 'picture')} changed since they were kept: {', '.join(changed[:SHOWN])}{more}"
+        yield f"{plural(len(changed), 'picture')} changed since they were kept: {_some(changed)}"
+    if unread:
+        yield f"{plural(len(unread), 'picture')} cannot be read: {_some(unread)}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f", and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
