@@ -30,6 +30,7 @@ from peephole.gateway.quality import poor, unfit
 from peephole.gateway.reception import Reception, heard, kept, unheard
 from peephole.gateway.remotedesk import Deed
 from peephole.gateway.sensors import Capture, Idle, Sensor
+from peephole.gateway.state import RANK
 from peephole.gateway.switchboard import Switchboard
 
 __all__ = ["Outcome", "Predict", "Summary", "Watch", "Witness"]
@@ -133,6 +134,7 @@ class Watch:
         self._outcomes: deque[Outcome] = deque(maxlen=REMEMBERED)
         self._truth: str | None = None
         self._reason = self._noted = ""
+        self._told: Verdict = "refuse"
         self._undone = False
         hours = [rule.name for rule in self._policy.rules if rule.hours.spans]
         undated = (
@@ -265,7 +267,8 @@ class Watch:
 
     def _carry_out(self, decision: Decision) -> bool:
         """Journal, then act, and say whether that went well; what is not in the journal does not happen."""
-        self._reason = decision.reason if decision.visit != "-" else self._reason
+        if decision.visit != "-" and RANK.index(decision.verdict) >= RANK.index(self._told):  # of the strongest, the latest
+            self._told, self._reason = decision.verdict, decision.reason
         try:
             self._write(decision)
         except JournalError as error:
@@ -290,7 +293,7 @@ class Watch:
         outcome = Outcome(ended.visit.id, ended.verdict, ended.label, self._reason, acted, self._truth)
         self._counts[ended.verdict if acted else "refuse"] += 1
         self._outcomes.append(outcome)
-        self._truth, self._reason, self._noted, self._undone = None, "", "", False
+        self._truth, self._told, self._reason, self._noted, self._undone = None, "refuse", "", "", False
         try:
             self._write(ended if acted else replace(ended, verdict="refuse"))
         except JournalError as error:
