@@ -21,7 +21,7 @@ __all__ = ["COLOURS", "PROBLEM", "AsJson", "Settings", "report", "say", "stop_on
 
 Settings = Annotated[Path, typer.Argument(metavar="DOOR.toml", help="The settings of the gate.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a report.")]
-COLOURS = {"open": "green", "ask": "yellow", "refuse": "red"}
+COLOURS = {"open": "green", "ask": "yellow", "refuse": "red", "note": "cyan"}
 PROBLEM = 3
 
 
