@@ -72,6 +72,17 @@ def test_how_long_a_pin_backs(time: float, backs: bool) -> None:
     assert not backing(ASKED, heard, "junho", time)
 
 
+@pytest.mark.parametrize(
+    ("time", "says"),
+    [(400.0, "300 s before"), (400.5, ""), (100.0, "0 s before"), (100.25, "0 s before"), (99.0, "0 s before"), (-200.0, "0 s before"), (-200.5, "")],
+)
+def test_how_long_a_phone_backs(time: float, says: str) -> None:
+    """Five minutes to either side, exactly; a phone that was heard a moment after the frame is here now."""
+    told = backing(Asked("presence"), Heard(phones=(("junho", time), ("ana", 100.0))), "ana", time)
+    assert told == (f"ana's phone was here {says}" if says else "")
+    assert not backing(Asked("presence"), Heard(phones=(("junho", time),)), "ana", time)
+
+
 def test_a_pin_is_used_up_and_others_are_not() -> None:
     """Of two PINs of ana one is taken; junho's stays, and one that is too old goes."""
     shown = tuple(Shown(frozenset({who}), time) for who, time in (("ana", 100.0), ("junho", 101.0), ("ana", 102.0), ("junho", 50.0)))

@@ -450,8 +450,9 @@ def test_a_frame_without_a_time_inside_a_visit() -> None:
     (decision,) = reaction.events
     assert isinstance(decision, Decision) and (decision.visit, decision.rule) == ("visit-1", "no time")
     visit = reaction.state.visit
-    assert visit is not None and (visit.who, visit.run, visit.agreed, visit.awaits, visit.seen, visit.refused) == ("", (), None, False, 4, 1)
+    assert visit is not None and (visit.who, visit.run, visit.agreed, visit.seen, visit.refused) == ("", (), None, 4, 1)
     assert step(policy, reaction.state, glance("junho", NAN)).events == ()
+    assert [type(event) for event in tick(policy, reaction.state, 4.0).events] == [Ended], "nobody's PIN is awaited any more"
     outside = step(policy, State(), glance("junho", NAN))
     assert outside.state == State() and [event.visit for event in outside.events if isinstance(event, Decision)] == ["-"]
 
