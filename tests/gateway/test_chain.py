@@ -343,6 +343,10 @@ def test_a_head_survives_its_journey() -> None:
     """One line of JSON there and back; anything else is refused in a sentence."""
     head = Head("ab", "한글\n", 3, "ff", 1.5)
     assert read_head(write_head(head), "x") == head and "\n" not in write_head(head)
+    assert "한글" in write_head(head), "whoever keeps it can read it"
+    with pytest.raises(InputError) as caught:
+        read_head('{"%s": 1}' % ("k" * 3000), "the file")
+    assert len(caught.value.what) == len("the file is not the head of a journal: ") + 80
     longest = write_head(replace(head, gate="x" * (4096 - len(write_head(replace(head, gate=""))))))
     assert len(longest) == 4096 and read_head(longest, "x").gate.endswith("x")
     assert read_head(write_head(replace(head, number=0)), "x").number == 0

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from peephole.gateway.factor import Asked, Heard, Shown, backing, doubt, mark, remembered, taken, whose
+from peephole.gateway.lockout import Patience
 
 ASKED = Asked("secret", 20.0)
 GOOD: dict[str, float | str] = {"nonce": "nonce-01", "expires": 105.0}
@@ -39,6 +40,11 @@ def test_what_is_believed(change: dict[str, float | str], says: str) -> None:
 
 
 @pytest.mark.parametrize("wall", [math.nan, math.inf, -math.inf, 1e300])
+def test_what_is_asked_unless_the_settings_say_otherwise() -> None:
+    """Twenty seconds for a PIN, five minutes for a phone; five wrong PINs shut for thirty seconds, fifty until a person acts."""
+    assert Asked("secret") == Asked("secret", 20.0, 300.0, Patience(5, 30.0, 50)) and Asked("secret") != Asked("presence")
+
+
 def test_without_a_time_nothing_is_believed(wall: float) -> None:
     """A clock that is no number, or nowhere near, believes nobody."""
     assert doubt(GOOD, wall, Heard(), ())
@@ -95,5 +101,6 @@ def test_the_words() -> None:
     """How long before, or after."""
     heard = Heard((Shown(frozenset({"ana"}), 100.0),))
     assert backing(ASKED, heard, "ana", 103.25) == "ana's PIN or tag came 3.2 s before"
+    assert backing(ASKED, heard, "ana", 100.0) == "ana's PIN or tag came 0.0 s before"
     assert backing(ASKED, heard, "ana", 99.5) == "ana's PIN or tag came 0.5 s after"
     assert backing(Asked("presence"), Heard(phones=(("ana", 100.0),)), "ana", 130.0) == "ana's phone was here 30 s before"

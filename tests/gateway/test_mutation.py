@@ -8,10 +8,10 @@ import compileall
 import importlib.util
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -56,7 +56,10 @@ class Runner:
         self._process = subprocess.Popen(words, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def passes(self) -> bool:
-        """Run the tests once."""
+        """Run the tests, and once more when they fail: some wait for other processes, and a computer that is busy may fail one."""
+        return self._once() or self._once()
+
+    def _once(self) -> bool:
         assert self._process.stdin is not None and self._process.stdout is not None, "pipes were asked for"
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -88,14 +91,15 @@ def test_planted_bugs_are_noticed(part: str, tmp_path: Path, capsys: pytest.Capt
     compileall.compile_dir(tmp_path / "src", quiet=2)
     for module in PARTS[part][0]:  # these change
         Path(importlib.util.cache_from_source(str(tmp_path / GATEWAY / f"{module}.py"))).unlink()
-    tried, since = sampled(part), time.monotonic()
+    tried, before = sampled(part), resource.getrusage(resource.RUSAGE_CHILDREN)
     with closing(Runner(tmp_path, PARTS[part][1], SECONDS)) as runner:
         assert runner.passes()
         alive = sorted(f"{module}.py:{mutant.line} {mutant.change}" for module, mutant in tried if runner.survives(module, mutant))
         assert runner.passes()
     with capsys.disabled():
-        told, seconds = "".join(f"\n  {one}" for one in alive) or " none", time.monotonic() - since
-        print(f"\n{part}: {len(tried) - len(alive)} of {len(tried)} mutants were noticed in {seconds:.0f} s; alive:{told}")
+        told, after = "".join(f"\n  {one}" for one in alive) or " none", resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        print(f"\n{part}: {len(tried) - len(alive)} of {len(tried)} mutants were noticed in {spent:.0f} s of one core; alive:{told}")
     assert len(alive) <= (1 - KILLED) * len(tried), alive
 
 

@@ -47,7 +47,7 @@ class Walk:
 def verify(journal: Journal, head: Head | None = None, pictures: Path | None = None) -> Audit:
     """Look at the whole journal, at `head` and at the files of the folder `pictures`; raises JournalError when it cannot be read."""
     walk = Walk(at_head=origin(journal.id, journal.gate))
-    bad, what = _walk(journal, walk, 0 if head is None else head.number)
+    bad, what = _walk(journal, walk, None if head is None else head.number)
     problems = [what] if what else []
     if bad is None:
         problems += _against(journal, walk, head)
@@ -64,8 +64,8 @@ def verify(journal: Journal, head: Head | None = None, pictures: Path | None = N
     return Audit(walk.rows, bad, tuple(problems), tuple(notes))
 
 
-def _walk(journal: Journal, walk: Walk, stop: int) -> tuple[int | None, str]:
-    """Go along the chain to its first bad row; returns it with what is wrong there."""
+def _walk(journal: Journal, walk: Walk, stop: int | None) -> tuple[int | None, str]:
+    """Go along the chain to its first bad row, and keep the hash of row `stop`; returns the bad one with what is wrong there."""
     before = origin(journal.id, journal.gate)
     for number, kind, at, wall, boot, trusted, body, hashed in journal.chained():
         expected = walk.rows + 1
