@@ -1,7 +1,7 @@
 """Runs tests against a folder of sources again and again, each time in a fork of this process: what is slow to import is imported once.
 
-`python mutantrun.py SOURCES SECONDS TEST.py ...` runs them for every line on its standard input, and answers each with `noticed` (one
-failed, or they came to no end in SECONDS) or `passed`.
+`python mutantrun.py SOURCES SECONDS TEST.py ...` runs them for every line on its standard input, and answers each with `passed`,
+`failed`, or `hangs` when they came to no end in SECONDS.
 """
 
 import importlib
@@ -19,8 +19,8 @@ SLOW = ("hypothesis.stateful", "numpy", "onnx", "onnxruntime", "PIL.Image", "pah
 CPU = 120  # seconds of one core for any process: a mutant may leave one behind, such as a relay that never hears that its gate is gone
 
 
-def passes(sources: str, seconds: float, tests: list[str]) -> bool:
-    """Run the tests once, in a process of their own."""
+def outcome(sources: str, seconds: float, tests: list[str]) -> str:
+    """Run the tests once, in a process of their own, and return the answer."""
     child = os.fork()
     if child == 0:
         _try(sources, tests)
@@ -33,7 +33,8 @@ def passes(sources: str, seconds: float, tests: list[str]) -> bool:
         os.killpg(child, signal.SIGKILL)
     if status is None:
         os.waitpid(child, 0)
-    return status == 0
+        return "hangs"
+    return "failed" if status else "passed"
 
 
 def _try(sources: str, tests: list[str]) -> None:
@@ -57,7 +58,7 @@ def main() -> None:
     for name in SLOW:
         importlib.import_module(name)
     for _ in sys.stdin:
-        print("passed" if passes(sources, float(seconds), tests) else "noticed", flush=True)
+        print(outcome(sources, float(seconds), tests), flush=True)
 
 
 if __name__ == "__main__":

@@ -40,14 +40,14 @@ def test_what_is_believed(change: dict[str, float | str], says: str) -> None:
 
 
 @pytest.mark.parametrize("wall", [math.nan, math.inf, -math.inf, 1e300])
-def test_what_is_asked_unless_the_settings_say_otherwise() -> None:
-    """Twenty seconds for a PIN, five minutes for a phone; five wrong PINs shut for thirty seconds, fifty until a person acts."""
-    assert Asked("secret") == Asked("secret", 20.0, 300.0, Patience(5, 30.0, 50)) and Asked("secret") != Asked("presence")
-
-
 def test_without_a_time_nothing_is_believed(wall: float) -> None:
     """A clock that is no number, or nowhere near, believes nobody."""
     assert doubt(GOOD, wall, Heard(), ())
+
+
+def test_what_is_asked_unless_the_settings_say_otherwise() -> None:
+    """Twenty seconds for a PIN, five minutes for a phone; five wrong PINs shut for thirty seconds, fifty until a person acts."""
+    assert Asked("secret") == Asked("secret", 20.0, 300.0, Patience(5, 30.0, 50)) and Asked("secret") != Asked("presence")
 
 
 def test_each_nonce_once() -> None:

@@ -481,3 +481,18 @@ def test_an_ended_visit_says_for_whom_it_ended() -> None:
     assert [(event.verdict, event.label) for _, event in play(POLICY, line("mallory mallory mallory"))] == [("refuse", "mallory")] * 2
     assert [(event.verdict, event.label) for _, event in play(POLICY, line("ana ana"))] == [("refuse", None)] * 2
     assert finish(POLICY, State()) == Reaction(State())
+
+
+def test_a_frame_with_a_name_and_one_without_are_two_visits() -> None:
+    """Whichever comes first, and however soon after the other."""
+    for first, second in (("a", None), (None, "a")):
+        ended = [event for _, event in play(POLICY, [glance("ana", 0.0, visit=first), glance("ana", 0.2, visit=second)]) if isinstance(event, Ended)]
+        assert [event.seen for event in ended] == [1, 1]
+
+
+def test_who_is_awaited_is_awaited_still_when_something_else_forbids_it_meanwhile() -> None:
+    """Junho's PIN is awaited when the gate is opened from afar: after the cool-down it opens, though junho was not seen any more."""
+    policy = replace(POLICY, factor=Asked("secret"))
+    state = replace(after(policy, line("junho junho junho")), shut_until=5.0)
+    state = step(policy, state, glance("junho", 0.6)).state
+    assert tick(policy, state, 6.0).events == () and state.visit is not None and state.visit.awaits
