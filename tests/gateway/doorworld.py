@@ -182,6 +182,7 @@ class World:
         elif believed:
             self.failures += 1
             self.locked_from = self.time if self.failures % AFTER == 0 else self.locked_from
+            self.tokens = [] if self.shut else self.tokens  # what was typed before a lockout is worth nothing after it
         self._react(self.ear(self.policy, self.state, Signal(self.time, self.wall, "pin", "factor", sent.values)))
         self._compare("after a PIN")
 

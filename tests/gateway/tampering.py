@@ -78,7 +78,7 @@ def rechain(path: Path, since: int = 1) -> None:
     database.close()
 
 
-def _delete(path: Path) -> None:
+def delete(path: Path) -> None:
     change(path, "DELETE FROM entry WHERE number = 5")
 
 
@@ -114,7 +114,7 @@ def _edit(path: Path) -> None:
     change(path, "UPDATE entry SET body = replace(body, '\"open\"', '\"refuse\"') WHERE number = 5")
 
 
-def _truncate(path: Path) -> None:
+def truncate(path: Path) -> None:
     change(path, f"DELETE FROM entry WHERE number > {last_of(path) - 2}")
 
 
@@ -150,7 +150,7 @@ def _oldest(path: Path) -> None:
 
 # How, and which row is bad when the chain alone is looked at.
 CLUMSY: dict[str, tuple[Callable[[Path], None], int]] = {
-    "delete": (_delete, 5),
+    "delete": (delete, 5),
     "delete and renumber": (_delete_and_renumber, 5),
     "insert": (_insert, 5),
     "append": (_append, 13),
@@ -161,7 +161,7 @@ CLUMSY: dict[str, tuple[Callable[[Path], None], int]] = {
 CUNNING: dict[str, Callable[[Path], None]] = {
     **{how: tamper for how, (tamper, _) in CLUMSY.items() if how != "append"},
     "edit": _edit,
-    "truncate": _truncate,
+    "truncate": truncate,
     "empty": _empty,
     "replace": _replaced,
     "replace under its id": _replaced_under_its_id,

@@ -25,7 +25,8 @@ from peephole.gateway.fakes import ColourPredictor
 from peephole.gateway.journal import Journal, Record, Remark
 from peephole.gateway.policy import Ended
 from peephole.gateway.sentences import check
-from peephole.gateway.switchboard import rehearsal
+from peephole.gateway.switchboard import Switchboard, rehearsal
+from peephole.gateway.visits import Tally
 
 Paint = Callable[[Path, str], Path]
 MakeDoor = Callable[..., Door]
@@ -171,6 +172,38 @@ def test_a_recording_without_dates_matters_to_hours_alone(night: Path, make_door
     path.write_text(text.replace("replay://night", "replay://night?start=2026-11-02T08:00"))
     summary = run(load_door(path), model.predict, model.card)
     assert summary.notes == () and summary.opened == 2
+
+
+def test_the_reason_of_a_visit_is_that_of_its_verdict(tmp_path: Path, paint: Paint, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """Ana was let in, and then junho came, who may not enter now: the visit opened, and the summary says for whom and why."""
+    for number, who in enumerate(["ana"] * 3 + ["junho"] * 3):
+        paint(tmp_path / "night" / "v1" / f"{number}.png", who)
+    path = make_door().path
+    hours = '[[rule]]\nwho = ["junho"]\ndo = "open"\nwhen = "Mo-Su 00:00-24:00"\n'
+    path.write_text(path.read_text().replace('who = ["ana", "junho"]', 'who = ["ana"]').replace("[action.open]", f"{hours}\n[action.open]"))
+    summary = run(load_door(path), model.predict, model.card)
+    (outcome,) = summary.outcomes
+    assert (outcome.verdict, outcome.label) == ("open", "ana") and outcome.reason.startswith("three frames in a row were ana")
+
+
+def test_what_was_opened_is_let_go_when_the_gate_cannot_start(make_door: MakeDoor, model: ColourPredictor, free_port: int) -> None:
+    """A secret that is not there keeps the gate from starting: the controllers, the witnesses and the journal are closed all the same."""
+    closed: list[str] = []
+
+    class Board(Switchboard):
+        def close(self) -> None:
+            super().close()
+            closed.append("board")
+
+    class Onlooking(Tally):
+        def close(self) -> None:
+            closed.append("witness")
+
+    more = f'[broker]\nurl = "mqtt://127.0.0.1:{free_port}"\n\n[remote]\nsecret = {{file = "none.secret"}}'
+    door = make_door("folder://.?poll=0.02", more=more)
+    with pytest.raises(InputError, match="secret"):
+        run(door, model.predict, model.card, switchboard=Board("front-door", rehearsal(door).lines), witnesses=(Onlooking(),))
+    assert closed == ["board", "witness"] and not door.journal.with_name(f"{door.journal.name}-wal").exists()
 
 
 def test_it_refuses_to_arm(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:

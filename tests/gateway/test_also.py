@@ -16,6 +16,7 @@ from peephole.base.records import Decision, Frame, Quality
 from peephole.gateway.agent import run
 from peephole.gateway.clock import SteppedClock
 from peephole.gateway.door import Door
+from peephole.gateway.factor import Heard
 from peephole.gateway.fakes import ColourPredictor
 from peephole.gateway.hearing import hear
 from peephole.gateway.inbox import Inbox, Signal
@@ -76,6 +77,16 @@ def test_it_says_what_it_waits_for() -> None:
     asked, opening = play("ana ana ana ana side:ana")
     assert (asked.rule, asked.verdict) == ("another model", "refuse") and asked.reason.endswith("side must see the same within 2 s")
     assert opening.verdict == "open" and opening.reason.endswith("; side sees the same")
+
+
+def test_another_model_that_ends_is_always_told_of() -> None:
+    """Its last word comes once, so nothing that was told just before keeps it from the journal; it is no visitor's refusal."""
+    state = replace(State(), heard=Heard(told=0.4))
+    for number in range(2):
+        state = step(ALSO, state, Glance(number * 0.2, WALL, FACES["ana"])).state
+    reaction = hear(ALSO, state, Signal(0.5, WALL, also_source("side"), "reading", {"who": "", "problem": "unplugged"}))
+    assert reaction.events == (Decision("-", "note", None, "side says nothing any more: unplugged", "another model", None),)
+    assert reaction.state.visit == state.visit
 
 
 def test_a_reading_cannot_speak_for_a_model() -> None:

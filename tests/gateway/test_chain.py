@@ -6,13 +6,13 @@ from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
-from tampering import CLUMSY, CUNNING, audited, change, decision, fill, forked, head_of, rechain
+from tampering import CLUMSY, CUNNING, audited, change, decision, delete, fill, forked, head_of, rechain, truncate
 
 from peephole.base.errors import InputError, JournalError
 from peephole.gateway import audit, chain, journal
 from peephole.gateway.audit import Audit, verify
 from peephole.gateway.chain import LONGEST, Head, link, read_head, write_head
-from peephole.gateway.journal import Journal, Kept, Picture, Remark
+from peephole.gateway.journal import Erased, Journal, Kept, Picture, Remark
 from peephole.gateway.pictures import Album
 
 ROWS = 12
@@ -35,6 +35,50 @@ def test_an_honest_journal_verifies(book: Path) -> None:
     assert later.problems == () and "1 row came after it" in later.notes[0]
     assert "of another journal" in audited(book, replace(head, gate="back")).problems[0]
     assert "nobody would notice" in audited(book).notes[0]
+
+
+def test_what_is_said_of_an_honest_journal(book: Path) -> None:
+    """Which row the head is, how many came after it, and what is missing without one; of a journal that is not in order nothing of the kind."""
+    head = head_of(book)
+    assert audited(book, head) == Audit(ROWS, None, (), (f"the head kept elsewhere is row {ROWS}, and fits",))
+    assert audited(book).notes == ("no head was kept elsewhere, so nobody would notice if the latest rows were cut off or all of them written anew",)
+    with Journal(book, "front") as writing:
+        for _ in range(2):
+            writing.write(Remark("stop", "x", "y"), 0, 0)
+    assert audited(book, head).notes == (f"the head kept elsewhere is row {ROWS}, and fits; 2 rows came after it",)
+    delete(book)
+    assert audited(book, head).notes == () and audited(book, head).rows == 4
+
+
+def test_a_journal_without_rows(tmp_path: Path) -> None:
+    """Its head is row 0, and it fits; so does that head when rows came after it."""
+    with Journal(tmp_path / "j.db", "front") as writing:
+        head = writing.head()
+        assert (head.number, verify(writing, head).rows, verify(writing, head).problems) == (0, 0, ())
+        writing.write(Remark("stop", "x", "y"), 0, 0)
+        assert verify(writing, head).notes == ("the head kept elsewhere is row 0, and fits; 1 row came after it",)
+        assert verify(writing, replace(head, hash="00" * 32)).problems == (
+            "row 0 is another one than the head kept elsewhere: rows up to it were written anew",
+        )
+
+
+def test_what_the_head_gives_away(book: Path) -> None:
+    """A journal that was replaced, one whose end is missing, and one that was written anew are told apart."""
+    head = head_of(book)
+    other = replace(head, journal="0" * 32, gate="g" * 100)
+    (told,) = audited(book, other).problems
+    assert told == f"the head kept elsewhere is of another journal, of the gate '{'g' * 64}': this one was replaced, or begun anew"
+    truncate(book)
+    assert audited(book, head).problems == (f"row {ROWS - 1} is missing: the head kept elsewhere is row {ROWS}, so the end was cut off",)
+    assert audited(book, replace(head, number=ROWS - 2)).problems == (
+        f"row {ROWS - 2} is another one than the head kept elsewhere: rows up to it were written anew",
+    )
+
+
+def test_the_first_of_two_names_taken_out_is_told(book: Path) -> None:
+    """Of everybody whose name is gone, the row that came first."""
+    change(book, "DELETE FROM name")
+    assert audited(book).problems == ("row 1 names somebody whose name was taken out without an erasure",)
 
 
 def test_odd_times_verify(tmp_path: Path) -> None:
@@ -161,6 +205,17 @@ def test_a_name_taken_out_is_found(book: Path) -> None:
     assert audited(book).problems == ("row 2 names somebody whose name was taken out without an erasure",)
 
 
+def test_an_erased_name_is_told_of(book: Path) -> None:
+    """Where a row says that it was done on purpose there is nothing wrong, and a note of it; beside something wrong there is no note."""
+    with Journal(book, "front") as writing:
+        token = next(token for token, name in writing.names().items() if name == "junho")
+        writing.erase([token], Erased((token,), 0, "as asked"), 0.0, 1.8e9)
+    found = audited(book, head_of(book))
+    assert found.problems == () and found.notes[1:] == ("1 name erased on purpose",)
+    change(book, "DELETE FROM name")
+    assert audited(book, head_of(book)) == Audit(ROWS + 1, None, ("row 1 names somebody whose name was taken out without an erasure",), ())
+
+
 def test_a_head_survives_its_journey() -> None:
     """One line of JSON there and back; anything else is refused in a sentence."""
     head = Head("ab", "한글\n", 3, "ff", 1.5)
@@ -169,6 +224,10 @@ def test_a_head_survives_its_journey() -> None:
     assert len(write_head(longest)) == LONGEST and read_head(write_head(longest), "x") == longest
     with pytest.raises(FrozenInstanceError):
         head.number = 4  # type: ignore[misc]  # that is what must not work
+    with pytest.raises(InputError) as caught:
+        read_head('{"%s": 1}' % ("k" * 3000), "the file")
+    assert len(caught.value.what) == len("the file is not the head of a journal: ") + 80
+    assert read_head(write_head(replace(head, number=0)), "x").number == 0
     assert read_head(write_head(head).replace(', "trims": 0', ""), "x") == head  # as it was left before rows were ever removed
     bad = [write_head(head).replace('"trims": 0', f'"trims": {value}') for value in ("-1", "true", "1.5", '"1"', "null")] + [
         "",

@@ -38,7 +38,7 @@ class Gate:
 
     def __post_init__(self) -> None:
         self.desk = Desk("front-door", SECRET, Inbox(), lambda _topic, _message: None)
-        self.openings = 0
+        self.openings, self.said = 0, list[Decision]()
         self.restart()
 
     def restart(self) -> None:
@@ -60,6 +60,7 @@ class Gate:
         self.state, self.disk = reaction.state, reaction.state.lockout.kept
         decisions = [event for event in reaction.events if isinstance(event, Decision)]
         self.openings += sum(decision.action is not None for decision in decisions)
+        self.said += decisions
         return decisions[-1].rule if decisions else ""
 
     def come(self, who: str = "ana") -> bool:
@@ -103,6 +104,40 @@ def test_an_unlock_ends_a_lockout() -> None:
     assert gate.take(gate.order("open")) == REFUSED
     gate.wait(20)
     assert gate.take(gate.order("unlock")) == UNLOCK and held(policy.patience, gate.state.lockout, gate.time) == ""
+
+
+def test_what_was_typed_before_a_lock_is_worth_nothing_after_it() -> None:
+    """A PIN that nobody used when the gate was locked from afar opens nothing once it is unlocked; a new one does."""
+    gate = Gate(replace(POLICY, factor=Asked("secret", 20.0)))
+    gate.hear(pin(gate, 1))
+    gate.take(gate.order("lock"))
+    gate.take(gate.order("unlock"))
+    assert not gate.state.lockout.kept.standing.locked and not gate.come()
+    gate.hear(pin(gate, 2))
+    assert gate.openings == 1
+
+
+def pin(gate: Gate, number: int) -> Signal:
+    """Return ana's PIN in a message of its own."""
+    values = {"nonce": f"nonce-{number:04}", "expires": gate.wall + 10, "whose": '["ana"]'}
+    return Signal(gate.time, gate.wall, "the keypad", "factor", values)
+
+
+def test_what_was_done_is_told_as_what_it_is() -> None:
+    """Locked, unlocked, asked: notes of the gate itself, of no visit, also while somebody stands there; what was refused is a refusal."""
+    gate = Gate(disk=Kept(3))
+    gate.come("stranger")
+    assert gate.state.visit is not None
+    said = []
+    for command in ("lock", "unlock", "status", "open"):
+        gate.wait(0.5)
+        gate.take(gate.order(command, **({"action": "call"} if command == "open" else {})))
+        said += gate.said[-1:]
+    assert [(one.visit, one.verdict, one.rule, one.label, one.action) for one in said] == [
+        ("-", "note", LOCK, None, None), ("-", "note", UNLOCK, None, None), ("-", "note", STATUS, None, None), ("-", "refuse", REFUSED, None, None),
+    ]  # fmt: skip
+    assert said[1].reason.startswith("unlocked from afar: the lock and a count of 3 failures ended; command ")
+    assert gate.state.visit.verdict == "ask", "the stranger's visit is told of as it was"
 
 
 def test_a_person_at_the_gate_ends_a_lock_too() -> None:
@@ -233,6 +268,19 @@ def test_the_file_keeps_what_commands_did(tmp_path: Path) -> None:
         file.path.write_text(text.replace(old, new))
         with pytest.raises(JournalError):
             file.read()
+
+
+def test_an_order_on_a_full_disk_is_not_lost(tmp_path: Path) -> None:
+    """Gate unlock at a locked gate whose disk is full: it stays locked, and the order is followed once there is room."""
+    file = KeptFile(tmp_path / "kept", "front-door")
+    order = Signal(200.0, float(NOW), "a person", "command", {"do": END_LOCKOUT, "order": file.give_order()})
+    for failures in (0, 5):
+        gate = Gate(replace(POLICY, factor=Asked("secret", patience=Patience(5, 300.0))), disk=Kept(failures))
+        gate.take(gate.order("lock"))
+        state = unkept(gate.state, hear(gate.policy, gate.state, order), "it is full").state
+        assert held(gate.policy.patience, written(state).lockout, 200.0) == "it is locked from afar"
+        gate.state = written(state)
+        assert gate.hear(order) == "lockout" and held(gate.policy.patience, gate.state.lockout, 200.0) == ""
 
 
 def test_a_memory_that_cannot_be_read_locks(tmp_path: Path) -> None:

@@ -224,6 +224,15 @@ def twice(world: World) -> None:
             world.frame("ana")
 
 
+def typed_before_a_lockout(world: World) -> None:
+    world.pin("ana")
+    for _ in range(5):
+        world.pin("")
+    world.order()
+    for _ in range(3):
+        world.frame("ana")
+
+
 def full(world: World) -> None:
     world.full = True
     guesses(world, 3, 1.0)
@@ -266,6 +275,7 @@ BROKEN: dict[str, tuple[Callable[[World], None], dict[str, object]]] = {
     "the PIN may come any time later": (left, {"policy": replace(POLICY, factor=replace(POLICY.factor, within=1e6))}),  # type: ignore[type-var]
     "who comes in between does not matter": (another_came, {"ear": no_second_thought}),
     "a PIN opens more than once": (twice, {"walk": lambda p, s, one: _again(s, broken_step()(p, s, one))}),
+    "a PIN of before a lockout counts after it": (typed_before_a_lockout, {"ear": lambda p, s, one: _keeps(s, hear(p, s, one))}),
     "the camera alone is enough": (another_came, {"walk": broken_step(factor=None)}),
     "a full disk does not matter": (full, {"careless": True}),
 }  # fmt: skip
@@ -273,6 +283,11 @@ BROKEN: dict[str, tuple[Callable[[World], None], dict[str, object]]] = {
 
 def _again(state: State, reaction: Reaction) -> Reaction:
     return replace(reaction, state=replace(reaction.state, heard=replace(reaction.state.heard, shown=state.heard.shown)))
+
+
+def _keeps(state: State, reaction: Reaction) -> Reaction:
+    shown = max(state.heard.shown, reaction.state.heard.shown, key=len)
+    return replace(reaction, state=replace(reaction.state, heard=replace(reaction.state.heard, shown=shown)))
 
 
 @pytest.mark.parametrize("bug", BROKEN)

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from peephole.gateway.factor import Asked, Heard, Shown, backing, doubt, mark, remembered, taken, whose
+from peephole.gateway.lockout import Patience
 
 ASKED = Asked("secret", 20.0)
 GOOD: dict[str, float | str] = {"nonce": "nonce-01", "expires": 105.0}
@@ -44,6 +45,11 @@ def test_without_a_time_nothing_is_believed(wall: float) -> None:
     assert doubt(GOOD, wall, Heard(), ())
 
 
+def test_what_is_asked_unless_the_settings_say_otherwise() -> None:
+    """Twenty seconds for a PIN, five minutes for a phone; five wrong PINs shut for thirty seconds, fifty until a person acts."""
+    assert Asked("secret") == Asked("secret", 20.0, 300.0, Patience(5, 30.0, 50)) and Asked("secret") != Asked("presence")
+
+
 def test_each_nonce_once() -> None:
     """Whether memory or the disk knows it."""
     digest = mark(GOOD)
@@ -72,6 +78,17 @@ def test_how_long_a_pin_backs(time: float, backs: bool) -> None:
     assert not backing(ASKED, heard, "junho", time)
 
 
+@pytest.mark.parametrize(
+    ("time", "says"),
+    [(400.0, "300 s before"), (400.5, ""), (100.0, "0 s before"), (100.25, "0 s before"), (99.0, "0 s before"), (-200.0, "0 s before"), (-200.5, "")],
+)
+def test_how_long_a_phone_backs(time: float, says: str) -> None:
+    """Five minutes to either side, exactly; a phone that was heard a moment after the frame is here now."""
+    told = backing(Asked("presence"), Heard(phones=(("junho", time), ("ana", 100.0))), "ana", time)
+    assert told == (f"ana's phone was here {says}" if says else "")
+    assert not backing(Asked("presence"), Heard(phones=(("junho", time),)), "ana", time)
+
+
 def test_a_pin_is_used_up_and_others_are_not() -> None:
     """Of two PINs of ana one is taken; junho's stays, and one that is too old goes."""
     shown = tuple(Shown(frozenset({who}), time) for who, time in (("ana", 100.0), ("junho", 101.0), ("ana", 102.0), ("junho", 50.0)))
@@ -84,5 +101,6 @@ def test_the_words() -> None:
     """How long before, or after."""
     heard = Heard((Shown(frozenset({"ana"}), 100.0),))
     assert backing(ASKED, heard, "ana", 103.25) == "ana's PIN or tag came 3.2 s before"
+    assert backing(ASKED, heard, "ana", 100.0) == "ana's PIN or tag came 0.0 s before"
     assert backing(ASKED, heard, "ana", 99.5) == "ana's PIN or tag came 0.5 s after"
     assert backing(Asked("presence"), Heard(phones=(("ana", 100.0),)), "ana", 130.0) == "ana's phone was here 30 s before"

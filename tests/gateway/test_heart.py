@@ -111,9 +111,17 @@ def test_it_is_petted_four_times_in_its_time(manager: tuple[socket.socket, dict[
 def test_without_a_manager_nothing_happens(environment: dict[str, str]) -> None:
     """No socket, a wrong one, one that nobody reads: the gate goes on."""
     clock = SteppedClock()
-    heart = Heart(Beats(clock), Notifier(environment), clock)
+    notifier = Notifier(environment)
+    assert notifier.watchdog is None
+    heart = Heart(Beats(clock), notifier, clock)
     heart.passed(0.0, 0.0)
     heart.close()
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("4000000", 4.0), ("1", 1e-6), ("0", None), ("", None), ("4e6", None), ("４", None), ("-1", None)])
+def test_how_often_the_manager_asks(asked: str, seconds: float | None) -> None:
+    """Whole microseconds, or nothing."""
+    assert Notifier({"WATCHDOG_USEC": asked}).watchdog == seconds
 
 
 def test_a_whole_gate_says_ready_pets_and_stops(

@@ -106,6 +106,40 @@ def test_a_changed_picture_is_found(tmp_path: Path, album: Album, journal: Journ
     assert "1 picture changed since they were kept" in verify(journal, pictures=album.folder).problems[0]
 
 
+def test_many_changed_pictures_are_told_in_one_sentence(album: Album, journal: Journal) -> None:
+    """The first five by name, and how many more; files that no row tells of are nobody's."""
+    keeper = started(album, journal)
+    for number in range(7):
+        keeper.saw(capture(number, PIXELS + number), prediction("ana"), "", "v1")
+    keeper.close()
+    paths = sorted(album.folder.iterdir())
+    assert len(paths) == 7
+    for path in paths[:5]:
+        path.write_bytes(b"somebody else")
+    (album.folder / f"{10**9}-{10**9}-{'0' * 64}.jpg").write_bytes(b"nobody's")
+    (album.folder / "holiday.jpg").write_bytes(b"nobody's")
+    names = ", ".join(path.name for path in paths[:5])
+    assert verify(journal, pictures=album.folder).problems == (f"5 pictures changed since they were kept: {names}",)
+    for path in paths[5:]:
+        path.write_bytes(b"somebody else")
+    assert verify(journal, pictures=album.folder).problems == (f"7 pictures changed since they were kept: {names}, and 2 more",)
+    assert verify(journal).problems == verify(journal, pictures=album.folder / "none").problems == ()
+
+
+def test_a_picture_that_goes_or_cannot_be_read_while_it_is_looked_at(album: Album, journal: Journal) -> None:
+    """The gate that runs meanwhile may let a picture go; one that cannot be read is told of, and the check goes to its end."""
+    keeper = started(album, journal)
+    keeper.saw(capture(0), prediction("ana"), "", "v1")
+    keeper.close()
+    (picture,) = album.folder.iterdir()
+    picture.unlink()
+    picture.symlink_to("gone.jpg")
+    assert verify(journal, pictures=album.folder).problems == ()
+    picture.unlink()
+    picture.mkdir()
+    assert verify(journal, pictures=album.folder).problems == (f"1 picture cannot be read: {picture.name}",)
+
+
 def test_megabytes_are_a_bound(album: Album) -> None:
     """The oldest go first; after every single picture the folder is within its bound, also after a restart."""
     for number in range(30):

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peephole.base.records import Decision, Neighbour, Prediction
+from peephole.gateway.conditions import Row
+from peephole.gateway.factor import Asked, Heard, Shown
 from peephole.gateway.hours import ALWAYS, parse_hours
+from peephole.gateway.lockout import Kept, Lockout
 from peephole.gateway.policy import Ended, Glance, Policy, Reaction, Rule, State, finish, judge, step, tick
 
 DAY = "Mo-Fr 07:00-20:00"
@@ -425,3 +428,107 @@ def test_a_night_takes_no_time() -> None:
     began = stopwatch.perf_counter()
     assert len(opened(night)) == 50
     assert stopwatch.perf_counter() - began < 1.0
+
+
+def test_two_frames_at_the_same_time_are_no_clock_that_went_back() -> None:
+    """The visit goes on: what agreed before still does, and a second factor is awaited on."""
+    policy = replace(POLICY, factor=Asked("secret"), gap=5.0)
+    state = step(policy, after(policy, line("junho junho junho")), glance("junho", 0.4)).state
+    assert state.visit is not None and state.visit.agreed is not None and state.visit.awaits
+    reaction = step(policy, state, glance("dark", 0.4))
+    assert reaction.events == () and reaction.state.visit is not None and reaction.state.visit.awaits
+
+
+def after(policy: Policy, glances: Sequence[Glance], state: State | None = None) -> State:
+    state = state or State()
+    for one in glances:
+        state = step(policy, state, one).state
+    return state
+
+
+LOCKED = Lockout(Kept(5), until=130.0)
+HEARD = Heard((Shown(frozenset({"ana"}), 99.0),), ("nonce",), (("ana", 98.0),), 97.0)
+BEFORE = State(time=100.0, lockout=LOCKED, heard=HEARD, rows={"air": Row(99.0, {})}, fired={"rule": 99.0}, ajar_since=95.0)
+
+
+def test_a_clock_that_went_back_forgets_what_was_heard_and_not_what_was_counted() -> None:
+    """Readings, phones, PINs and pauses were timed by another clock; nonces and failures stand, and the lockout begins anew."""
+    policy = replace(POLICY, factor=Asked("secret"))
+    state = step(policy, BEFORE, glance("dark", 40.0)).state
+    assert (state.heard, state.rows, state.fired, state.ajar_since) == (Heard(nonces=("nonce",)), {}, {}, None)
+    assert state.lockout == Lockout(Kept(5), until=70.0) and state.shut_until == -math.inf
+    assert step(POLICY, BEFORE, glance("dark", 40.0)).state.lockout == LOCKED, "without a second factor nobody counts"
+    cooling = step(policy, replace(BEFORE, shut_until=103.0), glance("dark", 40.0)).state
+    assert cooling.shut_until == 45.0
+    assert step(policy, BEFORE, glance("dark", 100.0)).state.heard == HEARD
+
+
+def test_a_visit_whose_clock_went_back() -> None:
+    """It began with its earliest frame, says once what became of the others, and what agreed before is nobody's any more."""
+    state = after(POLICY, line("mallory mallory mallory", start=10.0))
+    assert state.visit is not None and state.visit.agreed is not None
+    reaction = step(POLICY, state, glance("mallory", 9.5))
+    (decision,) = reaction.events
+    assert isinstance(decision, Decision)
+    assert decision.reason == "time went back by 0.9 s, so the frames before it no longer count" and decision.label is None
+    visit = reaction.state.visit
+    assert visit is not None and (visit.start, visit.last, visit.who, visit.run, visit.agreed) == (9.5, 9.5, "", (), None)
+    assert visit.latest[-1].problem == "time went back by 0.9 s" and visit.refused == 1
+    assert step(POLICY, reaction.state, glance("mallory", 9.25)).events == (), "once a visit"
+
+
+def test_a_frame_without_a_time_inside_a_visit() -> None:
+    """It is counted and refused, whatever agreed before is nobody's any more, and it is said once; outside a visit it belongs to none."""
+    policy = replace(POLICY, factor=Asked("secret"))
+    state = after(policy, line("junho junho junho"))
+    assert state.visit is not None and state.visit.awaits
+    reaction = step(policy, state, glance("junho", NAN))
+    (decision,) = reaction.events
+    assert isinstance(decision, Decision) and (decision.visit, decision.rule) == ("visit-1", "no time")
+    visit = reaction.state.visit
+    assert visit is not None and (visit.who, visit.run, visit.agreed, visit.seen, visit.refused) == ("", (), None, 4, 1)
+    assert step(policy, reaction.state, glance("junho", NAN)).events == ()
+    assert [type(event) for event in tick(policy, reaction.state, 4.0).events] == [Ended], "nobody's PIN is awaited any more"
+    outside = step(policy, State(), glance("junho", NAN))
+    assert outside.state == State() and [event.visit for event in outside.events if isinstance(event, Decision)] == ["-"]
+
+
+def test_what_a_visit_remembers() -> None:
+    """Its first and last time, its frames, and the latest ones with what kept them from being judged."""
+    state = after(POLICY, [*line("junho dark"), *line("ana ana", start=0.4)])
+    visit = state.visit
+    assert visit is not None and state.time == visit.last == 0.6000000000000001
+    assert (visit.start, visit.seen, visit.refused, len(visit.frames)) == (0.0, 4, 1, 3)
+    assert [one.who for one in visit.latest] == ["", "ana", "ana"] and (visit.who, visit.run) == ("ana", (0.4, 0.6000000000000001))
+
+
+def test_who_is_no_longer_there_is_awaited_no_longer() -> None:
+    """Junho's PIN is awaited until somebody else is recognised: then the visit ends with its gap, and not twenty seconds later."""
+    policy = replace(POLICY, factor=Asked("secret"))
+    state = after(policy, line("junho junho junho"))
+    assert tick(policy, state, 10.0).events == ()
+    for word in ("mallory", "stranger"):
+        other = after(policy, line(f"{word} {word} {word}", start=0.6), state)
+        assert [type(event) for event in tick(policy, other, 4.0).events] == [Ended], word
+
+
+def test_an_ended_visit_says_for_whom_it_ended() -> None:
+    """A refusal that names somebody stands in the visit's own record; one that names nobody leaves it open."""
+    assert [(event.verdict, event.label) for _, event in play(POLICY, line("mallory mallory mallory"))] == [("refuse", "mallory")] * 2
+    assert [(event.verdict, event.label) for _, event in play(POLICY, line("ana ana"))] == [("refuse", None)] * 2
+    assert finish(POLICY, State()) == Reaction(State())
+
+
+def test_a_frame_with_a_name_and_one_without_are_two_visits() -> None:
+    """Whichever comes first, and however soon after the other."""
+    for first, second in (("a", None), (None, "a")):
+        ended = [event for _, event in play(POLICY, [glance("ana", 0.0, visit=first), glance("ana", 0.2, visit=second)]) if isinstance(event, Ended)]
+        assert [event.seen for event in ended] == [1, 1]
+
+
+def test_who_is_awaited_is_awaited_still_when_something_else_forbids_it_meanwhile() -> None:
+    """Junho's PIN is awaited when the gate is opened from afar: after the cool-down it opens, though junho was not seen any more."""
+    policy = replace(POLICY, factor=Asked("secret"))
+    state = replace(after(policy, line("junho junho junho")), shut_until=5.0)
+    state = step(policy, state, glance("junho", 0.6)).state
+    assert tick(policy, state, 6.0).events == () and state.visit is not None and state.visit.awaits

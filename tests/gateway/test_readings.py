@@ -96,7 +96,8 @@ def test_held_open_is_told_once() -> None:
     assert passed(POLICY, state, 30.0).events == ()
     told = passed(POLICY, state, 30.5)
     (decision,) = told.events
-    assert isinstance(decision, Decision) and (decision.verdict, decision.rule, decision.action) == ("refuse", "held open", None)
+    assert isinstance(decision, Decision) and (decision.verdict, decision.rule, decision.action) == ("note", "held open", None)
+    assert decision.visit == "-", "whoever stands at the door did not leave it open"
     assert decision.reason == "held open: the door has stood open for 30 s"
     assert passed(POLICY, told.state, 300.0).events == ()
     again = hear(POLICY, told.state, reading(310, "entry", contact="open")).state

@@ -2,8 +2,10 @@
 
 import os
 import random
+import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import broken_relay
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peephole.base.errors import ActuatorError
+from peephole.gateway import relay as relay_module
 from peephole.gateway.address import Address
 from peephole.gateway.gpio import GpioPin
 from peephole.gateway.outputpin import FilePin, history, open_pin
@@ -66,6 +69,32 @@ def test_an_old_order_opens_nothing() -> None:
     assert one.hear("on 1 5.000 100.000", 100.6).startswith("refused 1 it was 0.6 s old")
     assert one.hear("on 2 5.000 102.000", 100.6).startswith("refused 2")
     assert not pin.on
+
+
+@pytest.mark.parametrize(("sent", "done"), [(100.0, True), (101.0, True), (99.75, False), (101.25, False)])
+def test_how_old_an_order_may_be(sent: float, done: bool) -> None:
+    """Half a second to either side of half past, exactly."""
+    one, pin = relay()
+    assert one.hear(f"on 1 5.000 {sent:.3f}", 100.5).startswith("did 1" if done else "refused 1 it was ")
+    assert pin.on is done
+
+
+def test_the_longest_pulse_is_allowed() -> None:
+    """Exactly as long as the settings say, and it ends when the shorter of pulse and silence does."""
+    one, pin = relay()
+    assert one.patience(100.0) == 5.0 and one.tick(1e6) == ""
+    assert one.hear("on 1 5.000 100.000", 100.0) == "did 1" and pin.on and one.due == 105.0
+    assert one.patience(104.9) == 0.0
+    assert one.hear("on 2 0.250 100.000", 100.0) == "did 2" and one.patience(100.0) == 0.25
+
+
+def test_safe_ends_it() -> None:
+    """At once, with an answer; and again when it is safe already."""
+    one, pin = relay()
+    one.hear("on 1 5.000 100.000", 100.0)
+    assert one.hear("safe 2", 100.1) == "did 2" and not pin.on and one.due is None
+    assert one.hear("safe 3", 100.2) == "did 3" and not one.over
+    assert one.hear("bye", 100.3) == "" and one.over
 
 
 @pytest.mark.parametrize(
@@ -190,6 +219,161 @@ def test_garbage_ends_it_safe(tail: bytes) -> None:
     """A pulse is under way when garbage comes, with or without a line's end."""
     why, pin, _ = served(f"on 1 5.000 {time.monotonic():.3f}\n".encode() + tail)
     assert why != "the gate is gone" and not pin.on
+
+
+@pytest.mark.parametrize(("letters", "why"), [(80, "the gate is gone"), (81, "a line without an end")])
+def test_how_long_a_line_may_be(letters: int, why: str) -> None:
+    """As long as any order could be; a longer one is no gate's."""
+    assert served(b"x" * letters)[0] == why
+
+
+def test_what_it_says_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate hears that the pulse was over, while it goes on saying that it is there."""
+    monkeypatch.setattr(relay_module, "SILENCE", 10.0)  # a busy computer is no silence
+    reading, orders = os.pipe()
+    answers, writing = os.pipe()
+    pin = Pin()
+
+    def gate() -> None:
+        os.write(orders, f"on 1 0.100 {time.monotonic():.3f}\n".encode())
+        for number in range(2, 6):
+            time.sleep(0.1)
+            os.write(orders, f"beat {number}\n".encode())
+        os.write(orders, b"bye\n")
+
+    thread = threading.Thread(target=gate)
+    thread.start()
+    assert serve(Relay(pin, False, LONGEST, time.monotonic()), reading, writing) == "it was told to"
+    thread.join()
+    said = os.read(answers, 1000).decode().splitlines()
+    assert said[:2] == ["ready", "did 1"] and said.count("released pulse") == 1 and said[-1] == "beat 5 safe" and not pin.on
+    for one in (reading, orders, answers, writing):
+        os.close(one)
+
+
+def test_a_kernel_that_says_too_much_does_not_hold_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something is said to be there and is not: the relay does not wait for it, and ends safe."""
+    reading, orders = os.pipe()
+    answers, writing = os.pipe()
+    pin = Pin(on=True)
+    monkeypatch.setattr(relay_module.select, "select", lambda *_: ([reading], [], []))
+    threading.Timer(1.0, os.close, [orders]).start()
+    with pytest.raises(BlockingIOError):
+        serve(Relay(pin, False, LONGEST, time.monotonic()), reading, writing)
+    assert not pin.on
+    time.sleep(1.1)
+    for one in (reading, answers, writing):
+        os.close(one)
+
+
+class Standard:
+    """A process's standard input or output: one end of a pipe."""
+
+    def __init__(self, end: int) -> None:
+        self.fileno = lambda: end
+
+
+@pytest.fixture
+def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[int, str]]]:
+    """Return a function that runs a relay's whole program here, on some input, and returns its exit code and what it said."""
+    handlers = {number: signal.getsignal(number) for number in relay_module.SIGNALS}
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "none")  # so that it is taken back afterwards
+    monkeypatch.delenv("GPIOZERO_PIN_FACTORY")
+
+    def run(orders: str, *options: str, deaf: bool = False) -> tuple[int, str]:
+        reading, given = os.pipe()
+        answers, writing = os.pipe()
+        os.write(given, orders.encode())
+        os.close(given)
+        if deaf:
+            os.close(answers)
+        monkeypatch.setattr(relay_module.sys, "stdin", Standard(reading))
+        monkeypatch.setattr(relay_module.sys, "stdout", Standard(writing))
+        try:
+            code = relay_module.main(["gpio://17?fake=pin.txt", "--folder", str(tmp_path), *options])
+        finally:
+            os.close(reading)
+            os.close(writing)
+        said = "" if deaf else os.read(answers, 10_000).decode()
+        if not deaf:
+            os.close(answers)
+        return code, said
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_how_the_program_ends(process: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    """0 when it was told to or the gate is gone, 3 on anything else, and its last words say which; the pin is safe each time."""
+    on = f"on 1 0.500 {time.monotonic():.3f}\n"
+    assert process("bye\n") == (0, "ready\nend it was told to\n")
+    assert process("") == (0, "ready\nend the gate is gone\n")
+    assert process(f"{on}bye\n", "--longest", "1") == (0, "ready\ndid 1\nend it was told to\n")
+    assert process("sesame\n") == (3, "ready\nend an order that is none\n")
+    assert process(on) == (3, "ready\nend a pulse longer than the settings allow\n")
+    assert process("bye\n", deaf=True) == (0, "")
+    assert os.environ["GPIOZERO_PIN_FACTORY"] == "lgpio" and not history(tmp_path / "pin.txt")[-1].on
+
+
+def test_a_program_whose_safe_state_is_on(process: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    """From its first moment to its last."""
+    assert process("bye\n", "--safe", "on")[0] == 0
+    assert {row.on for row in history(tmp_path / "pin.txt")} == {True}
+
+
+def test_a_program_that_cannot_have_its_pin(process: Callable[..., tuple[int, str]]) -> None:
+    """It says what was wrong and what helps, on one line, and ends."""
+    code, said = process("bye\n", "--folder", "/nowhere")
+    assert code == 3 and said.startswith("end cannot start: gpio://17?fake=pin.txt: No such file or directory | choose another file")
+    assert said.count("\n") == 1
+
+
+class Broken(Pin):
+    """A pin whose next writings do not come to their end."""
+
+    def __init__(self, *errors: BaseException) -> None:
+        super().__init__(on=True)
+        self.errors = list(errors)
+
+    def write(self, on: bool) -> None:
+        """Be broken off, or take a level."""
+        if self.errors:
+            raise self.errors.pop(0)
+        super().write(on)
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [
+        (relay_module._Told("signal 15"), (0, "ready\nend signal 15\n")),
+        (OSError("the pin\nis gone"), (3, "ready\nend OSError: the pin is gone\n")),
+    ],
+    ids=["signal", "pin"],
+)
+def test_what_breaks_off_the_last_writing_is_made_good(
+    process: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, error: BaseException, ends: tuple[int, str]
+) -> None:
+    """A signal in the middle of it, or a pin that failed once: it is written again, with no ear for further signals."""
+    pin, heard = Broken(error), list[tuple[int, object]]()
+    monkeypatch.setattr(relay_module, "open_pin", lambda *_: pin)
+    monkeypatch.setattr(relay_module.signal, "signal", lambda number, handler: heard.append((number, handler)))
+    assert process("bye\n") == ends and not pin.on
+    first, last = heard[:3], heard[3:]
+    assert first == [(number, relay_module._end) for number in relay_module.SIGNALS]
+    assert last == [(number, signal.SIG_IGN) for number in relay_module.SIGNALS]
+
+
+def test_the_program_ends_without_pythons_farewell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever happens: with the code of main, or with 4 when even that failed."""
+    ended: list[int] = []
+    monkeypatch.setattr(relay_module.os, "_exit", ended.append)
+    monkeypatch.setattr(relay_module, "main", lambda: 3)
+    relay_module._run()
+    monkeypatch.setattr(relay_module, "main", lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        relay_module._run()
+    assert ended == [3, 4]
 
 
 def test_orders_may_come_in_pieces() -> None:

@@ -8,10 +8,12 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -320,6 +322,35 @@ def test_a_relay_that_cannot_start(start: Callable[..., RelayActuator], tmp_path
     with pytest.raises(ActuatorError, match="cannot be started: No such file"):
         RelayActuator((str(tmp_path / "python"),))
     assert time.monotonic() - since < 8
+
+
+def test_a_relay_that_nobody_could_listen_to_is_not_left_behind(
+    start: Callable[..., RelayActuator], pin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No thread is left when a relay is started: its process is ended, the gate goes on trying, and another one comes when there is room."""
+    relay, begin, left = start(), threading.Thread.start, list["subprocess.Popen[bytes]"]()
+
+    class Kept(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            left.append(self)
+
+    def none_left(thread: threading.Thread) -> None:
+        if thread.name == "relay-answers":
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(subprocess, "Popen", Kept)
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    os.kill(relay.process, signal.SIGKILL)
+    assert soon(lambda: any("no thread left" in fault for fault in relay._faults))
+    with pytest.raises(ActuatorError, match="is being started again"):
+        relay.send(on(1.0))
+    monkeypatch.setattr(threading.Thread, "start", begin)
+    assert soon(lambda: is_there(relay))
+    relay.send(on(0.1))
+    *nobodys, last = left
+    assert last.pid == relay.process and nobodys and all(process.returncode is not None for process in nobodys)
 
 
 def test_a_pin_of_gpiozero_is_driven(start: Callable[..., RelayActuator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

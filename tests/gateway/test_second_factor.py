@@ -200,6 +200,8 @@ def test_five_wrong_pins_a_restart_and_a_person(keypad_door: Door, start: Callab
     told = CliRunner().invoke(app, ["unlock", str(keypad_door.path)], catch_exceptions=False)
     assert told.exit_code == 0 and "5 failures in a row" in told.output
     gate.until(lambda: any("a person ended the lockout" in one.reason for one in gate.decisions("lockout")))
+    ended = gate.decisions("lockout")[-1]
+    assert (ended.visit, ended.verdict, ended.reason) == ("-", "note", "a person ended the lockout; 5 failures forgotten")
     post(keypad_door, letter())
     gate.come("ana")
     gate.until(lambda: gate.opened == 1)

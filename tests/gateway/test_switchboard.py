@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,19 @@ def test_make_safe_reaches_every_controller() -> None:
     (problem,) = switch.make_safe(1.0, 0)
     assert "ZeroDivisionError" in problem
     assert (lamp.state, lock.state) == ("on", "off")
+
+
+def test_without_threads_it_becomes_safe_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A computer that has no thread left: each controller is put into its safe state, one after the other."""
+
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    locks = [RecordingActuator(), RecordingActuator(), RecordingActuator(fails=True)]
+    switch = Switchboard("front", {str(number): Line(lock, 5.0) for number, lock in enumerate(locks)})
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    assert switch.make_safe(1.0, 0) == ("2: the recording lock was told to fail",)
+    assert [lock.state for lock in locks] == ["off", "off", ""]
 
 
 def test_a_failed_release_is_tried_again_and_told_once() -> None:

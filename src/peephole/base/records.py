@@ -32,7 +32,7 @@ __all__ = [
 
 Unit = Literal["stranger", "visit", "photo", "kind"]
 Role = Literal["proof", "estimate", "simulated"]
-Verdict = Literal["open", "refuse", "ask"]
+Verdict = Literal["open", "refuse", "ask", "note"]
 
 
 def _pixels_out(pixels: np.ndarray) -> dict[str, Any]:
@@ -164,7 +164,10 @@ class Visit:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the gate makes of a visit; `reason` is a sentence a person can read."""
+    """What the gate makes of a visit; `reason` is a sentence a person can read.
+
+    `note` tells what became of the gate itself, such as a lockout that a person ended: it lets nobody in and turns nobody away.
+    """
 
     visit: str
     verdict: Verdict

@@ -17,13 +17,13 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from peephole.gateway.watch import Summary
+    from peephole.gateway.summary import Summary
 
 __all__ = ["COLOURS", "PROBLEM", "AsJson", "Settings", "answered", "report", "say", "stop_on_signals"]
 
 Settings = Annotated[Path, typer.Argument(metavar="DOOR.toml", help="The settings of the gate.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a report.")]
-COLOURS = {"open": "green", "ask": "yellow", "refuse": "red"}
+COLOURS = {"open": "green", "ask": "yellow", "refuse": "red", "note": "cyan"}
 PROBLEM = 3
 
 

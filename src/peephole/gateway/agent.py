@@ -65,21 +65,24 @@ def run(
         clock, stop = clock or SystemClock(), stop or threading.Event()
         source = sensor or open_source(door, clock)
         book = journal or Journal(door.journal, door.settings.gate.name, names=card.labels)
-        witnesses = (*witnesses, *((*keepers(door, book, clock), *shadows(door, book)) if journal is None else ()))
-        board = switchboard or open_switchboard(door)
-        beats = Beats(SystemClock())  # threads hang in real time, whatever clock the door is told
-        status = None if source.recorded or door.settings.broker is None else _status(door, armed, clock)
-        speak = status.say if status is not None else None
-        present = [*witnesses, *([status] if status is not None else []), *_bystanders(door, book, beats, recorded=source.recorded)]
-        ears = reception if reception is not None or source.recorded or not needed(door) else open_reception(door, clock, speak=speak)
-        parts: dict[str, Any] = {"sensor": source, "board": board, "journal": book, "clock": clock, "witnesses": present, "beats": beats}
-        watch = Watch(door, predict, armed, **parts, reception=ears, notes=notes, tell=tell)
+        present, board, ears = list(witnesses), switchboard, reception
         try:
+            present += (*keepers(door, book, clock), *shadows(door, book)) if journal is None else ()
+            board = board or open_switchboard(door)
+            beats = Beats(SystemClock())  # threads hang in real time, whatever clock the door is told
+            status = None if source.recorded or door.settings.broker is None else _status(door, armed, clock)
+            present += [status] if status is not None else []
+            present += _bystanders(door, book, beats, recorded=source.recorded)
+            if ears is None and not source.recorded and needed(door):
+                ears = open_reception(door, clock, speak=status.say if status is not None else None)
+            parts: dict[str, Any] = {"sensor": source, "board": board, "journal": book, "clock": clock, "witnesses": present, "beats": beats}
+            watch = Watch(door, predict, armed, **parts, reception=ears, notes=notes, tell=tell)
             if status is not None:
                 status.follow(lambda: watch.shut)
             return watch.run(stop)
         finally:
-            board.close()
+            if board is not None:
+                board.close()
             if ears is not None and reception is None:
                 ears.close()
             for witness in present:

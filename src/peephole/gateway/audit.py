@@ -184,11 +184,21 @@ def _files(walk: Walk, pictures: Path | None) -> Iterator[str]:
     """A picture may be gone, by age, size or erasure; one that is there must be what the rows say."""
     if pictures is None or not pictures.is_dir():
         return
-    changed = []
+    changed, unread = list[str](), list[str]()
     for path in sorted(pictures.glob("*.jpg")):
         digest = digest_of(path)
-        if digest in walk.pictures and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            changed.append(path.name)
+        try:
+            if digest in walk.pictures and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+                changed.append(path.name)
+        except FileNotFoundError:  # the gate that runs meanwhile let it go
+            continue
+        except OSError:
+            unread.append(path.name)
     if changed:
-        more = f", and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
-        yield f"{plural(len(changed), 'picture')} changed since they were kept: {', '.join(changed[:SHOWN])}{more}"
+        yield f"{plural(len(changed), 'picture')} changed since they were kept: {_some(changed)}"
+    if unread:
+        yield f"{plural(len(unread), 'picture')} cannot be read: {_some(unread)}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f", and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -7,12 +7,14 @@ import math
 from dataclasses import replace
 
 from peephole.base.records import Decision
+from peephole.gateway.factor import forgotten
 from peephole.gateway.inbox import Signal
 from peephole.gateway.lockout import Lockout, cleared, held
+from peephole.gateway.reasons import plural
 from peephole.gateway.remote import LIFE
 from peephole.gateway.remotestate import FOREVER, came, freed, noted
 from peephole.gateway.rules import CLOCK_IS_SET
-from peephole.gateway.state import Policy, Reaction, State, told
+from peephole.gateway.state import Policy, Reaction, State, note
 
 __all__ = ["DISBELIEVED", "LOCK", "OPEN", "REFUSED", "STATUS", "UNLOCK", "obey"]
 
@@ -71,28 +73,27 @@ def _aside(state: State, signal: Signal, rule: str, why: str) -> Reaction:
     """Say that a command was not followed, now and then."""
     if 0 <= signal.time - state.remote_told < QUIET[rule]:
         return Reaction(state)
-    state, decision = told(replace(state, remote_told=signal.time), rule, None, f"a remote command was not followed: {why}")
-    return Reaction(state, (decision,))
+    return Reaction(replace(state, remote_told=signal.time), (note(rule, f"a remote command was not followed: {why}", "refuse"),))
 
 
 def _lock(_: Policy, state: State, signal: Signal) -> tuple[State, Decision]:
     locked = f"locked from afar{_why(signal)}"
     standing = replace(state.lockout.kept.standing, locked=locked)
-    state = replace(state, lockout=_with(state.lockout, standing=standing))
-    return told(state, LOCK, None, f"{locked}: nobody comes in until it is unlocked; {_named(signal)}")
+    state = replace(state, lockout=_with(state.lockout, standing=standing), heard=forgotten(state.heard))
+    return state, note(LOCK, f"{locked}: nobody comes in until it is unlocked; {_named(signal)}")
 
 
 def _unlock(_: Policy, state: State, signal: Signal) -> tuple[State, Decision]:
     kept = state.lockout.kept
-    ended = [*(["the lock"] if kept.standing.locked else []), *([f"a lockout after {kept.failures} failures"] if kept.failures else [])]
+    ended = [*(["the lock"] if kept.standing.locked else []), *([f"a count of {plural(kept.failures, 'failure')}"] if kept.failures else [])]
     state = replace(state, lockout=_with(cleared(state.lockout), standing=freed(kept.standing, kept.standing.floor)))
     what = f"{' and '.join(ended)} ended" if ended else "nothing was locked"
-    return told(state, UNLOCK, None, f"unlocked from afar{_why(signal)}: {what}; {_named(signal)}")
+    return state, note(UNLOCK, f"unlocked from afar{_why(signal)}: {what}; {_named(signal)}")
 
 
 def _status(policy: Policy, state: State, signal: Signal) -> tuple[State, Decision]:
     bar = held(policy.patience, state.lockout, signal.time)
-    return told(state, STATUS, None, f"asked from afar how it is: {bar or 'armed'}; {_named(signal)}")
+    return state, note(STATUS, f"asked from afar how it is: {bar or 'armed'}; {_named(signal)}")
 
 
 def _open(policy: Policy, state: State, signal: Signal) -> tuple[State, Decision]:
@@ -101,11 +102,11 @@ def _open(policy: Policy, state: State, signal: Signal) -> tuple[State, Decision
     action = str(signal.values.get("action", "open"))
     if action not in policy.remote:
         may = f"only {', '.join(sorted(policy.remote))} may be" if policy.remote else "nothing may be: [remote] may_open = false"
-        return told(state, REFUSED, None, f"'{action}' is not opened from afar, {may}; {_named(signal)}")
+        return state, note(REFUSED, f"'{action}' is not opened from afar, {may}; {_named(signal)}", "refuse")
     wait = state.shut_until - signal.time
     bar = held(policy.patience, state.lockout, signal.time) or (f"it opened a moment ago: shut for another {wait:.1f} s" if wait > 0 else "")
     if bar:
-        return told(state, REFUSED, None, f"not opened from afar: {bar}; {_named(signal)}")
+        return state, note(REFUSED, f"not opened from afar: {bar}; {_named(signal)}", "refuse")
     state = replace(state, shut_until=signal.time + policy.cool_down)
     return state, Decision("-", "open", None, f"opened from afar{_why(signal)}; {_named(signal)}", OPEN, action)
 

@@ -38,8 +38,9 @@ def read_state(payload: bytes) -> State | None:
 class ConfirmedActuator:
     """Passes commands on and waits, `timeout` seconds at most, until the device says on its state topic that it did it.
 
-    An opening needs a fresh word. A closing is also done when the device already says that it is closed, because a device that
-    changes nothing may say nothing; but not while an opening that was given up may still come true.
+    A command is also done when the device was in that state already, because a device that changes nothing may say nothing. But an
+    opening needs a word that the device said while this was listening, which a retained one was not, and a closing waits for a new
+    word while an opening that was given up may still come true.
     """
 
     def __init__(self, inner: Actuator, board: Noticeboard, topic: str, timeout: float, told: Callable[[State], None] = lambda state: None) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from peephole.gateway.lockout import Patience
 
-__all__ = ["LIFE", "Asked", "Heard", "Shown", "backing", "doubt", "mark", "present", "remembered", "taken", "whose"]
+__all__ = ["LIFE", "Asked", "Heard", "Shown", "backing", "doubt", "forgotten", "mark", "present", "remembered", "taken", "whose"]
 
 LIFE = 60.0  # seconds: a message that claims to be good for longer was made to be kept
 NONCE = (8, 200)  # letters: shorter ones repeat by chance
@@ -111,6 +111,11 @@ def taken(asked: Asked, heard: Heard, label: str, time: float) -> Heard:
     """Use up the PIN or tag that backs somebody; a phone stays where it is."""
     used = _token(asked, heard, label, time)
     return replace(heard, shown=tuple(shown for shown in heard.shown if shown is not used and abs(time - shown.time) <= asked.within))
+
+
+def forgotten(heard: Heard) -> Heard:
+    """Let go of the PINs and tags that nobody has used: the door was shut since, and they were shown at a door that was not."""
+    return replace(heard, shown=())
 
 
 def present(heard: Heard, label: str, here: bool, time: float) -> Heard:

@@ -9,14 +9,15 @@ from dataclasses import replace
 from peephole.base.records import Decision
 from peephole.gateway.commands import obey
 from peephole.gateway.conditions import Row
-from peephole.gateway.factor import Asked, Shown, doubt, mark, present, remembered, whose
+from peephole.gateway.factor import Asked, Shown, doubt, forgotten, mark, present, remembered, whose
 from peephole.gateway.inbox import Signal
 from peephole.gateway.lockout import Kept, Lockout, cleared, failed, held, restarted, spent
 from peephole.gateway.permission import settle
 from peephole.gateway.readings import read
+from peephole.gateway.reasons import plural
 from peephole.gateway.remote import LIFE
 from peephole.gateway.remotestate import freed, merged
-from peephole.gateway.state import Agreement, Policy, Reaction, State, also_source, awaits, told
+from peephole.gateway.state import Agreement, Policy, Reaction, State, also_source, awaits, note, told
 
 __all__ = ["END_LOCKOUT", "REMOTE", "began", "hear", "unkept", "written"]
 
@@ -50,11 +51,13 @@ def hear(policy: Policy, state: State, signal: Signal) -> Reaction:
 def unkept(state: State, reaction: Reaction, why: str) -> Reaction:
     """Return what happens instead of a reaction whose `kept` could not be put on disk: nobody comes in until it can be.
 
-    Failures only add up here: neither an opening nor an order happened.
+    Failures and spent nonces only add up here, and a lockout only begins: neither an opening nor an order happened.
     """
-    old, new, again = state.lockout.kept, reaction.state.lockout, state.lockout.unwritten
-    kept = replace(new.kept if new.kept.failures >= old.failures else old, standing=merged(old.standing, new.kept.standing))
-    state = replace(state, lockout=replace(new, kept=kept, unwritten=True), heard=reaction.state.heard)
+    before, new, again = state.lockout, reaction.state.lockout, state.lockout.unwritten
+    old = before.kept
+    kept = replace(old, failures=max(old.failures, new.kept.failures), spent=new.kept.spent, standing=merged(old.standing, new.kept.standing))
+    lockout = Lockout(kept, max(before.until, new.until), unwritten=True)
+    state = replace(state, lockout=lockout, heard=reaction.state.heard)
     if again:
         return Reaction(state)
     state, decision = told(state, "lockout", None, f"nobody comes in: wrong PINs and tags cannot be counted on disk: {why}")
@@ -87,6 +90,7 @@ def _wrong(factor: Asked, state: State, signal: Signal) -> tuple[State, Decision
     state = replace(state, lockout=failed(factor.patience, state.lockout, signal.time))
     number = state.lockout.kept.failures
     so = held(factor.patience, state.lockout, signal.time)
+    state = replace(state, heard=forgotten(state.heard)) if so else state
     return told(state, "second factor", None, f"a PIN or tag came that belongs to nobody, number {number} in a row{f'; {so}' if so else ''}")
 
 
@@ -111,11 +115,13 @@ def _now(policy: Policy, factor: Asked, state: State, signal: Signal) -> tuple[S
 def _other_model(policy: Policy, state: State, signal: Signal) -> Reaction:
     """Another model's word: it may complete an agreement that is not older than the window."""
     state = replace(state, rows={**state.rows, signal.source: Row(signal.time, dict(signal.values))})
-    visit, decision = state.visit, None
     if "problem" in signal.values:
-        state, decision = _ignored(state, signal, f"{signal.source.partition('/')[2]} says nothing any more: {signal.values['problem']}")
-    elif visit is not None and (seen := visit.agreed) is not None and _same(policy, seen, signal):
-        state, decision = settle(policy, state, visit, max(signal.time, seen.time), signal.wall)
+        name = signal.source.partition("/")[2]
+        return Reaction(state, (note("another model", f"{name} says nothing any more: {signal.values['problem']}"),))
+    visit = state.visit
+    if visit is None or (seen := visit.agreed) is None or not _same(policy, seen, signal):
+        return Reaction(state)
+    state, decision = settle(policy, state, visit, max(signal.time, seen.time), signal.wall)
     return Reaction(state, (decision,) if decision else ())
 
 
@@ -139,5 +145,4 @@ def _command(state: State, signal: Signal) -> Reaction:
     lockout = cleared(state.lockout, order)
     state = replace(state, lockout=replace(lockout, kept=replace(lockout.kept, standing=freed(standing, signal.wall + LIFE))))
     also = f", and what was {standing.locked}" if standing.locked else ""
-    state, decision = told(state, "lockout", None, f"a person ended the lockout{also}; {failures} failures are forgotten")
-    return Reaction(state, (decision,))
+    return Reaction(state, (note("lockout", f"a person ended the lockout{also}; {plural(failures, 'failure')} forgotten"),))

@@ -40,9 +40,11 @@ class Judged:
 def judge(glance: Glance, margin: float = 0.0) -> Judged:
     """Say whom a glance shows; somebody known by less than `margin` (see Prediction) before the next label is nobody."""
     seen = glance.prediction
-    problem = glance.problem or ("it was not judged" if seen is None else _doubt(seen, margin))
-    if seen is None or problem:
-        return Judged("", seen, problem or "it was not judged")
+    if seen is None:
+        return Judged("", None, glance.problem or "it was not judged")
+    problem = glance.problem or _doubt(seen, margin)
+    if problem:
+        return Judged("", seen, problem)
     return Judged(seen.label if seen.accepted and seen.label else UNKNOWN, seen, "")
 
 

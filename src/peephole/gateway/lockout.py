@@ -12,7 +12,6 @@ __all__ = ["Kept", "Lockout", "Patience", "cleared", "failed", "held", "restarte
 
 SPENT = 1000  # nonces of right PINs and tags that are remembered on disk, 20 bytes each
 ORDERS = 100
-FOREVER = math.inf
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,9 @@ class Kept:
 
 @dataclass(frozen=True)
 class Lockout:
-    """How patient the door still is: shut from `since` until `until` (monotonic seconds), and while `kept` could not be `unwritten`."""
+    """How patient the door still is: shut until `until` (monotonic seconds), and while what is `kept` is `unwritten`, not on disk."""
 
     kept: Kept = Kept()
-    since: float = -math.inf
     until: float = -math.inf
     unwritten: bool = False
 
@@ -67,7 +65,7 @@ def spent(lockout: Lockout, nonce: str) -> Lockout:
 def cleared(lockout: Lockout, order: str = "") -> Lockout:
     """Forget the failures: somebody came in as they should, or a person gave an `order`, which is followed once."""
     orders = (*lockout.kept.orders, order)[-ORDERS:] if order else lockout.kept.orders
-    return replace(lockout, kept=replace(lockout.kept, failures=0, orders=orders), since=-math.inf, until=-math.inf)
+    return replace(lockout, kept=replace(lockout.kept, failures=0, orders=orders), until=-math.inf)
 
 
 def turned(patience: Patience, lockout: Lockout, before: float, time: float) -> Lockout:
@@ -86,10 +84,10 @@ def held(patience: Patience | None, lockout: Lockout, time: float) -> str:
         return ""
     if failures >= patience.disable_after:
         return f"after {failures} wrong PINs or tags in a row the door is disabled until a person says: peephole gate unlock DOOR.toml"
-    if lockout.until > -math.inf and not time >= lockout.until:
+    if not time >= lockout.until:
         return f"after {failures} wrong PINs or tags in a row the door stays shut for another {min(patience.seconds, lockout.until - time):.1f} s"
     return ""
 
 
 def _shut(patience: Patience, lockout: Lockout, time: float) -> Lockout:
-    return replace(lockout, since=time, until=time + patience.seconds)
+    return replace(lockout, until=time + patience.seconds)

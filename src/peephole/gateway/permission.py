@@ -22,7 +22,7 @@ def agreement(visit: Underway) -> Agreement:
     said = agreed(visit.run, label)
     seen = visit.latest[-1].prediction
     why = said if seen is None else f"{said}; {'the last one: ' if len(visit.run) > 1 else ''}{figures(seen)}"
-    return Agreement(visit.who, visit.run[-1], agreed([0.0] * len(visit.run), label), said, why, _odds(visit.latest))
+    return Agreement(visit.who, visit.run[-1], agreed(visit.run[-1:] * len(visit.run), label), said, why, _odds(visit.latest))
 
 
 def _odds(latest: Sequence[Judged]) -> tuple[tuple[str, float], ...]:

@@ -59,7 +59,6 @@ def finish(policy: Policy, state: State) -> Reaction:
     events: list[Decision | Ended] = []
     if visit.verdict is None:
         state, decision = told(state, "agreement", None, farewell(policy.agree, policy.within, visit.latest, visit.run))
-        visit = replace(visit, verdict=decision.verdict, label=decision.label)
         events.append(decision)
     record = Visit(visit.id, visit.start, visit.last, visit.frames)
     events.append(Ended(record, visit.seen, visit.refused, visit.verdict or "refuse", visit.label))
@@ -87,7 +86,7 @@ def _timeless(state: State) -> Reaction:
     visit = state.visit
     if visit is None:
         return Reaction(state, (Decision("-", "refuse", None, "a frame came without a time that is a number", "time", None),))
-    forgotten = replace(visit, who="", run=(), agreed=None, awaits=False, seen=visit.seen + 1, refused=visit.refused + 1)
+    forgotten = replace(visit, who="", run=(), agreed=None, seen=visit.seen + 1, refused=visit.refused + 1)
     state, decision = once(state, forgotten, "", "no time", "a frame came without a time that is a number")
     return Reaction(state, (decision,) if decision else ())
 
@@ -120,7 +119,6 @@ def _look(policy: Policy, state: State, glance: Glance) -> tuple[State, Decision
         who=judged.who,
         run=run[-policy.agree :] if judged.who else (),
         agreed=None if back else visit.agreed,
-        awaits=visit.awaits and not back,
     )
     state = replace(state, time=glance.time, visit=visit)
     if len(visit.run) < policy.agree or visit.run[-1] - visit.run[0] > policy.within:

@@ -8,7 +8,7 @@ from peephole.base.records import Decision
 from peephole.gateway.conditions import Row, why_not
 from peephole.gateway.inbox import Signal
 from peephole.gateway.rules import Rule, holds
-from peephole.gateway.state import Policy, Reaction, State, moment, told
+from peephole.gateway.state import Policy, Reaction, State, moment, note
 
 __all__ = ["passed", "read"]
 
@@ -52,5 +52,5 @@ def passed(policy: Policy, state: State, time: float) -> Reaction:
     since = state.ajar_since
     if since is None or state.ajar_told or not time - since > policy.held:
         return Reaction(state)
-    state, decision = told(replace(state, ajar_told=True), "held open", None, f"held open: the door has stood open for {time - since:.0f} s")
-    return Reaction(state, (decision,))
+    told = note("held open", f"held open: the door has stood open for {time - since:.0f} s")
+    return Reaction(replace(state, ajar_told=True), (told,))

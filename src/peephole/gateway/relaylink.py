@@ -4,6 +4,7 @@ The relay ends every pulse by itself (see relay); what is done here is to start 
 or hangs, and to say so.
 """
 
+import errno
 import os
 import signal
 import subprocess
@@ -171,7 +172,12 @@ class _Child:
         self._writing = self.process.stdin.fileno()
         os.set_blocking(self._writing, False)
         self._reader = threading.Thread(target=self._read, name="relay-answers", daemon=True)
-        self._reader.start()
+        try:
+            self._reader.start()
+        except RuntimeError as error:  # a process that nobody listens to would keep the pin from the next one
+            with self.process:  # which closes its pipes, and waits for it
+                self.process.kill()
+            raise OSError(errno.EAGAIN, "the computer has no thread left") from error
 
     def came_up(self, seconds: float) -> bool:
         """Wait until its pin is safe, for `seconds` at most; false when it is not, or when the process is gone."""

@@ -13,7 +13,24 @@ from peephole.gateway.lockout import Lockout, Patience
 from peephole.gateway.rules import Moment, Rule
 from peephole.gateway.weighing import Weights
 
-__all__ = ["Agreement", "Ended", "Policy", "Reaction", "State", "Underway", "also_source", "awaits", "decided", "moment", "once", "told"]
+__all__ = [
+    "RANK",
+    "Agreement",
+    "Ended",
+    "Policy",
+    "Reaction",
+    "State",
+    "Underway",
+    "also_source",
+    "awaits",
+    "decided",
+    "moment",
+    "note",
+    "once",
+    "told",
+]
+
+RANK: tuple[Verdict, ...] = ("refuse", "ask", "open")  # of a visit's decisions the strongest is its verdict
 
 
 @dataclass(frozen=True)
@@ -157,11 +174,15 @@ def told(state: State, rule: str, label: str | None, reason: str) -> tuple[State
     return (state, decision) if state.visit is None else decided(state, decision)
 
 
+def note(rule: str, reason: str, verdict: Verdict = "note") -> Decision:
+    """Return what is told of the gate itself: it belongs to no visit, whoever stands at the door meanwhile."""
+    return Decision("-", verdict, None, reason, rule, None)
+
+
 def decided(state: State, decision: Decision) -> tuple[State, Decision]:
     """Remember the strongest verdict of the visit: open, then ask, then refuse."""
     visit = state.visit
     assert visit is not None, "a decision belongs to a visit"
-    rank = ("refuse", "ask", "open")
-    if visit.verdict is None or rank.index(decision.verdict) > rank.index(visit.verdict):
+    if visit.verdict is None or RANK.index(decision.verdict) > RANK.index(visit.verdict):
         visit = replace(visit, verdict=decision.verdict, label=decision.label)
     return replace(state, visit=visit), decision

@@ -8,15 +8,14 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import gmtime, strftime
 from typing import Protocol
 
 import numpy as np
 
 from peephole.base.errors import ActuatorError, JournalError, PeepholeError, PhotoError
-from peephole.base.evidence import measure
-from peephole.base.records import Decision, Evidence, Prediction, Verdict
+from peephole.base.records import Decision, Prediction, Verdict
 from peephole.gateway.arming import Armed
 from peephole.gateway.beats import Beats
 from peephole.gateway.clock import Clock
@@ -26,12 +25,14 @@ from peephole.gateway.journal import Journal, Record, Remark
 from peephole.gateway.judging import doubt
 from peephole.gateway.lockout import held
 from peephole.gateway.oneline import one_line
-from peephole.gateway.policy import UNKNOWN, Ended, Glance, Policy, Reaction, State, finish, step, tick
+from peephole.gateway.policy import Ended, Glance, Policy, Reaction, State, finish, step, tick
 from peephole.gateway.quality import poor, unfit
 from peephole.gateway.reception import Reception, heard, kept, unheard
 from peephole.gateway.remotedesk import Deed
 from peephole.gateway.sensors import Capture, Idle, Sensor
 from peephole.gateway.sight import Sight, require_fresh
+from peephole.gateway.state import RANK
+from peephole.gateway.summary import Outcome, Summary
 from peephole.gateway.switchboard import Switchboard
 
 __all__ = ["Outcome", "Predict", "Summary", "Watch", "Witness"]
@@ -70,42 +71,6 @@ class Witness(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a visit ended: `acted` is False when the verdict could not be carried out; `truth` where the recording knows it."""
-
-    visit: str
-    verdict: Verdict
-    label: str | None
-    reason: str
-    acted: bool
-    truth: str | None
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a gate did from start to stop; `outcomes` are the latest thousand visits."""
-
-    gate: str
-    armed: Armed
-    frames: int
-    refused_frames: int
-    visits: int
-    opened: int
-    asked: int
-    shut: int
-    faults: int
-    outcomes: tuple[Outcome, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def false_accepts(self) -> Evidence | None:
-        """Visits of strangers that opened, where the recording says who they were; simulated, because photos posed as frames."""
-        strangers = [outcome for outcome in self.outcomes if outcome.truth == UNKNOWN]
-        wrong = sum(outcome.verdict == "open" and outcome.acted for outcome in strangers)
-        return measure("false accept", wrong, len(strangers), "visit", "simulated") if strangers else None
-
-
 class Watch:
     """One run of the gate: the parts, the policy's state and the counts."""
 
@@ -137,6 +102,7 @@ class Watch:
         self._outcomes: deque[Outcome] = deque(maxlen=REMEMBERED)
         self._truth: str | None = None
         self._reason = self._noted = ""
+        self._told: Verdict = "refuse"
         self._undone = False
         self._failed = ("", 0.0)  # what the model raised last, and when that was written down
         hours = [rule.name for rule in self._policy.rules if rule.hours.spans]
@@ -285,7 +251,8 @@ class Watch:
 
     def _carry_out(self, decision: Decision) -> bool:
         """Journal, then act, and say whether that went well; what is not in the journal does not happen."""
-        self._reason = decision.reason if decision.visit != "-" else self._reason
+        if decision.visit != "-" and RANK.index(decision.verdict) >= RANK.index(self._told):  # of the strongest, the latest
+            self._told, self._reason = decision.verdict, decision.reason
         try:
             self._write(decision)
         except JournalError as error:
@@ -312,7 +279,7 @@ class Watch:
         outcome = Outcome(ended.visit.id, ended.verdict, ended.label, self._reason, acted, self._truth)
         self._counts[ended.verdict if acted else "refuse"] += 1
         self._outcomes.append(outcome)
-        self._truth, self._reason, self._noted, self._undone = None, "", "", False
+        self._truth, self._told, self._reason, self._noted, self._undone = None, "refuse", "", "", False
         try:
             self._write(ended if acted else replace(ended, verdict="refuse"))
         except JournalError as error:
