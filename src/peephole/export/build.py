@@ -301,7 +301,7 @@ def _probe(output: Path, watch: Watcher) -> None:
     try:
         write_atomic(probe, b"").unlink()
     except OutputError as error:
-        raise OutputError(error.what.replace(str(probe), str(output)), error.hint) from error
+        raise OutputError(error.what.replace(str(probe), str(output)), f"{error.hint}: -o FILE.onnx") from error
     if new:
         watch.said(f"the folder {output.parent} was made for {output.name}")
 
