@@ -60,7 +60,8 @@ def test_send_and_answer(make_remote: Callable[..., Door]) -> None:
         assert "0 failures in a row; locked from afar" in invoke("unlock", str(door.path))  # at the gate itself, without the secret
         assert until(lambda: gate.rules()[-1] == "lockout") and "armed" in invoke("send", str(door.path), "status")
         assert gate.openings == 0
-    assert "no answer" in invoke("send", str(door.path), "status", "--wait", "1", code=3)
+    told = " ".join(invoke("send", str(door.path), "status", "--wait", "1", code=3).split())
+    assert "no answer" in told and "does not let somebody without a name send commands" in told
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def send(
     action: Annotated[str, typer.Option("--action", help="What to open, where it is not called open.")] = "",
     wait: Annotated[float, typer.Option("--wait", min=1, max=60, help="Seconds to wait for the answer; the command is good for as long.")] = 10.0,
 ) -> None:
-    """Send a gate a command, signed, and wait for its answer. DOOR.toml needs [gate] name, [broker] and [remote] here, no more; the gate's own has them too.
+    """Send a gate a command, signed, and wait for its answer. DOOR.toml needs [gate] name, [broker] and [remote] here; the gate's own has more.
 
     Exit code 3 when the gate refused, or did not answer: then it may have followed the command all the same.
     """
@@ -36,7 +36,11 @@ def send(
     args = {name: value for name, value in (("why", why), ("action", action)) if value}
     answer = exchange(here.broker, key, ordered(gate or here.gate, command, args, wait), wait)
     if answer is None:
-        say(f"[yellow]no answer[/] within {wait:g} s: the gate is away, does not know the secret, or its clock differs; see its status and journal")
+        name = f"'{here.broker.username}'" if here.broker.username else "somebody without a name"
+        say(
+            f"[yellow]no answer[/] within {wait:g} s: the gate is away, does not know the secret, or its clock differs (see its status and journal); "
+            f"or the broker does not let {escape(name)} send commands, and says nothing: the shipped access list lets 'operator' alone"
+        )
         raise typer.Exit(PROBLEM)
     say(f"[green]done[/]: {escape(answer.text)}" if answer.done else f"[red]refused[/]: {escape(answer.text)}")
     if not answer.done:
