@@ -60,7 +60,8 @@ def test_send_and_answer(make_remote: Callable[..., Door]) -> None:
         assert "0 failures in a row; locked from afar" in invoke("unlock", str(door.path))  # at the gate itself, without the secret
         assert until(lambda: gate.rules()[-1] == "lockout") and "armed" in invoke("send", str(door.path), "status")
         assert gate.openings == 0
-    assert "no answer" in invoke("send", str(door.path), "status", "--wait", "1", code=3)
+    told = " ".join(invoke("send", str(door.path), "status", "--wait", "1", code=3).split())
+    assert "no answer" in told and "does not let somebody without a name send commands" in told
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,28 @@ def test_what_is_missing_is_said(make_remote: Callable[..., Door], make_door: Ca
     (tmp_path / "remote.secret").write_text("0123456789abcdef" * 4)
     with pytest.raises(ActuatorError, match="is away"):
         invoke("send", str(door.path), "lock")
+
+
+def test_whoever_sends_needs_three_tables(make_remote: Callable[..., Door], mosquitto: Any, tmp_path: Path) -> None:
+    """[gate] name, [broker] and [remote] are enough, for the secret too; each that lacks is named, and a wrong key of them is none."""
+    desk = tmp_path / "desk" / "DOOR.toml"
+    desk.parent.mkdir()
+    tables = [f'[broker]\nurl = "{mosquitto.url}"\n', '[remote]\nsecret = {file = "remote.secret"}\n', '[gate]\nname = "front-door"\n']
+    desk.write_text("".join(tables))
+    invoke("secret", str(desk))
+    door = make_remote()
+    (tmp_path / "remote.secret").write_bytes((desk.parent / "remote.secret").read_bytes())
+    with running(door):
+        assert until(lambda: CliRunner().invoke(app, ["send", str(desk), "status", "--wait", "2"]).exit_code == 0)
+        desk.write_text("".join(tables[:2]))
+        assert "armed" in invoke("send", str(desk), "status", "--gate", "front-door")
+    for lacking, says in (("broker", r"has no \[broker\]"), ("remote", r"has no \[remote\]"), ("gate", r"has no \[gate\]")):
+        desk.write_text("".join(table for table in tables if not table.startswith(f"[{lacking}]")))
+        with pytest.raises(SettingsError, match=says):
+            invoke("send", str(desk), "status")
+    desk.write_text("".join(tables).replace("url", "urn"))
+    with pytest.raises(SettingsError, match=r"broker\.urn is not a setting"):
+        invoke("send", str(desk), "status")
 
 
 def test_check_explains_and_looks(make_remote: Callable[..., Door], tmp_path: Path) -> None:

@@ -88,6 +88,32 @@ def test_what_is_kept_beside_the_journal(night: Path, make_door: MakeDoor, tmp_p
     assert part(topic, "head").text == "mqtt://home/head is a topic that a head may be left at; see broker"
 
 
+TOLD = """[broker]
+url = "mqtt://127.0.0.1"
+[journal]
+head = "mqtt://{head}"
+[events]
+target = "mqtt://{events}"
+"""
+
+
+def test_topics_that_the_shipped_list_drops(night: Path, make_door: MakeDoor) -> None:
+    """Events, head and factor outside what the access list gives a gate are noted, with the topic that it gives; its own are not."""
+    own, pin = "peephole/front-door", 'second_factor = "mqtt://{}"'
+    elsewhere = make_door(decide=pin.format("door/pin"), more=TOLD.format(head=f"{own}/head", events="home/front-door/events"))
+    found = part(elsewhere, "topics")
+    assert found.state == "note"
+    assert "[events] target (home/front-door/events), [journal] head (peephole/front-door/head), [decide] second_factor (door/pin)" in found.text
+    assert f"write {own}/events, {own}/journal-head, {own}/pin;" in found.hint
+    phones = 'second_factor = "presence"', '[factor]\nphones = {{ana = "{}"}}\n[broker]\nurl = "mqtt://127.0.0.1"'
+    assert "phones (home/ana)" in part(make_door(decide=phones[0], more=phones[1].format("home/ana")), "topics").text
+    allowed = (
+        make_door(decide=pin.format(f"{own}/pin"), more=TOLD.format(head=f"{own}/journal-head", events=f"{own}/events")),
+        make_door(decide=phones[0], more=phones[1].format(f"{own}/phone/ana")),
+    )
+    assert [one.name for door in allowed for one in inspect(door) if one.name == "topics"] == []
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_what_may_not_be_written(night: Path, make_door: MakeDoor, tmp_path: Path) -> None:
     """A read-only folder keeps the journal and a log from beginning."""

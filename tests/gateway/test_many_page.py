@@ -15,6 +15,7 @@ from peephole.gateway.keys import DoorSettings
 from peephole.gateway.mqtt import BrokerPlace
 from peephole.gateway.remote import COMMANDS, LIFE, MAX_BYTES, read_order
 from peephole.gateway.remotekeys import Remote
+from peephole.gateway.remotesend import Tables
 from peephole.gateway.status import HANGS, OFTEN, StatusBoard
 
 ROOT = Path(__file__).parents[2]
@@ -23,8 +24,13 @@ BASE = f'{PAGE_DOOR}[[rule]]\nwho = ["ana"]\ndo = "open"\n'
 
 
 def test_the_settings_are_read() -> None:
-    """Each snippet completes a DOOR.toml."""
-    remote, tls = (check(DoorSettings, tomllib.loads(BASE + snippet), "many-gates.md") for snippet in re.findall(r"```toml\n(.*?)```", PAGE, re.S))
+    """Each snippet completes a DOOR.toml, but that of whoever sends, which is whole, and logs in as the list lets send commands."""
+    at_gate, at_desk, over_tls = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
+    remote, tls = (check(DoorSettings, tomllib.loads(BASE + snippet), "many-gates.md") for snippet in (at_gate, over_tls))
+    sender = check(Tables, tomllib.loads(at_desk), "desk.toml")
+    assert sender.broker is not None and sender.remote is not None and sender.gate is not None and sender.gate.name == "front-door"
+    acl = (ROOT / "examples" / "mosquitto" / "acl").read_text(encoding="utf-8")
+    assert f"user {sender.broker.username}\ntopic write peephole/+/command\n" in acl
     assert remote.remote == Remote(secret={"file": "remote.secret"})  # type: ignore[arg-type]
     assert tls.broker is not None and tls.broker.secure and tls.broker.place == ("broker.local", 8883)
 

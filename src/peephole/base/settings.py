@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from peephole.base.errors import MissingInput, SettingsError, did_you_mean
 from peephole.base.syntax import SECRET, syntax_error
 
-__all__ = ["Section", "check", "load_table", "load_toml"]
+__all__ = ["Section", "check", "load_table", "load_tables", "load_toml"]
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 16
@@ -58,6 +58,11 @@ def load_table(path: Path | str, name: str, kind: type[Kind]) -> Kind:
     if not isinstance(table, dict):
         raise SettingsError(f"{path}: {name} is no table", f"write [{name}] on a line of its own, its settings below")
     return check(kind, table, f"{path}, [{name}]")
+
+
+def load_tables(path: Path | str, kind: type[Kind]) -> Kind:
+    """Read the tables of a TOML file that `kind` names, whatever else it holds; raises as load_toml does."""
+    return check(kind, {name: table for name, table in _values(Path(path)).items() if name in kind.model_fields}, str(path))
 
 
 def _values(path: Path) -> dict[str, Any]:

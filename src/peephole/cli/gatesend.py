@@ -1,15 +1,11 @@
 """peephole gate send, secret: a signed command to a gate from afar, and the secret that it is signed with."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from peephole.cli.gateshow import PROBLEM, Settings, say
-
-if TYPE_CHECKING:
-    from peephole.gateway.door import Door
-    from peephole.gateway.remotekeys import Remote
 
 __all__ = ["secret", "send"]
 
@@ -22,39 +18,33 @@ def send(
     action: Annotated[str, typer.Option("--action", help="What to open, where it is not called open.")] = "",
     wait: Annotated[float, typer.Option("--wait", min=1, max=60, help="Seconds to wait for the answer; the command is good for as long.")] = 10.0,
 ) -> None:
-    """Send a gate a command, signed, and wait for its answer. DOOR.toml needs [broker] and [remote] here; the gate's own has them too.
+    """Send a gate a command, signed, and wait for its answer. DOOR.toml needs [gate] name, [broker] and [remote] here; the gate's own has more.
 
     Exit code 3 when the gate refused, or did not answer: then it may have followed the command all the same.
     """
     from peephole.base.errors import MissingInput
-    from peephole.gateway.door import load_door
     from peephole.gateway.remotekeys import LEAST
-    from peephole.gateway.remotesend import exchange, ordered
+    from peephole.gateway.remotesend import exchange, load_far_end, ordered
     from peephole.gateway.secret import read_secret
-    from peephole.gateway.switchboard import broker_place
 
-    door = load_door(settings)
-    path = door.folder / _remote(door).secret.file
+    here = load_far_end(settings)
+    path = here.secret
     if not path.exists():
         what = f"the secret that commands are signed with is not there: {path}"
         raise MissingInput(what, f"copy the gate's own there; it is made once, by: peephole gate secret {settings}")
     key = read_secret(path, "the secret of remote commands", LEAST)
     args = {name: value for name, value in (("why", why), ("action", action)) if value}
-    answer = exchange(broker_place(door), key, ordered(gate or door.settings.gate.name, command, args, wait), wait)
+    answer = exchange(here.broker, key, ordered(gate or here.gate, command, args, wait), wait)
     if answer is None:
-        say(f"[yellow]no answer[/] within {wait:g} s: the gate is away, does not know the secret, or its clock differs; see its status and journal")
+        name = f"'{here.broker.username}'" if here.broker.username else "somebody without a name"
+        say(
+            f"[yellow]no answer[/] within {wait:g} s: the gate is away, does not know the secret, or its clock differs (see its status and journal); "
+            f"or the broker does not let {escape(name)} send commands, and says nothing: the shipped access list lets 'operator' alone"
+        )
         raise typer.Exit(PROBLEM)
     say(f"[green]done[/]: {escape(answer.text)}" if answer.done else f"[red]refused[/]: {escape(answer.text)}")
     if not answer.done:
         raise typer.Exit(PROBLEM)
-
-
-def _remote(door: "Door") -> "Remote":
-    from peephole.base.errors import SettingsError
-
-    if door.settings.remote is None:
-        raise SettingsError(f"{door.path} has no [remote]", 'add [remote] with secret = {file = "remote.secret"}')
-    return door.settings.remote
 
 
 def secret(settings: Settings) -> None:
@@ -63,10 +53,9 @@ def secret(settings: Settings) -> None:
 
     from peephole.base.errors import OutputError
     from peephole.base.files import write_atomic
-    from peephole.gateway.door import load_door
+    from peephole.gateway.remotesend import load_far_end
 
-    door = load_door(settings)
-    path = door.folder / _remote(door).secret.file
+    path = load_far_end(settings).secret
     if path.exists():
         raise OutputError(
             f"{path} is there already", f"to change it, remove it first (rm {path}), and take the new one to everybody who sends commands"

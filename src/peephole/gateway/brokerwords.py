@@ -1,5 +1,6 @@
 """What DOOR.toml's [broker] means in plain words, and what is amiss with it; for sentences and inspection."""
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 from cryptography import x509
 
 from peephole.base.errors import PeepholeError
+from peephole.gateway.address import Address
 from peephole.gateway.brokerurl import BrokerUrl, read_broker
 from peephole.gateway.decidekeys import PRESENCE
 from peephole.gateway.door import Door
@@ -44,9 +46,29 @@ def looked_at(door: Door, tried: bool) -> Iterator[Part]:
     if broker.certificate is not None and broker.key is not None:
         yield _own(door.folder / broker.certificate, door.folder / broker.key)
     yield _broker(door, tried)
+    yield from _dropped(door)
     url = read_broker(broker.url)
     if not url.secure and not url.loopback:
         yield _open_wire(door, url)
+
+
+def _dropped(door: Door) -> Iterator[Part]:
+    """Yield a note on topics of what is told and of what lets in that the shipped access list refuses: a broker says nothing when it drops."""
+    own, settings = f"peephole/{door.settings.gate.name}", door.settings
+    asked = (
+        ("[events] target", settings.events.target if settings.events else "", "events"),
+        ("[journal] head", settings.journal.head or "", "journal-head"),
+        ("[decide] second_factor", settings.decide.second_factor, "pin"),
+    )
+    found = [(key, Address.parse(text, ("mqtt",)).place, f"{own}/{end}") for key, text, end in asked if text.startswith("mqtt:")]
+    found = [(key, topic, right) for key, topic, right in found if topic != right]
+    phones = settings.factor.phones.values() if settings.factor else ()
+    strays = [topic for topic in phones if re.fullmatch(f"{re.escape(own)}/phone/[^/]+", topic) is None]
+    found += [("[factor] phones", topic, f"{own}/phone/...") for topic in strays[:1]]
+    if found:
+        told = ", ".join(f"{key} ({topic})" for key, topic, _ in found)
+        hint = f"where the broker has that list, write {', '.join(right for *_, right in found)}; else see that it lets this gate use them"
+        yield Part("topics", "note", f"the shipped access list (examples/mosquitto) would drop, without a word: {told}", hint)
 
 
 def _broker(door: Door, tried: bool) -> Part:

@@ -274,7 +274,7 @@ class DoorSettings(Section):
             if opening and not self.gate.low_risk and self.decide.second_factor == NO_FACTOR:
                 yield (
                     f"rule {number} does '{rule.do}' on the camera alone: ask for a second factor, [decide] second_factor = "
-                    '"mqtt://door/pin" or "presence"; or say low_risk = true under [gate] if this door protects little'
+                    '"mqtt://peephole/front-door/pin" or "presence"; or say low_risk = true under [gate] if this door protects little'
                 )
 
     def _actions(self) -> Iterable[str]:
@@ -304,7 +304,7 @@ class DoorSettings(Section):
         if self.decide.lockout.disable_after < self.decide.lockout.after:
             yield "decide.lockout.disable_after is less than after"
         if (asked == PRESENCE) is not bool(self.factor and self.factor.phones):
-            yield 'second_factor = "presence" and [factor] phones = {ana = "home/phones/ana"} belong together'
+            yield 'second_factor = "presence" and [factor] phones = {ana = "peephole/front-door/phone/ana"} belong together'
         if (asked == PRESENCE or asked.startswith("mqtt:")) and self.broker is None:
             yield "decide.second_factor comes over MQTT, but there is no [broker] with its url"
 

@@ -4,18 +4,73 @@ import threading
 import time
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
-from peephole.base.errors import ActuatorError, InputError, did_you_mean
+from peephole.base.errors import ActuatorError, InputError, SettingsError, did_you_mean
+from peephole.base.settings import Section, load_tables
 from peephole.gateway.address import require_topic
 from peephole.gateway.clock import Clock, SystemClock
+from peephole.gateway.keys import Broker, Gate
 from peephole.gateway.listener import Listener, Message
 from peephole.gateway.mqtt import BrokerPlace, Messenger
 from peephole.gateway.remote import COMMANDS, LIFE, Answer, Order, Refused, read_answer, read_order, topics, write_order
+from peephole.gateway.remotekeys import Remote
+from peephole.gateway.switchboard import place_of
 
-__all__ = ["exchange", "ordered"]
+__all__ = ["FarEnd", "exchange", "load_far_end", "ordered"]
 
 NAME = "sender"
 SETTLE = 0.3  # seconds for the broker to take note that we listen to the answers
+
+
+class Addressee(Gate):
+    """A gate's [gate], of which whoever sends needs the name alone."""
+
+    model: str = ""
+
+
+class Tables(Section):
+    """The tables of DOOR.toml that whoever sends commands needs; the gate's own file has them too, beside all others."""
+
+    gate: Addressee | None = None
+    broker: Broker | None = None
+    remote: Remote | None = None
+
+
+@dataclass(frozen=True)
+class FarEnd:
+    """What whoever sends commands knows: the file at `path`, and its tables; needs no camera, no model and no rule."""
+
+    path: Path
+    tables: Tables
+
+    @property
+    def gate(self) -> str:
+        """The gate's name; raises SettingsError where there is none."""
+        if self.tables.gate is None:
+            raise SettingsError(f"{self.path} has no [gate]", 'add [gate] with name = "front-door", or say which with --gate')
+        return self.tables.gate.name
+
+    @property
+    def secret(self) -> Path:
+        """Where the secret stands that commands are signed with; raises SettingsError without [remote]."""
+        if self.tables.remote is None:
+            raise SettingsError(f"{self.path} has no [remote]", 'add [remote] with secret = {file = "remote.secret"}')
+        return self.path.parent / self.tables.remote.secret.file
+
+    @property
+    def broker(self) -> BrokerPlace:
+        """Where the broker is; raises SettingsError without [broker], InputError for a file of it that cannot be used."""
+        if self.tables.broker is None:
+            raise SettingsError(f"{self.path} has no [broker]", 'add [broker] with url = "mqtt://127.0.0.1:1883"')
+        return place_of(self.tables.broker, self.path.parent)
+
+
+def load_far_end(path: Path | str) -> FarEnd:
+    """Read [gate] name, [broker] and [remote] of a DOOR.toml, whatever else it holds; raises as load_door does."""
+    path = Path(path)
+    return FarEnd(path, load_tables(path, Tables))
 
 
 def ordered(gate: str, command: str, args: Mapping[str, str], life: float, clock: Clock | None = None) -> Order:

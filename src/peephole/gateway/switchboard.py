@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from peephole.base.errors import ActuatorError, SettingsError
@@ -222,12 +223,17 @@ def broker_place(door: Door) -> BrokerPlace:
     broker = door.settings.broker
     if broker is None:
         raise SettingsError(f"{door.path} has no [broker]", 'add [broker] with url = "mqtt://127.0.0.1:1883"')
+    return place_of(broker, door.folder)
+
+
+def place_of(broker: Broker, folder: Path) -> BrokerPlace:
+    """Return where a broker is whose files stand in `folder`; raises InputError for one that cannot be used."""
     host, port = broker.place
-    password = None if broker.password is None else read_secret(door.folder / broker.password.file, "the broker's password")
-    return BrokerPlace(host, port, broker.username, password, _trust(door, broker) if broker.secure else None)
+    password = None if broker.password is None else read_secret(folder / broker.password.file, "the broker's password")
+    return BrokerPlace(host, port, broker.username, password, _trust(folder, broker) if broker.secure else None)
 
 
-def _trust(door: Door, broker: Broker) -> Trust:
-    trust = Trust(*(None if path is None else door.folder / path for path in (broker.ca, broker.certificate, broker.key)))
+def _trust(folder: Path, broker: Broker) -> Trust:
+    trust = Trust(*(None if path is None else folder / path for path in (broker.ca, broker.certificate, broker.key)))
     trust.context()  # a file that cannot be used is told before anything opens
     return trust
