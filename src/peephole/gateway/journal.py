@@ -39,12 +39,13 @@ class Journal(JournalFile):
     """A gate's journal; safe to write from several threads and processes."""
 
     def write(self, record: Record, time: float, wall: float) -> int:
-        """Put a record on disk and return its number; raises JournalError, and then it is not in the journal."""
+        """Put a record on disk and return its number; raises JournalError, and then it is not in the journal. Faults are counted in `faults`."""
         with self._lock, self._troubled("written"):
             self._require_file()
             with self._transaction():
                 number, fresh = self._append(record, time + 0.0, wall + 0.0)  # SQLite forgets the sign of a zero
             self._pseudonyms |= {name: token for token, (_, name) in fresh.items()}
+            self.faults += kind_of(record) == "fault"
         return number
 
     def _append(self, record: Record, time: float, wall: float) -> tuple[int, dict[str, tuple[bytes, str]]]:

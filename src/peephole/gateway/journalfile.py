@@ -71,6 +71,7 @@ class JournalFile:
         self._version = -1
         self._file = _identity(None)
         self._reads = False
+        self.faults = 0  # rows of that kind that were written since this was opened, by whoever shares it
 
     def _begin(self, gate: str) -> None:
         tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master")}
