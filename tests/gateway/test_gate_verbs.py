@@ -142,3 +142,31 @@ def test_journal_lists(door: Path) -> None:
     with pytest.raises(InputError, match="gate run"):
         door.with_name("journal.db").unlink()
         invoke("journal", str(door))
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("label", "DOOR", "-o", "out", "--answers", "none.json"), "gate label DOOR --json"),
+        (("label", "DOOR", "-o", "out"), "add to DOOR: [journal] pictures = {days = 14, megabytes = 500}"),
+        (("rollback", "DOOR"), "gate promote DOOR NEW.onnx"),
+        (("journal", "BOOK", "--visit", "v9"), "gate journal BOOK --kind visit"),
+    ],
+)
+def test_hints_name_the_file_that_was_given(door: Path, words: tuple[str, ...], hint: str) -> None:
+    """Not DOOR.toml where the door is another: what is hinted can be typed as it stands."""
+    invoke("run", str(door))
+    mine = door.rename(door.with_name("gate.toml"))
+    names = {"DOOR": str(mine), "BOOK": str(mine.with_name("journal.db")), "out": str(mine.with_name("out"))}
+    result = CliRunner().invoke(app, [names.get(word, word) for word in words])
+    for name, path in names.items():
+        hint = hint.replace(name, path)
+    assert isinstance(result.exception, PeepholeError) and hint in result.exception.hint
+
+
+def test_the_check_names_the_file_that_was_given(door: Path) -> None:
+    """A door that asks for a PIN where nobody has one says what to type."""
+    mine = door.rename(door.with_name("gate.toml"))
+    mine.write_text(mine.read_text().replace("[decide]", '[decide]\nsecond_factor = "http://127.0.0.1:1/pin"'))
+    told = " ".join(CliRunner().invoke(app, ["check", str(mine)], env={"COLUMNS": "4000"}).output.split())
+    assert f"peephole gate pin {mine} NAME" in told

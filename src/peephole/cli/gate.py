@@ -42,7 +42,13 @@ def run(settings: Settings, as_json: AsJson = False) -> None:
     looks = f"[bold]{escape(door.settings.gate.name)}[/] looks at {escape(door.settings.sensor.source)}; Ctrl-C stops it"
     with _log_shown(faults=as_json):
         summary = watch(
-            door, predictor.follow, predictor.card, stop=stop, witnesses=chosen.complaints, notes=chosen.notes, tell=None if as_json else _teller(looks)
+            door,
+            predictor.follow,
+            predictor.card,
+            stop=stop,
+            witnesses=chosen.complaints,
+            notes=chosen.notes,
+            tell=None if as_json else _teller(looks),
         )
     report(summary, as_json)
 
@@ -133,7 +139,7 @@ def _log_shown(faults: bool) -> Iterator[None]:
 
 
 def _teller(first: str) -> "Callable[[Record], None]":
-    """Return what prints records; `first` comes before the start, which stands in the journal once the gate is the only one and its sensor is open."""
+    """Return what prints records; `first` comes before the start, which is told once the gate is the only one and its sensor is open."""
     from peephole.gateway.journal import Remark
 
     def tell(record: "Record") -> None:

@@ -145,7 +145,8 @@ def _holders(door: Door) -> tuple[str, ...]:
 def _from_journal(door: Door, name: str, clock: Clock, photos: int, is_name: bool) -> tuple[int, int, str]:
     """Erase a name from the journal, with a row that tells of it and of `photos` gone from the gallery.
 
-    A word that the journal's sentences hold counts only where it `is_name` for another reason: "nobody" is nobody. Returns names and pictures erased, and a sentence on what could not be.
+    A word that the journal's sentences hold counts only where it `is_name` for another reason: "nobody" is nobody.
+    Returns names and pictures erased, and a sentence on what could not be.
     """
     strangers = is_unknown(name)
     if not photos and (strangers or not door.journal.exists()):

@@ -63,7 +63,8 @@ class Attentive(Protocol):
 class LogActuator:
     """Writes each command as one line of JSON, to a file (log://door.log) or to the program's log (log://).
 
-    `wall` is null while the clock was not set, and in a recording without dates. A file that has grown beyond `most` bytes becomes door.log.1, in place of the one before it: a gate that runs for months fills no disk.
+    `wall` is null while the clock was not set, and in a recording without dates.
+    A file that has grown beyond `most` bytes becomes door.log.1, in place of the one before it: a gate that runs for months fills no disk.
     """
 
     def __init__(self, path: Path | None = None, most: int = 10_000_000) -> None:

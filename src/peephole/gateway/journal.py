@@ -78,7 +78,7 @@ class Journal(JournalFile):
                 first = self._database.execute("SELECT min(number) FROM entry").fetchone()[0]
                 last = self._database.execute("SELECT hash FROM entry WHERE number = ?", (through,)).fetchone()
                 if last is None:
-                    raise JournalError(f"{self._name} has no row {through:,}", "see: peephole gate journal DOOR.toml --verify")
+                    raise JournalError(f"{self._name} has no row {through:,}", f"see: peephole gate journal {self._name} --verify")
                 row = Trimmed(through, bytes(last[0]).hex(), through - first + 1, reason, origin(self.id, self.gate).hex())
                 number, _ = self._append(row, time + 0.0, wall + 0.0)  # before the rows go: it may follow the last of them
                 self._database.execute("DELETE FROM entry WHERE number <= ?", (through,))
@@ -178,7 +178,9 @@ class Journal(JournalFile):
             rows = self._database.execute("SELECT pseudonym, salt, name FROM name").fetchall()
         for token, salt, name in rows:
             if not (isinstance(salt, bytes) and isinstance(name, str) and pseudonym(salt, name) == token):
-                raise JournalError(f"{self._name}: the name behind {str(token)[:24]} was exchanged", "see: peephole gate journal DOOR.toml --verify")
+                raise JournalError(
+                    f"{self._name}: the name behind {str(token)[:24]} was exchanged", f"see: peephole gate journal {self._name} --verify"
+                )
         return {token: name for token, _, name in rows}
 
     def entries(self, kind: str | None = None, last: int | None = None, *, mention: str | None = None) -> tuple[Entry, ...]:
@@ -220,7 +222,7 @@ class Journal(JournalFile):
 
     def _unreadable(self, number: int, error: Exception) -> JournalError:
         return JournalError(
-            f"{self._name}: row {number} cannot be read: {str(error).splitlines()[0]}", "see: peephole gate journal DOOR.toml --verify"
+            f"{self._name}: row {number} cannot be read: {str(error).splitlines()[0]}", f"see: peephole gate journal {self._name} --verify"
         )
 
     def chained(self) -> Iterator[tuple[Any, ...]]:

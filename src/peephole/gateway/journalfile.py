@@ -178,7 +178,9 @@ class JournalFile:
 
     def _trouble(self, what: str, error: Exception) -> JournalError:
         if self.path is not None and _is_damage(error):
-            return DamagedJournal(f"{self._name} is a damaged journal, and cannot be {what}: {error}", f"keep it and begin a new one: {_aside(self.path)}")
+            return DamagedJournal(
+                f"{self._name} is a damaged journal, and cannot be {what}: {error}", f"keep it and begin a new one: {_aside(self.path)}"
+            )
         hint = "make room on the disk" if "full" in str(error) else "correct [journal] path and its permissions"
         return JournalError(f"{self._name} cannot be {what}: {error}", hint)
 

@@ -33,7 +33,7 @@ class Message:
 class Listener:
     """Subscribes with QoS 1 to topic filters, again after every reconnect; an exception of a hearer is logged and ends nothing.
 
-    What keeps it from hearing is logged, and told of once for each outage by `faults`: PINs that do not come would otherwise be missing without a word.
+    What keeps it from hearing is logged, and told of once for each outage by `faults`: PINs that do not come would otherwise be missing in silence.
     """
 
     def __init__(self, place: BrokerPlace, name: str, clock: Clock) -> None:

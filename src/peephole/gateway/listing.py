@@ -49,7 +49,7 @@ class Shown:
 
 
 def select(journal: Journal, wanted: Wanted) -> tuple[Entry, ...]:
-    """Return the rows that are wanted, oldest first; raises JournalError, or InputError for a label or visit that no row names, or a day without any."""
+    """Return the rows that are wanted, oldest first; raises JournalError, or InputError for a label or visit that no row names, or a day of none."""
     label = None if wanted.label == UNKNOWN else wanted.label
     if label is not None:
         _require_label(journal, label)
@@ -62,7 +62,8 @@ def select(journal: Journal, wanted: Wanted) -> tuple[Entry, ...]:
         near = did_you_mean(wanted.visit, [visit for visit in visits if visit])
         gone = " (older rows were removed: --kind trimmed)" if journal.begins()[0] else ""
         raise InputError(
-            f"no row is of the visit '{one_line(wanted.visit)[:60]}'{near}", f"see the visits: peephole gate journal {journal.path} --kind visit{gone}"
+            f"no row is of the visit '{one_line(wanted.visit)[:60]}'{near}",
+            f"see the visits: peephole gate journal {journal.path} --kind visit{gone}",
         )
     found = tuple(entry for entry in entries if _fits(entry, wanted))
     if wanted.day is not None and not found:
