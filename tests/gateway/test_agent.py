@@ -151,6 +151,15 @@ def test_a_lock_that_is_away_does_not_keep_the_gate_from_ending(night: Path, mak
     assert run(door, model.predict, model.card, switchboard=board, clock=SteppedClock(), tell=tell).faults == 1
 
 
+def test_faults_of_witnesses_count(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:
+    """Whoever reads the summary hears of every fault that stands in the journal, also of those that the watch did not write."""
+    door = make_door(more='[journal]\nhead = "file:///proc/none/head"')
+    for _ in range(2):
+        before = len(texts(door, "fault")) if door.journal.exists() else 0
+        summary = run(door, model.predict, model.card)
+        assert summary.faults == len(texts(door, "fault")) - before > 0
+
+
 def test_a_run_that_never_stopped_is_noticed(night: Path, make_door: MakeDoor, model: ColourPredictor) -> None:
     """After a kill or a power cut the next start says so, once."""
     door = make_door()

@@ -153,6 +153,18 @@ def test_nobody_of_that_name(door: Door, predictor: Predictor) -> None:
         assert not journal.entries("erased") and NAME in journal.names().values()
 
 
+@pytest.mark.parametrize("word", ["frames", "lock", "nobody", "rule", "open"])
+def test_a_word_is_no_name(door: Door, predictor: Predictor, word: str) -> None:
+    """What the gate's own sentences say is nobody: refused as any name that occurs nowhere, and no row tells of an erasure."""
+    with Journal(door.journal, "front-door") as journal:
+        journal.write(Remark("fault", "open", "nobody may open"), 31, 1.8e9)
+        before = journal.head().number
+    with pytest.raises(InputError, match=f"nobody called '{word}' is known here"):
+        forget(door, predictor.model, word, SteppedClock())
+    with Journal.read(door.journal) as journal:
+        assert journal.head().number == before and not journal.entries("erased")
+
+
 def test_a_journal_that_cannot_be_scoured_is_said(door: Door, predictor: Predictor) -> None:
     """While somebody reads the journal its old pages stay; the person hears it, and a second call erases them."""
     with closing(sqlite3.connect(door.journal)) as reader:

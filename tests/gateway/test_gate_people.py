@@ -213,7 +213,12 @@ def test_evidence_and_what_is_missing(door: Path) -> None:
     assert "per visit" in invoke("evidence", door, "--visits", table)
     with Journal(door.with_name("journal.db"), "front-door"):
         pass
-    assert "not who it was" in invoke("evidence", door, "--visits", door.with_name("journal.db"))
+    with pytest.raises(InputError, match="not who it was"):
+        invoke("evidence", door, "--visits", door.with_name("journal.db"))
+    table.write_text("\n".join(["time,file,visit", *(shot.rpartition(",")[0] for shot in shots)]), encoding="utf-8")
+    with pytest.raises(InputError, match="says who it was") as told_of:
+        invoke("evidence", door, "--visits", table)
+    assert f"peephole gate evidence {door} --visits" in told_of.value.hint
 
 
 def test_no_pytorch(door: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 import peephole.decide.predictor
-from peephole.base.errors import InputError, JournalError
+from peephole.base.errors import GateError, InputError, JournalError, PeepholeError
 from peephole.cli.gate import app
-from peephole.gateway.door import Door
+from peephole.gateway.alone import only_one
+from peephole.gateway.door import Door, load_door
 from peephole.gateway.fakes import ColourPredictor
 from peephole.gateway.journal import Journal, Remark
 
@@ -41,6 +42,18 @@ def test_run_tells_and_sums_up(door: Path) -> None:
     assert "2 visits: 1 opened, 1 asked, 0 shut" in told
     assert told.count("armed as low risk only") == 2 and told.count("needs 299 strangers") == 1
     assert "2 frames" not in told and "6 frames, 0 of them not judged; 0 faults" in told
+
+
+def test_run_says_that_it_looks_once_it_does(door: Path) -> None:
+    """Not while another gate holds the lock, nor where its recording is not there; then an error is all there is."""
+    told = invoke("run", str(door))
+    assert told.index("looks at") < told.index("start")
+    with only_one(load_door(door).journal):
+        result = CliRunner().invoke(app, ["run", str(door)])
+    assert isinstance(result.exception, GateError) and "looks at" not in result.output
+    door.write_text(door.read_text().replace("replay://night", "replay://nowhere"))
+    result = CliRunner().invoke(app, ["run", str(door)])
+    assert isinstance(result.exception, PeepholeError) and "looks at" not in result.output
 
 
 def test_the_programs_log_is_seen(door: Path) -> None:
@@ -129,3 +142,31 @@ def test_journal_lists(door: Path) -> None:
     with pytest.raises(InputError, match="gate run"):
         door.with_name("journal.db").unlink()
         invoke("journal", str(door))
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("label", "DOOR", "-o", "out", "--answers", "none.json"), "gate label DOOR --json"),
+        (("label", "DOOR", "-o", "out"), "add to DOOR: [journal] pictures = {days = 14, megabytes = 500}"),
+        (("rollback", "DOOR"), "gate promote DOOR NEW.onnx"),
+        (("journal", "BOOK", "--visit", "v9"), "gate journal BOOK --kind visit"),
+    ],
+)
+def test_hints_name_the_file_that_was_given(door: Path, words: tuple[str, ...], hint: str) -> None:
+    """Not DOOR.toml where the door is another: what is hinted can be typed as it stands."""
+    invoke("run", str(door))
+    mine = door.rename(door.with_name("gate.toml"))
+    names = {"DOOR": str(mine), "BOOK": str(mine.with_name("journal.db")), "out": str(mine.with_name("out"))}
+    result = CliRunner().invoke(app, [names.get(word, word) for word in words])
+    for name, path in names.items():
+        hint = hint.replace(name, path)
+    assert isinstance(result.exception, PeepholeError) and hint in result.exception.hint
+
+
+def test_the_check_names_the_file_that_was_given(door: Path) -> None:
+    """A door that asks for a PIN where nobody has one says what to type."""
+    mine = door.rename(door.with_name("gate.toml"))
+    mine.write_text(mine.read_text().replace("[decide]", '[decide]\nsecond_factor = "http://127.0.0.1:1/pin"'))
+    told = " ".join(CliRunner().invoke(app, ["check", str(mine)], env={"COLUMNS": "4000"}).output.split())
+    assert f"peephole gate pin {mine} NAME" in told

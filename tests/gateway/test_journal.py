@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from peephole.base.errors import JournalError, MissingInput
+from peephole.base.errors import DamagedJournal, JournalError, MissingInput
 from peephole.base.records import Decision, Neighbour, Prediction, Visit
+from peephole.cli.gate import app
 from peephole.gateway.audit import verify
 from peephole.gateway.journal import Journal, Remark
 from peephole.gateway.listing import flat
@@ -270,3 +273,27 @@ def test_two_thousand_kills_lose_no_acknowledged_row(tmp_path: Path) -> None:
 def test_the_kill_test_finds_a_hasty_journal(tmp_path: Path) -> None:
     """Planted-bug twin: rows acknowledged before they are committed are found missing."""
     assert lost_after_kill(tmp_path / "j.db", hasty, 10) >= 10
+
+
+def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
+    """The first 20,000 bytes of a good journal: no other program's file, nothing about permissions, and the way out works as it stands."""
+    path = tmp_path / "my journal.db"
+    with Journal(path, "front") as journal:
+        for number in range(400):
+            journal.write(Remark("fault", "the door", f"{number} " * 50), number, 0.0)
+    whole = path.read_bytes()
+    assert len(whole) > 40_000
+    path.write_bytes(whole[:20_000])
+    for attempt in (lambda: Journal(path, "front"), lambda: Journal.read(path).entries()):
+        with pytest.raises(DamagedJournal, match="is a damaged journal") as told:
+            attempt()
+        assert "permissions" not in told.value.hint and "begin a new one: mv " in told.value.hint
+    result = CliRunner().invoke(app, ["journal", str(path), "--verify"], catch_exceptions=False)
+    assert result.exit_code == 3 and "is a damaged journal" in result.output and "follow from one another" not in result.output
+    path.with_name("my journal.db-wal").touch()
+    with pytest.raises(DamagedJournal) as told:
+        Journal.read(path)
+    subprocess.run(told.value.hint.partition(": ")[2], shell=True, check=True)
+    assert sorted(one.name for one in tmp_path.glob("my*")) == [f"my journal.db.damaged{end}" for end in ("", "-shm", "-wal")]
+    with Journal(path, "front") as journal:
+        assert journal.write(Remark("fault", "the door", "new"), 0.0, 0.0) == 1

@@ -65,7 +65,7 @@ def test_rows_are_picked_out(book: Path) -> None:
     """By label (strangers too), visit, day, kind and count, and all at once; a visit is not one whose name begins alike."""
     assert numbers(book, label="ana") == [2, 3, 8, 9, 10] and numbers(book, label="unknown") == [6, 7]
     assert numbers(book, visit="v1") == [2, 3, 10] and numbers(book, visit="v10") == [8, 9]
-    assert numbers(book, day=date(2026, 11, 2)) == [2, 3, 4, 5, 10, 11] and numbers(book, day=date(1970, 1, 1)) == []
+    assert numbers(book, day=date(2026, 11, 2)) == [2, 3, 4, 5, 10, 11]
     assert numbers(book, label="ana", day=date(2026, 11, 3), kind="visit") == [9]
     assert numbers(book, last=2) == [10, 11] and numbers(book, label="ana", last=2) == [9, 10]
 
@@ -76,6 +76,19 @@ def test_who_is_not_there(book: Path) -> None:
         numbers(book, label="junhoo")
     with pytest.raises(InputError, match=r"no row is of the visit 'v11'.*did you mean"):
         numbers(book, visit="v11")
+    with pytest.raises(InputError, match=r"no row is of 1970-01-01\n") as told:
+        numbers(book, day=date(1970, 1, 1), last=20)
+    assert told.value.hint.endswith(f"peephole gate journal {book}")
+    with pytest.raises(InputError, match="no row is of 2026-11-03 and of what else was asked for"):
+        numbers(book, day=date(2026, 11, 3), kind="pictures")
+
+
+def test_strangers_are_those_of_visits(book: Path) -> None:
+    """Wrong PINs, lockouts and what is told of the gate belong to no visit, and concern no stranger."""
+    with Journal(book, "front") as journal:
+        journal.write(Decision("-", "refuse", None, "a PIN or tag came that belongs to nobody, number 1 in a row", "second factor", None), 4, MORNING)
+        journal.write(Decision("v12", "refuse", None, "nobody", "second factor", None), 4, MORNING)
+    assert numbers(book, label="unknown") == [6, 7, 13]
 
 
 def rows(path: Path) -> tuple[Entry, ...]:
@@ -246,6 +259,9 @@ def test_the_verb_verifies(book: Path, tmp_path: Path) -> None:
     with Journal.read(book) as journal:
         FilePost(tmp_path / "head").leave(journal.head())
     assert "nobody would notice" in invoke(str(book), "--verify")
+    for words in (["--label", "ana"], ["--kind", "visit"], ["--visit", "v1"], ["--day", "2026-11-02"], ["--last", "3"], ["--export", "a.csv"]):
+        with pytest.raises(InputError, match=f"{words[0]} does not go with it"):
+            invoke(str(book), "--verify", *words)
     assert "11 rows follow from one another, and nothing is missing" in invoke(str(book), "--verify", "--head", str(tmp_path / "head"))
     assert "never left there" in invoke(str(book), "--verify", "--head", str(tmp_path / "none"), code=3)
     (tmp_path / "DOOR.toml").write_text(f'[journal]\npath = "j.db"\nhead = "file://{tmp_path}/head"\n')

@@ -25,7 +25,7 @@ from peephole.gateway.door import Door, load_door
 from peephole.gateway.fakes import ColourPredictor
 from peephole.gateway.hearing import began, hear
 from peephole.gateway.inbox import Inbox
-from peephole.gateway.journal import Record, Remark
+from peephole.gateway.journal import Journal, Record, Remark
 from peephole.gateway.kept import KeptFile
 from peephole.gateway.keypad import Keypad
 from peephole.gateway.letters import factor
@@ -358,14 +358,18 @@ def test_fifty_restarts_and_a_thousand_replays(mqtt_door: Door, bug: bool) -> No
 
 
 def test_a_broker_that_is_away_lets_nobody_in(make_door: MakeDoor, free_port: int, start: Callable[..., Gate]) -> None:
-    """Nobody listens on the broker's port: the gate runs, asks for the PIN, and stays shut."""
+    """Nobody listens on the broker's port: the gate runs, asks for the PIN, stays shut, and says once that nothing is heard."""
     door = with_pins(
         make_door("folder://frames?poll=0.02", decide='second_factor = "mqtt://door/pin"', more=f'[broker]\nurl = "mqtt://127.0.0.1:{free_port}"')
     )
     gate = start(door)
     gate.come("ana")
     gate.until(lambda: bool(gate.decisions("second factor")))
-    assert gate.opened == 0 and gate.stop().faults == 0
+    time.sleep(2.5)  # the listener tries again after a second
+    assert gate.opened == 0 and gate.stop().faults == 1
+    with Journal.read(door.journal) as journal:
+        (fault,) = (str(row.record) for row in journal.entries("fault"))
+    assert "nothing is heard: the broker at" in fault
 
 
 def test_a_phone_over_mosquitto(make_door: MakeDoor, mosquitto: Any, start: Callable[..., Gate]) -> None:

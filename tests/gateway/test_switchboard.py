@@ -149,6 +149,9 @@ def test_a_log_is_one_line_of_json_each(tmp_path: Path) -> None:
     lines = (tmp_path / "door.log").read_text().splitlines()
     assert [json.loads(line)["state"] for line in (tmp_path / "door.log").read_text().split("\n") if line] == ["on", "off"]
     assert len(lines) >= 2
+    log.send(Command("front", "open", "on", 1.8e9))
+    walls = [json.loads(line)["wall"] for line in (tmp_path / "door.log").read_text().split("\n") if line]
+    assert walls == [None, None, 1.8e9], "seconds since 1970, or nothing"
     with pytest.raises(ActuatorError, match="cannot be written"):
         LogActuator(tmp_path / "none" / "door.log").send(Command("front", "open", "off", 2.0))
 

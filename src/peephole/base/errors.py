@@ -21,6 +21,7 @@
         ├── SensorError     (OSError)
         ├── ActuatorError   (OSError)
         ├── JournalError    (OSError)
+        │   └── DamagedJournal                    its file is no whole database any more
         ├── GalleryError    (OSError)
         └── NotArmed        (PermissionError)     the evidence does not carry the requested rate
 
@@ -33,6 +34,7 @@ from difflib import get_close_matches
 
 __all__ = [
     "ActuatorError",
+    "DamagedJournal",
     "DataError",
     "EvidenceError",
     "GalleryError",
@@ -155,6 +157,10 @@ class ActuatorError(GateError, OSError):
 
 class JournalError(GateError, OSError):
     """The journal cannot be written or does not verify."""
+
+
+class DamagedJournal(JournalError):
+    """The journal's file is damaged: cut, or overwritten in part."""
 
 
 class GalleryError(GateError, OSError):

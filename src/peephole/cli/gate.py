@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -39,11 +39,16 @@ def run(settings: Settings, as_json: AsJson = False) -> None:
         chosen = choose(load_door(settings))
     door, predictor = chosen.door, chosen.fit.predictor
     stop = stop_on_signals()
-    if not as_json:
-        say(f"[bold]{escape(door.settings.gate.name)}[/] looks at {escape(door.settings.sensor.source)}; Ctrl-C stops it")
+    looks = f"[bold]{escape(door.settings.gate.name)}[/] looks at {escape(door.settings.sensor.source)}; Ctrl-C stops it"
     with _log_shown(faults=as_json):
         summary = watch(
-            door, predictor.follow, predictor.card, stop=stop, witnesses=chosen.complaints, notes=chosen.notes, tell=None if as_json else _tell
+            door,
+            predictor.follow,
+            predictor.card,
+            stop=stop,
+            witnesses=chosen.complaints,
+            notes=chosen.notes,
+            tell=None if as_json else _teller(looks),
         )
     report(summary, as_json)
 
@@ -131,6 +136,18 @@ def _log_shown(faults: bool) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(shown)
+
+
+def _teller(first: str) -> "Callable[[Record], None]":
+    """Return what prints records; `first` comes before the start, which is told once the gate is the only one and its sensor is open."""
+    from peephole.gateway.journal import Remark
+
+    def tell(record: "Record") -> None:
+        if isinstance(record, Remark) and record.kind == "start":
+            say(first)
+        _tell(record)
+
+    return tell
 
 
 def _tell(record: "Record") -> None:

@@ -21,7 +21,7 @@ __all__ = ["evidence"]
 
 def evidence(
     settings: Settings,
-    visits: Annotated[Path | None, typer.Option(help="A recording with a column truth (or a journal): rates per visit.")] = None,
+    visits: Annotated[Path | None, typer.Option(help="A recording with a column truth: rates per visit.")] = None,
     strangers: Annotated[Path | None, typer.Option(help="A folder laid out as unknown/: measure with these strangers from now on.")] = None,
     false_reject: Annotated[float, typer.Option(min=0.0001, max=0.9999, help="The rate of residents refused that is asked for.")] = 0.05,
     as_json: AsJson = False,
@@ -93,18 +93,22 @@ def _measure(door: "Door", predictor: "Predictor", folder: Path, quiet: bool) ->
 
 
 def _per_visit(door: "Door", predictor: "Predictor", path: Path) -> "tuple[tuple[Evidence, ...], str]":
-    """Replay recorded visits with everybody known here; nothing moves and nothing is journaled."""
+    """Replay recorded visits with everybody known here; nothing moves and nothing is journaled. Raises InputError without truth."""
+    from peephole.base.errors import InputError
     from peephole.gateway.agent import run as watch
     from peephole.gateway.journal import Journal
+    from peephole.gateway.reasons import plural
     from peephole.gateway.recording import read_recording
     from peephole.gateway.sensors import ReplaySensor
     from peephole.gateway.switchboard import rehearsal
     from peephole.gateway.visits import Tally, is_journal, rates, role_of
 
+    again = f"peephole gate evidence {door.path} --visits night.csv"
     if is_journal(path):
         with Journal.read(path) as book:
             count = len(book.entries("visit"))
-        return (), f"the journal holds {count:,} visits and what was decided, but not who it was: give a recording with a column truth"
+        what = f"the journal holds {plural(count, 'visit')} and what was decided, but not who it was"
+        raise InputError(what, f"give a table with a column truth: {again}")
     recording = read_recording(path)
     role, why = role_of(recording, path)
     tally = Tally()
@@ -115,7 +119,9 @@ def _per_visit(door: "Door", predictor: "Predictor", path: Path) -> "tuple[tuple
         parts = {"sensor": ReplaySensor(recording), "switchboard": rehearsal(door), "journal": journal}
         watch(rehearsed, predictor.follow, predictor.card, stop=stop_on_signals(), witnesses=(tally,), **parts)  # type: ignore[arg-type]
     found = rates(tally, predictor.card.labels, role)
-    return found, why if found else "no visit of the recording says who it was: give a table with a column truth"
+    if not found:
+        raise InputError(f"no visit of {path} says who it was", f"write it into a table's column truth: {again}")
+    return found, why
 
 
 def _missing(held: "tuple[Evidence, ...]", false_accept: float, false_reject: float) -> list[str]:

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -52,12 +52,14 @@ def journal(
         raise InputError("--head is what a journal is verified against", f"peephole gate journal {journal} --verify --head {head}")
     if pictures is not None and visit is None:
         raise InputError("--pictures copies those of one visit", f"peephole gate journal {journal} --visit ID --pictures {pictures}")
+    if verify:
+        _require_all({"--kind": kind, "--label": label, "--visit": visit, "--day": day, "--last": last, "--export": export}, journal)
     path = journal_of(journal)
+    if verify:
+        _verify(path, (journal, head), pictures_of(path), as_json)
+        return
     wanted = Wanted(kind, label, visit, _day(day), last or (None if export else LAST))
     with Journal.read(path) as book:
-        if verify:
-            _verify(book, _head(journal, head), pictures_of(path), as_json)
-            return
         if pictures is not None and visit is not None:
             _copy(book, visit, pictures_of(path), pictures, as_json)
             return
@@ -112,10 +114,27 @@ def _head(journal: Path, given: str | None) -> "tuple[str, Head | None] | None":
     return file.where, file.find()
 
 
-def _verify(book: "Book", head: "tuple[str, Head | None] | None", pictures: Path, as_json: bool) -> None:
-    from peephole.gateway.audit import verify
+def _require_all(picked: dict[str, Any], journal: Path) -> None:
+    """Refuse what picks rows out: a chain holds as a whole or not."""
+    from peephole.base.errors import InputError
 
-    audit = verify(book, head[1] if head else None, pictures)
+    for option, value in picked.items():
+        if value is not None:
+            raise InputError(f"--verify checks the whole journal, so {option} does not go with it", f"peephole gate journal {journal} --verify")
+
+
+def _verify(path: Path, kept: tuple[Path, str | None], pictures: Path, as_json: bool) -> None:
+    from peephole.base.errors import DamagedJournal
+    from peephole.gateway.audit import Audit, verify
+    from peephole.gateway.journal import Journal
+
+    head = None
+    try:
+        with Journal.read(path) as book:
+            head = _head(*kept)
+            audit = verify(book, head[1] if head else None, pictures)
+    except DamagedJournal as error:
+        audit = Audit(0, None, (error.what,), (f"hint:  {error.hint}",))
     problems = audit.problems
     if head is not None and head[1] is None:
         problems = (*problems, f"there is no head at {head[0]}: it was never left there, or it was taken away")
@@ -128,7 +147,8 @@ def _verify(book: "Book", head: "tuple[str, Head | None] | None", pictures: Path
         for note in audit.notes:
             say(escape(note))
         nothing = "nothing else is missing" if audit.removed else "nothing is missing"
-        say(f"{audit.rows:,} rows follow from one another" + ("" if problems else f", [green]and {nothing}[/]" if head else ""))
+        if audit.rows or not problems:
+            say(f"{audit.rows:,} rows follow from one another" + ("" if problems else f", [green]and {nothing}[/]" if head else ""))
     if problems:
         raise typer.Exit(PROBLEM)
 

@@ -49,7 +49,7 @@ def label(
     from peephole.gateway.labelled import answers_beside, labels_in, require_folder
 
     door = load_door(settings)
-    given = None if answers is None else _given(answers)
+    given = None if answers is None else _given(answers, settings)
     require_folder(output)
     _require_new(export_recording)
     gathered = gather(door)
@@ -67,7 +67,7 @@ def label(
         typer.echo(json.dumps({"questions": [_as_json(one, output) for one in asked], **_left_out(gathered, looked)}, ensure_ascii=False))
         return
     try:
-        _hear(interview, given) if given is not None else _ask(interview, output, gathered.gate, before.written)
+        _hear(interview, given, settings) if given is not None else _ask(interview, output, gathered.gate, before.written)
     finally:
         _clear(output)
     unanswered = [one for one in asked if any(seen.digest not in interview.answers for seen in one.seen)]
@@ -90,22 +90,22 @@ def _require_new(folder: Path | None) -> None:
         raise InputError(f"{folder} is there already", "choose a new folder for --export-recording")
 
 
-def _given(path: Path) -> dict[str, str]:
+def _given(path: Path, settings: Path) -> dict[str, str]:
     """Read answers from a file."""
     from peephole.base.errors import InputError, MissingInput
 
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise MissingInput(f"there is no file {path}", "list the questions: peephole gate label DOOR.toml --json") from error
+        raise MissingInput(f"there is no file {path}", f"list the questions: peephole gate label {settings} --json") from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as JSON: {getattr(error, 'strerror', None) or error}", 'write {"QUESTION": "ana"}') from error
     if not isinstance(value, dict) or not all(isinstance(answer, str) for answer in value.values()):
-        raise InputError(f"{path} does not hold answers", 'write {"QUESTION": "ana"}; list the questions: peephole gate label DOOR.toml --json')
+        raise InputError(f"{path} does not hold answers", f'write {{"QUESTION": "ana"}}; list the questions: peephole gate label {settings} --json')
     return value
 
 
-def _hear(interview: "Interview", given: dict[str, str]) -> None:
+def _hear(interview: "Interview", given: dict[str, str], settings: Path) -> None:
     """Take the answers of a file; what it does not answer is left out. Nothing is kept when one of them is wrong."""
     from peephole.base.errors import InputError, did_you_mean
     from peephole.gateway.oneline import one_line
@@ -128,7 +128,7 @@ def _hear(interview: "Interview", given: dict[str, str]) -> None:
         odd = next(iter(left))
         raise InputError(
             f"there is no question '{one_line(odd)[:40]}'{did_you_mean(odd, known)}",
-            "pictures came or went since: list the questions again with peephole gate label DOOR.toml --json",
+            f"pictures came or went since: list the questions again with peephole gate label {settings} --json",
         )
 
 

@@ -91,7 +91,9 @@ def forget(door: Door, model: ModelFile, name: str, clock: Clock) -> Forgotten:
     if read is not None and (mine or signed):
         write_people(read[0].minus(role, None if strangers else name).unsigned(name), read[1])
     trained = 0 if strangers else model.card.training.examples.get(name, 0)
-    names, pictures, problem = _from_journal(door, name, clock, len(mine))
+    called = {*model.card.labels, *model.card.training.examples, *(who for rule in door.settings.rule for who in rule.who), *_holders(door)}
+    is_name = bool(signed) or any(same(one) == same(name) for one in called)
+    names, pictures, problem = _from_journal(door, name, clock, len(mine), is_name)
     kept = (*_from_kept(door, name, strangers), *(() if strangers else _from_pins(door, name)))
     if not (mine or signed or trained or names or pictures or problem or kept):
         known = read[0].gallery.labels(model.card.labels) if read else model.card.labels
@@ -132,9 +134,18 @@ def _from_pins(door: Door, name: str) -> Iterator[str]:
         yield f"{door.factors.name} may still hold a PIN or tag of {name}: {error.what}"
 
 
-def _from_journal(door: Door, name: str, clock: Clock, photos: int) -> tuple[int, int, str]:
+def _holders(door: Door) -> tuple[str, ...]:
+    """Return who has a PIN or tag; nobody where that cannot be read, which `_from_pins` says."""
+    try:
+        return tuple(read_pins(door.factors).people)
+    except PeepholeError:
+        return ()
+
+
+def _from_journal(door: Door, name: str, clock: Clock, photos: int, is_name: bool) -> tuple[int, int, str]:
     """Erase a name from the journal, with a row that tells of it and of `photos` gone from the gallery.
 
+    A word that the journal's sentences hold counts only where it `is_name` for another reason: "nobody" is nobody.
     Returns names and pictures erased, and a sentence on what could not be.
     """
     strangers = is_unknown(name)
@@ -145,7 +156,8 @@ def _from_journal(door: Door, name: str, clock: Clock, photos: int) -> tuple[int
             if strangers:
                 journal.write(Erased((), 0, "the strangers who were measured", photos), clock.monotonic(), clock.wall())
                 return 0, 0, ""
-            known = any(same(known) == same(name) for known in journal.names().values()) or journal.entries(last=1, mention=name)
+            known = any(same(known) == same(name) for known in journal.names().values())
+            known = known or (is_name and bool(journal.entries(last=1, mention=name)))
             if not known and not photos:
                 journal.scour()  # a call before this one may have been kept from it
                 return 0, 0, ""

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from peephole.base.errors import ActuatorError
 from peephole.gateway.address import require_topic
 from peephole.gateway.mqtt import Messenger, payload
+from peephole.gateway.rows import is_date
 
 __all__ = ["Actuator", "Attentive", "Command", "LogActuator", "MqttActuator", "RecordingActuator", "drain"]
 
@@ -62,6 +63,7 @@ class Attentive(Protocol):
 class LogActuator:
     """Writes each command as one line of JSON, to a file (log://door.log) or to the program's log (log://).
 
+    `wall` is null while the clock was not set, and in a recording without dates.
     A file that has grown beyond `most` bytes becomes door.log.1, in place of the one before it: a gate that runs for months fills no disk.
     """
 
@@ -70,7 +72,7 @@ class LogActuator:
 
     def send(self, command: Command) -> None:
         """Append the line."""
-        line = _one_line(asdict(command))
+        line = _one_line({**asdict(command), "wall": command.wall if is_date(command.wall) else None})
         if self._path is None:
             LOG.info("%s", line)
             return

@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from peephole.base.card import Card
@@ -79,7 +80,7 @@ def run(
             watch = Watch(door, predict, armed, **parts, reception=ears, notes=notes, tell=tell)
             if status is not None:
                 status.follow(lambda: watch.shut)
-            return watch.run(stop)
+            summary = watch.run(stop)
         finally:
             if board is not None:
                 board.close()
@@ -89,6 +90,7 @@ def run(
                 witness.close()
             if journal is None:
                 book.close()
+    return replace(summary, faults=watch.faults)  # with those that witnesses found when they let go
 
 
 def _bystanders(door: Door, journal: Journal, beats: Beats, recorded: bool) -> list[Witness]:

@@ -166,7 +166,7 @@ class Door:
                     raise SettingsError(
                         f"rule {number} names '{who[:60]}', but the model knows {', '.join(known[:8])}{', ...' if len(known) > 8 else ''}"
                         f"{did_you_mean(who, known) or _near(who, known)}",
-                        "correct the name, enrol them (peephole gate enrol DOOR.toml NAME PHOTOS), or train a model with photos of them",
+                        f"correct the name, enrol them (peephole gate enrol {self.path} NAME PHOTOS), or train a model with photos of them",
                     )
 
 

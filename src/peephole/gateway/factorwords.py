@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from peephole.base.errors import InputError, JournalError, PeepholeError
+from peephole.base.errors import InputError, JournalError, MissingInput, PeepholeError
 from peephole.base.evidence import percent
 from peephole.decide.predictor import load
 from peephole.gateway.decidekeys import PRESENCE
@@ -78,6 +78,8 @@ def looked_at(door: Door) -> Iterator[Part]:
 def _pins(door: Door) -> Part:
     try:
         pins = read_pins(door.factors)
+    except MissingInput as error:
+        return Part("factor", "problem", error.what, f"give one: peephole gate pin {door.path} NAME")
     except InputError as error:
         return problem("factor", error)
     asked = sorted({who for rule in door.settings.rule for who in rule.who if door.settings.opens(rule.do)})

@@ -89,7 +89,7 @@ def require_pictures(gathered: Gathered, door: Door) -> None:
     if gathered.told:
         what, hint = f"all {plural(gathered.told, 'picture')} that were kept are gone by age, size or erasure", "keep them longer: [journal] pictures"
     elif door.settings.journal.pictures is None:
-        what, hint = "no pictures are kept", "add to DOOR.toml: [journal] pictures = {days = 14, megabytes = 500}, and run the gate"
+        what, hint = "no pictures are kept", f"add to {door.path}: [journal] pictures = {{days = 14, megabytes = 500}}, and run the gate"
     else:
         what, hint = "no visit was recorded with pictures yet", f"run the gate first: peephole gate run {door.path}"
     raise InputError(f"{door.path}: {what}", hint)

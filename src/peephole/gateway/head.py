@@ -169,14 +169,14 @@ class HeadKeeper:
         if found is not None and (found == self._alien or not self._journal.holds(found)):
             self._alien = found
             what = f"the journal does not hold row {found.number:,} of the head at {self._post.where}: it was cut, rewritten or replaced"
-            raise JournalError(what, "peephole gate journal DOOR.toml --verify; if you began a new journal yourself, remove that head")
+            raise JournalError(what, f"peephole gate journal {self._journal.path} --verify; if you began a new journal yourself, remove that head")
 
     def _require_kept(self, trims: int) -> None:
         """Raise JournalError when rows are gone that no head allowed to go: such a journal has no head to be proud of."""
         gone = self._journal.begins()[0]
         if gone > trims:
             what = f"rows up to {gone:,} of the journal were removed, and the head at {self._post.where} let only those up to {trims:,} go"
-            raise JournalError(what, "peephole gate journal DOOR.toml --verify; if you removed them yourself, remove that head")
+            raise JournalError(what, f"peephole gate journal {self._journal.path} --verify; if you removed them yourself, remove that head")
 
     def _complain(self, what: str) -> None:
         """Write a fault into the journal, each outage once."""

@@ -39,12 +39,13 @@ class Journal(JournalFile):
     """A gate's journal; safe to write from several threads and processes."""
 
     def write(self, record: Record, time: float, wall: float) -> int:
-        """Put a record on disk and return its number; raises JournalError, and then it is not in the journal."""
+        """Put a record on disk and return its number; raises JournalError, and then it is not in the journal. Faults are counted in `faults`."""
         with self._lock, self._troubled("written"):
             self._require_file()
             with self._transaction():
                 number, fresh = self._append(record, time + 0.0, wall + 0.0)  # SQLite forgets the sign of a zero
             self._pseudonyms |= {name: token for token, (_, name) in fresh.items()}
+            self.faults += kind_of(record) == "fault"
         return number
 
     def _append(self, record: Record, time: float, wall: float) -> tuple[int, dict[str, tuple[bytes, str]]]:
@@ -77,7 +78,7 @@ class Journal(JournalFile):
                 first = self._database.execute("SELECT min(number) FROM entry").fetchone()[0]
                 last = self._database.execute("SELECT hash FROM entry WHERE number = ?", (through,)).fetchone()
                 if last is None:
-                    raise JournalError(f"{self._name} has no row {through:,}", "see: peephole gate journal DOOR.toml --verify")
+                    raise JournalError(f"{self._name} has no row {through:,}", f"see: peephole gate journal {self._name} --verify")
                 row = Trimmed(through, bytes(last[0]).hex(), through - first + 1, reason, origin(self.id, self.gate).hex())
                 number, _ = self._append(row, time + 0.0, wall + 0.0)  # before the rows go: it may follow the last of them
                 self._database.execute("DELETE FROM entry WHERE number <= ?", (through,))
@@ -177,7 +178,9 @@ class Journal(JournalFile):
             rows = self._database.execute("SELECT pseudonym, salt, name FROM name").fetchall()
         for token, salt, name in rows:
             if not (isinstance(salt, bytes) and isinstance(name, str) and pseudonym(salt, name) == token):
-                raise JournalError(f"{self._name}: the name behind {str(token)[:24]} was exchanged", "see: peephole gate journal DOOR.toml --verify")
+                raise JournalError(
+                    f"{self._name}: the name behind {str(token)[:24]} was exchanged", f"see: peephole gate journal {self._name} --verify"
+                )
         return {token: name for token, _, name in rows}
 
     def entries(self, kind: str | None = None, last: int | None = None, *, mention: str | None = None) -> tuple[Entry, ...]:
@@ -219,7 +222,7 @@ class Journal(JournalFile):
 
     def _unreadable(self, number: int, error: Exception) -> JournalError:
         return JournalError(
-            f"{self._name}: row {number} cannot be read: {str(error).splitlines()[0]}", "see: peephole gate journal DOOR.toml --verify"
+            f"{self._name}: row {number} cannot be read: {str(error).splitlines()[0]}", f"see: peephole gate journal {self._name} --verify"
         )
 
     def chained(self) -> Iterator[tuple[Any, ...]]:

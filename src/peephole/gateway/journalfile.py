@@ -1,6 +1,7 @@
 """The journal's file: whose it is, opened to write or to read alone, transactions, and SQLite's errors as ours."""
 
 import secrets
+import shlex
 import sqlite3
 import threading
 import uuid
@@ -9,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from peephole.base.errors import JournalError, MissingInput
+from peephole.base.errors import DamagedJournal, JournalError, MissingInput
 
 __all__ = ["JournalFile"]
 
@@ -70,6 +71,7 @@ class JournalFile:
         self._version = -1
         self._file = _identity(None)
         self._reads = False
+        self.faults = 0  # rows of that kind that were written since this was opened, by whoever shares it
 
     def _begin(self, gate: str) -> None:
         tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master")}
@@ -124,6 +126,8 @@ class JournalFile:
             found._learn()
         except (sqlite3.Error, KeyError, ValueError) as error:
             found.close()
+            if _is_damage(error):
+                raise found._trouble("read", error) from error
             raise JournalError(f"{path} is not a journal: {error}", "name the journal that [journal] path names, or its DOOR.toml") from error
         except JournalError:
             found.close()
@@ -173,6 +177,10 @@ class JournalFile:
             raise self._trouble(what, error) from error
 
     def _trouble(self, what: str, error: Exception) -> JournalError:
+        if self.path is not None and _is_damage(error):
+            return DamagedJournal(
+                f"{self._name} is a damaged journal, and cannot be {what}: {error}", f"keep it and begin a new one: {_aside(self.path)}"
+            )
         hint = "make room on the disk" if "full" in str(error) else "correct [journal] path and its permissions"
         return JournalError(f"{self._name} cannot be {what}: {error}", hint)
 
@@ -198,6 +206,17 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
     except OSError:
         return (0, 0)
     return (facts.st_dev, facts.st_ino)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Say whether SQLite found a database that is one no more; extended codes have the plain one in their last byte."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+
+
+def _aside(path: Path) -> str:
+    """Return the command that puts a journal aside with its log and index, which a new journal of that name must not find."""
+    there = [end for end in ("", "-wal", "-shm") if end == "" or path.with_name(f"{path.name}{end}").exists()]
+    return " && ".join(f"mv {shlex.quote(f'{path}{end}')} {shlex.quote(f'{path}.damaged{end}')}" for end in there)
 
 
 def _boot() -> str:

@@ -3,12 +3,14 @@
 import logging
 import secrets
 import sys
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt import client as paho
 
+from peephole.gateway.actuators import drain
 from peephole.gateway.brokerline import KEEPALIVE, BrokerPlace, away, client_of
 from peephole.gateway.clock import Clock
 
@@ -31,7 +33,7 @@ class Message:
 class Listener:
     """Subscribes with QoS 1 to topic filters, again after every reconnect; an exception of a hearer is logged and ends nothing.
 
-    What keeps it from hearing is logged, once for each outage: PINs that do not come would otherwise be missing without a word.
+    What keeps it from hearing is logged, and told of once for each outage by `faults`: PINs that do not come would otherwise be missing in silence.
     """
 
     def __init__(self, place: BrokerPlace, name: str, clock: Clock) -> None:
@@ -41,6 +43,7 @@ class Listener:
         self._client.on_connect, self._client.on_connect_fail = self._connected, self._failed
         self._client.on_subscribe = self._subscribed
         self._deaf = ""
+        self._faults: deque[str] = deque(maxlen=20)
         self._client.reconnect_delay_set(1, 5)
 
     def on(self, topic_filter: str, hear: Callable[[Message], None]) -> None:
@@ -75,7 +78,13 @@ class Listener:
     def _deafened(self, why: str) -> None:
         if why != self._deaf:
             LOG.warning("nothing is heard: %s", why)
+        if not self._deaf:
+            self._faults.append(f"nothing is heard: {why}")
         self._deaf = why
+
+    def faults(self) -> tuple[str, ...]:
+        """Return each outage that began since this was last asked, a sentence each."""
+        return drain(self._faults)
 
     def start(self) -> None:
         """Connect, now or as soon as the broker answers."""

@@ -49,7 +49,7 @@ class Shown:
 
 
 def select(journal: Journal, wanted: Wanted) -> tuple[Entry, ...]:
-    """Return the rows that are wanted, oldest first; raises JournalError, or InputError for a label or visit that no row names."""
+    """Return the rows that are wanted, oldest first; raises JournalError, or InputError for a label or visit that no row names, or a day of none."""
     label = None if wanted.label == UNKNOWN else wanted.label
     if label is not None:
         _require_label(journal, label)
@@ -62,9 +62,13 @@ def select(journal: Journal, wanted: Wanted) -> tuple[Entry, ...]:
         near = did_you_mean(wanted.visit, [visit for visit in visits if visit])
         gone = " (older rows were removed: --kind trimmed)" if journal.begins()[0] else ""
         raise InputError(
-            f"no row is of the visit '{one_line(wanted.visit)[:60]}'{near}", f"see the visits: peephole gate journal DOOR.toml --kind visit{gone}"
+            f"no row is of the visit '{one_line(wanted.visit)[:60]}'{near}",
+            f"see the visits: peephole gate journal {journal.path} --kind visit{gone}",
         )
     found = tuple(entry for entry in entries if _fits(entry, wanted))
+    if wanted.day is not None and not found:
+        more = "" if wanted == Wanted(day=wanted.day, last=wanted.last) else " and of what else was asked for"
+        raise InputError(f"no row is of {wanted.day}{more}", f"see the latest: peephole gate journal {journal.path}")
     return found if wanted.last is None else found[-wanted.last :]
 
 
@@ -84,6 +88,8 @@ def _fits(entry: Entry, wanted: Wanted) -> bool:
         return True
     if isinstance(record, Kept):
         return any((picture.label or UNKNOWN) == wanted.label for picture in record.pictures)
+    if isinstance(record, Decision) and record.visit == "-" and wanted.label == UNKNOWN:
+        return False  # what is told of the gate itself, and wrong PINs: nobody was at the door
     return isinstance(record, Decision | Ended | Enrolled) and (record.label or UNKNOWN) == wanted.label
 
 

@@ -81,6 +81,10 @@ class Reception:
         order = self._file.order()
         return (*found, Signal(now, self._clock.wall(), "a person", "command", {"do": END_LOCKOUT, "order": order})) if order else found
 
+    def faults(self) -> tuple[str, ...]:
+        """Return what kept anybody from being heard since this was last asked, a sentence for each outage."""
+        return tuple(what for ear in self._ears if isinstance(ear, Listener) for what in ear.faults())
+
     def keep(self, kept: Kept) -> None:
         """Put on disk what must survive a power cut; raises JournalError."""
         if self._file is not None:

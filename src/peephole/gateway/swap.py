@@ -134,7 +134,7 @@ def rollback(door: Door, disk: Disk = DISK) -> Swapped:
     """Make the last good model live again; the one rolled back is kept beside it. Raises InputError when there is none, or as promote."""
     kept_at = last_good(door.model)
     if not kept_at.exists():
-        raise InputError(f"there is no last good model {kept_at}", "one is kept by: peephole gate promote DOOR.toml NEW.onnx")
+        raise InputError(f"there is no last good model {kept_at}", f"one is kept by: peephole gate promote {door.path} NEW.onnx")
     fit = examine(door, kept_at)
     bad = Files(_read(door.model, disk), _read(_sig(door.model), disk)[:SIGNATURE], _read(door.gallery, disk))
     if bad.data == fit.predictor.model.data:
@@ -165,7 +165,7 @@ def choose(door: Door) -> Chosen:
     return Chosen(
         door.with_model(str(Path(door.settings.gate.model).with_name(kept.name))),
         fit,
-        ModelFileError(told, f"peephole gate rollback, or promote a model that is fit; {wrong.hint}"),
+        ModelFileError(told, f"peephole gate rollback {door.path}, or promote a model that is fit; {wrong.hint}"),
     )
 
 

@@ -159,7 +159,7 @@ class RowKeeper:
                     raise ValueError(f"row {number + 1:,} is missing")
                 number, hashed = row[0], follow(hashed, row)
             except ValueError as error:
-                raise JournalError(f"no row is removed, because {error}", "peephole gate journal DOOR.toml --verify") from error
+                raise JournalError(f"no row is removed, because {error}", f"peephole gate journal {self._journal.path} --verify") from error
 
     def _free(self, rows: list[Raw]) -> tuple[list[Raw], str]:
         """Return those of the oldest rows that nobody needs any more, and what the next one is needed for."""

@@ -97,7 +97,8 @@ class Watch:
         self._sight = Sight(None if sensor.recorded else board)
         self._time, self._wall = (0.0, 0.0) if sensor.recorded else (clock.monotonic(), clock.wall())
         self._state = State(prefix=f"{strftime('%Y%m%d-%H%M%S', gmtime(clock.wall()))}-{secrets.token_hex(2)}-")
-        self._frames = self._refused = self._faults = 0
+        self._frames = self._refused = self._unwritten = 0
+        self._faults_before = journal.faults
         self._counts = {"open": 0, "ask": 0, "refuse": 0}
         self._outcomes: deque[Outcome] = deque(maxlen=REMEMBERED)
         self._truth: str | None = None
@@ -147,7 +148,9 @@ class Watch:
         self._reception.start()
 
     def _listen(self) -> None:
-        """Let the policy hear what came in beside the frames, and how time passes."""
+        """Let the policy hear what came in beside the frames, and how time passes; say what cannot be heard."""
+        for what in self._reception.faults() if self._reception is not None else ():
+            self._fault("the broker", ActuatorError(what))
         for signal, reaction in heard(self._reception, self._policy, lambda: self._state, self._time):
             locked = self._state.lockout.kept.standing.locked
             deeds = self._happen(reaction)
@@ -224,9 +227,14 @@ class Watch:
             self._failed = (text, self._time)
             self._fault("the model", error)
         else:
-            self._faults += 1
+            self._unwritten += 1
         self._cut_short()
         return f"the model failed: {text}"
+
+    @property
+    def faults(self) -> int:
+        """How many faults there were: all rows of the run, also those that witnesses wrote, and what could not or need not be written again."""
+        return self._unwritten + self._journal.faults - self._faults_before
 
     @property
     def shut(self) -> str:
@@ -311,8 +319,8 @@ class Watch:
         self._fault(name, ActuatorError(what))
 
     def _fault(self, subject: str, error: BaseException) -> None:
-        self._faults += 1
         told = self._remark("fault", subject, _plain(error))
+        self._unwritten += not told
         LOG.error("%s", one_line(f"{subject}: {_plain(error)}"), extra={"told": told})
 
     def _remark(self, kind: str, subject: str, text: str, must: bool = False) -> bool:
@@ -354,7 +362,7 @@ class Watch:
             counts["open"],
             counts["ask"],
             counts["refuse"],
-            self._faults,
+            self.faults,
             tuple(self._outcomes),
             self._notes,
         )
