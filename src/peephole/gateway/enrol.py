@@ -98,7 +98,7 @@ def require_name(name: str, labels: Iterable[str]) -> str:
     name, labels = label_of(name), tuple(labels)
     wrong = name_fault(name) or ("it is empty" if not name.strip() else "it begins or ends with a space" if name != name.strip() else "")
     if wrong or len(name) > 200 or "/" in name or not name.isprintable():
-        raise InputError(f"'{name[:40]!a}' cannot be a name: {wrong or 'at most 200 printable letters, without /'}", "give a plain name")
+        raise InputError(f"{name[:40]!a} cannot be a name: {wrong or 'at most 200 printable letters, without /'}", "give a plain name")
     if is_unknown(name):
         raise InputError(f"'{name}' is the word for strangers", "strangers are measured with: peephole gate evidence DOOR.toml --strangers FOLDER")
     alike = [label for label in labels if label != name and label.casefold() == name.casefold()]
