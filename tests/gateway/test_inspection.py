@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from peephole.base.extras import load
+from peephole.gateway.alone import only_one
 from peephole.gateway.door import Door
 from peephole.gateway.inspection import inspect
 from peephole.gateway.journal import Journal, Remark
+from peephole.gateway.kept import KeptFile
+from peephole.gateway.lockout import Kept
 from peephole.gateway.pictures import Album
+from peephole.gateway.remotestate import Standing
 from peephole.gateway.sentences import Part
 
 MakeDoor = Callable[..., Door]
@@ -64,6 +68,24 @@ def test_the_journal(night: Path, make_door: MakeDoor, tmp_path: Path) -> None:
     for path, says in (("night", "is a folder"), ("DOOR.toml", "not a journal"), ("back.db", "'back-door', not of"), ("DOOR.toml/j.db", "no folder")):
         found = part(make_door(more=f'[journal]\npath = "{path}"'), "journal")
         assert found.state == "problem" and says in found.text and found.hint
+
+
+def test_a_lock_from_afar_without_a_second_factor(night: Path, make_door: MakeDoor) -> None:
+    """Commands from afar lock such a door too."""
+    door = make_door(more='[broker]\nurl = "mqtt://127.0.0.1"\n[remote]\nsecret = {file = "remote.secret"}')
+    assert part(door, "lockout").state == "ok"
+    KeptFile(door.lockout, "front-door").write(Kept(5, standing=Standing("locked from afar ('fire')")))
+    assert part(door, "lockout").state == "problem" and "('fire')" in part(door, "lockout").text
+
+
+def test_a_gate_that_runs_is_told(night: Path, make_door: MakeDoor) -> None:
+    """A second one would be refused, and what is changed counts later."""
+    door = make_door()
+    assert "running" not in [found.name for found in inspect(door)]
+    gate = only_one(door.journal)
+    assert part(door, "running").state == "note" and "a second gate is refused" in part(door, "running").text
+    gate.close()
+    assert "running" not in [found.name for found in inspect(door)]
 
 
 def test_what_is_kept_beside_the_journal(night: Path, make_door: MakeDoor, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from peephole.base.errors import PeepholeError
 from peephole.base.extras import load
 from peephole.gateway.address import Address
+from peephole.gateway.alone import runs
 from peephole.gateway.brokerwords import looked_at as broker_looked_at
 from peephole.gateway.clock import SystemClock
 from peephole.gateway.door import Door
@@ -29,6 +30,9 @@ def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
     yield from inspect_models(door)
     yield _source(door)
     yield _journal(door)
+    if runs(door.journal):
+        told = f"a gate runs with {door.journal} now; what is changed here counts from its next start, and a second gate is refused"
+        yield Part("running", "note", told, "stop it before: peephole gate run")
     yield from _beside(door)
     yield from looked_at(door)
     yield from remote_looked_at(door)
