@@ -12,10 +12,12 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from drawings import folder
 from peephole.base.modelfile import read
 from peephole.cli.show import card_lines
+from peephole.decide import nothing
 from peephole.export import build as building
 from peephole.train import learner, loop
 from peephole.train.calibrate import MADE_SHARE, line_for
@@ -36,6 +38,16 @@ def test_it_says_what_came_out(peep, photos, tmp_path):
     for part in ("xo.onnx", "2 labels", "false accept: ", "of 3 strangers", "clopper-pearson", "threshold: ", "parity: 0 of", "peephole predict"):
         assert part in said.out, part
     assert "plain (4 filters of 3x3" in said.err and "40 steps" in said.err
+
+
+def test_an_empty_frame_that_is_somebody_is_told(peep, photos, tmp_path, monkeypatch):
+    """Here, after training, and not only where a gate refuses the file: a photo that it knows stands for the empty frame."""
+    known = np.asarray(Image.open(sorted((photos / "X").iterdir())[0]).convert("RGB"))
+    monkeypatch.setattr(nothing, "plain", lambda: (("grey", known),))
+    said = peep("train", photos, "-o", tmp_path / "xo.onnx", *SMALL)
+    assert "the model takes an empty grey frame for X: at a gate" in said.out and "one for each picture" in said.out
+    monkeypatch.setattr(nothing, "plain", tuple)
+    assert "takes an empty" not in peep("train", photos, "-o", tmp_path / "xo2.onnx", *SMALL).out
 
 
 def test_the_card_as_json(peep, photos, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from peephole.base.errors import InputError, JournalError
 from peephole.cli.gatepeople import _require_not_here
-from peephole.gateway.alone import only_one
+from peephole.gateway.alone import only_one, runs
 
 
 def test_a_second_gate_is_refused(tmp_path: Path) -> None:
@@ -17,6 +17,17 @@ def test_a_second_gate_is_refused(tmp_path: Path) -> None:
     only_one(tmp_path / "other.db").close()
     first.close()
     only_one(tmp_path / "new" / "journal.db").close()
+
+
+def test_whether_one_runs(tmp_path: Path) -> None:
+    """Told without making anything, and without keeping a gate from starting."""
+    journal = tmp_path / "journal.db"
+    assert not runs(journal) and not runs(tmp_path / "none" / "journal.db") and not list(tmp_path.iterdir())
+    gate = only_one(journal)
+    assert runs(journal) and runs(journal)
+    gate.close()
+    assert not runs(journal)
+    only_one(journal).close()
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

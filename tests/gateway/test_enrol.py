@@ -201,8 +201,10 @@ def test_the_doors_own_quality_is_asked(faces: Faces, predictor: Predictor) -> N
 @pytest.mark.parametrize("name", ["", " ", "a/b", "a\nb", "unknown", "None", "x" * 10_000, "\u202eana", " ana", "ANA"])
 def test_names_that_cannot_be_one(name: str) -> None:
     """Empty, too long, the word for strangers, a path, one that differs in capitals only."""
-    with pytest.raises(InputError):
+    with pytest.raises(InputError) as caught:
         require_name(name, ("ana",))
+    told = str(caught.value)
+    assert "'''" not in told and not (name and "''" in told)
     assert require_name("지우", ("ana",)) == "지우" == require_name("지우", ())
 
 

@@ -148,8 +148,14 @@ def test_what_looks_like_nothing_is_flagged(door: Path) -> None:
 
 def test_bad_input_is_refused(door: Path) -> None:
     """No photo, no folder, a name that is none, a folder for strangers that is not there, a gallery that is none."""
-    with pytest.raises(DataError, match="no photo of min"):
+    with pytest.raises(InputError, match=r"nowhere.png is not there\nhint: .*correct the path"):
         invoke("enrol", door, "min", door.parent / "nowhere.png", "--yes")
+    (door.parent / "nothing").mkdir()
+    with pytest.raises(DataError, match=r"nothing holds no file\nhint: .*put photos of that person there"):
+        invoke("enrol", door, "min", door.parent / "nothing", "--yes")
+    (door.parent / "nothing" / "note.jpg").write_text("no photo")
+    with pytest.raises(DataError, match=r"first: .*note.jpg: .*\nhint: .*can be opened"):
+        invoke("enrol", door, "min", door.parent / "nothing", "--yes")
     with pytest.raises(InputError, match="word for strangers"):
         invoke("enrol", door, "unknown", door.parent / "photos", "--yes")
     with pytest.raises(InputError, match="cannot be a name"):
@@ -219,6 +225,21 @@ def test_evidence_and_what_is_missing(door: Path) -> None:
     with pytest.raises(InputError, match="says who it was") as told_of:
         invoke("evidence", door, "--visits", table)
     assert f"peephole gate evidence {door} --visits" in told_of.value.hint
+
+
+def test_residents_are_no_strangers(door: Path) -> None:
+    """A folder as for training holds them too, and each would count as a stranger: refused, and where the strangers lie."""
+    photos = door.parent / "album"
+    for name in ("left", "unknown/one"):
+        (photos / name).mkdir(parents=True)
+        (photos / name / "1.png").write_bytes((door.parent / "photos" / "other" / "1.png").read_bytes())
+    with pytest.raises(InputError, match=r"photos of left, who is known here: no strangers\nhint: .*--strangers .*album/unknown"):
+        invoke("evidence", door, "--strangers", photos)
+    assert not list(door.parent.glob("*.gallery"))
+    for at in range(7):
+        (photos / "unknown" / "one" / f"note{at}.jpg").write_text("no photo")
+    told = invoke("evidence", door, "--strangers", photos / "unknown")
+    assert "7 left out" in told and told.count("left out: ") == 5 and "and 2 more" in told
 
 
 def test_no_pytorch(door: Path) -> None:

@@ -22,6 +22,7 @@ from peephole.gateway.fakes import ColourPredictor
 from peephole.gateway.kept import KeptFile
 from peephole.gateway.lockout import Kept
 from peephole.gateway.pins import read_pins
+from peephole.gateway.remotestate import Standing
 from peephole.gateway.switchboard import rehearsal
 
 FACTOR = (
@@ -131,6 +132,22 @@ def parts(door: Door, code: int) -> dict[str, dict[str, str]]:
     return {part["name"]: part for part in json.loads(invoke("check", str(door.path), "--json", code=code))["parts"]}
 
 
+def test_check_tells_of_a_lock_from_afar(door: Door) -> None:
+    """As the disk has it, until a person ends it; an order that no gate has followed yet is told."""
+    for name in ("ana", "junho"):
+        invoke("pin", str(door.path), name, typed="246802\n")
+    file = KeptFile(door.lockout, "front-door")
+    file.write(Kept(standing=Standing("locked from afar ('fire')")))
+    found = parts(door, 3)["lockout"]
+    assert found["state"] == "problem" and found["hint"] == f"peephole gate unlock {door.path}"
+    assert found["text"].startswith("locked from afar ('fire'): nobody comes in until: peephole gate unlock ")
+    invoke("unlock", str(door.path))
+    found = parts(door, 0)["lockout"]
+    assert found["state"] == "note" and "counts as soon as the gate runs" in found["text"]
+    file.write(Kept(orders=(file.order(),), standing=Standing("locked from afar")))
+    assert parts(door, 3)["lockout"]["state"] == "problem"
+
+
 def test_check_looks_at_pins_and_lockout(door: Door) -> None:
     """No PINs, some, all; a broken file; a disabled door: each with the command that helps."""
     found = parts(door, 3)
@@ -142,6 +159,9 @@ def test_check_looks_at_pins_and_lockout(door: Door) -> None:
     assert parts(door, 0)["factor"]["text"].endswith("holds PINs or tags of ana, junho")
     KeptFile(door.lockout, "front-door").write(Kept(50))
     assert parts(door, 3)["lockout"]["hint"].startswith("peephole gate unlock")
+    KeptFile(door.lockout, "front-door").write(Kept(5))
+    shut = parts(door, 0)["lockout"]
+    assert shut["state"] == "note" and "5 failures in a row so far: the door stays shut for 30 s" in shut["text"]
     door.lockout.write_text("")
     assert parts(door, 3)["lockout"]["state"] == "problem"
     door.factors.chmod(0o640)

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from peephole.base.extras import load
+from peephole.gateway.alone import only_one
 from peephole.gateway.door import Door
 from peephole.gateway.inspection import inspect
 from peephole.gateway.journal import Journal, Remark
+from peephole.gateway.kept import KeptFile
+from peephole.gateway.lockout import Kept
 from peephole.gateway.pictures import Album
+from peephole.gateway.remotestate import Standing
 from peephole.gateway.sentences import Part
 
 MakeDoor = Callable[..., Door]
@@ -59,14 +63,58 @@ def test_the_journal(night: Path, make_door: MakeDoor, tmp_path: Path) -> None:
     assert "has 1 row" in part(make_door(), "journal").text
     (tmp_path / "empty.db").touch()
     assert part(make_door(more='[journal]\npath = "empty.db"'), "journal").state == "ok"
-    assert part(make_door(more='[journal]\npath = "log/deep/j.db"'), "journal").state == "ok"
+    assert part(make_door(more='[journal]\npath = "log/deep/j.db"'), "journal").state == "note"
+    assert "deep, which will be made" in part(make_door(more='[journal]\npath = "log/deep/j.db"'), "journal").text
     Journal(tmp_path / "back.db", "back-door").close()
     for path, says in (("night", "is a folder"), ("DOOR.toml", "not a journal"), ("back.db", "'back-door', not of"), ("DOOR.toml/j.db", "no folder")):
         found = part(make_door(more=f'[journal]\npath = "{path}"'), "journal")
         assert found.state == "problem" and says in found.text and found.hint
 
 
-def test_what_is_kept_beside_the_journal(night: Path, make_door: MakeDoor, tmp_path: Path) -> None:
+def test_a_lock_from_afar_without_a_second_factor(night: Path, make_door: MakeDoor) -> None:
+    """Commands from afar lock such a door too."""
+    door = make_door(more='[broker]\nurl = "mqtt://127.0.0.1"\n[remote]\nsecret = {file = "remote.secret"}')
+    assert part(door, "lockout").state == "ok"
+    KeptFile(door.lockout, "front-door").write(Kept(5, standing=Standing("locked from afar ('fire')")))
+    assert part(door, "lockout").state == "problem" and "('fire')" in part(door, "lockout").text
+
+
+def test_a_password_that_others_may_read(night: Path, make_door: MakeDoor, tmp_path: Path) -> None:
+    """As with every secret."""
+    password = tmp_path / "broker.secret"
+    password.write_text("a password")
+    password.chmod(0o644)
+    door = make_door(more='[broker]\nurl = "mqtt://127.0.0.1"\nusername = "gate"\npassword = {file = "broker.secret"}')
+    assert part(door, "password").state == "problem" and part(door, "password").hint == f"chmod 600 {password}"
+    password.chmod(0o600)
+    assert "password" not in [found.name for found in inspect(door)]
+    password.unlink()
+    assert [found.name for found in inspect(door) if found.state == "problem"] == ["broker"]
+
+
+def test_a_gate_that_runs_is_told(night: Path, make_door: MakeDoor) -> None:
+    """A second one would be refused, and what is changed counts later."""
+    door = make_door()
+    assert "running" not in [found.name for found in inspect(door)]
+    gate = only_one(door.journal)
+    assert part(door, "running").state == "note" and "a second gate is refused" in part(door, "running").text
+    gate.close()
+    assert "running" not in [found.name for found in inspect(door)]
+
+
+def elsewhere(folder: Path) -> Callable[..., os.stat_result]:
+    """Return a stat for which a folder is another disk."""
+    true = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        found = true(path, **options)
+        values = [*found[:2], found.st_dev + 1, *found[3:]]
+        return os.stat_result(values) if path == folder else found
+
+    return stat
+
+
+def test_what_is_kept_beside_the_journal(night: Path, make_door: MakeDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are counted, and the head's file needs its folder, which the gate does not make; a topic is the broker's business."""
     beside = '[journal]\npictures = {{days = 3, megabytes = 5}}\nhead = "{}"'
     door = make_door(more=beside.format("file://stick/front.head"))
@@ -74,7 +122,12 @@ def test_what_is_kept_beside_the_journal(night: Path, make_door: MakeDoor, tmp_p
     missing = part(door, "head")
     assert missing.state == "problem" and missing.hint.startswith("mount or make it")
     (tmp_path / "stick").mkdir()
-    assert part(door, "head").state == "ok"
+    near = part(door, "head")
+    assert near.state == "note" and "on the same disk as the journal and proves little" in near.text and "file:///" in near.hint
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", elsewhere(tmp_path / "stick"))
+        (far,) = [found for found in inspect(door) if found.name == "head"]
+    assert far.state == "ok" and far.text.endswith("front.head can be written")
     (tmp_path / "stick" / "front.head").mkdir()
     assert part(door, "head").state == "problem"
     Album(door.pictures, 3, 5).add(b"a picture", 1.8e9)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["evidence"]
 
+SHOWN = 5  # files that were left out
+
 
 def evidence(
     settings: Settings,
@@ -88,8 +90,10 @@ def _measure(door: "Door", predictor: "Predictor", folder: Path, quiet: bool) ->
     write_people(added.people, place)
     if not quiet:
         say(f"measured: {added.strangers} strangers, {added.photos} photos; {len(added.left_out)} left out")
-        for one in added.left_out[:5]:
+        for one in added.left_out[:SHOWN]:
             say(f"left out: {escape(one.file)}: {escape(one.why)}")
+        if len(added.left_out) > SHOWN:
+            say(f"and {len(added.left_out) - SHOWN} more")
 
 
 def _per_visit(door: "Door", predictor: "Predictor", path: Path) -> "tuple[tuple[Evidence, ...], str]":

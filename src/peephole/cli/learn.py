@@ -207,5 +207,7 @@ def _run(
         receipts(built.model.card.receipts, console)
     if refused := _refuses_many(built.model.card):
         console.print(f"  {refused}", style="yellow", markup=False, soft_wrap=True)
+    if taken := part("decide.nothing:warning")(part("decide.predictor:Predictor")(built.model)):
+        console.print(f"  {taken}", style="yellow", markup=False, soft_wrap=True)
     todo = f"\nnext:  peephole predict {built.path} PHOTO\n       peephole explain {built.path} PHOTO -o report.html"
     console.print(todo, markup=False, soft_wrap=True)

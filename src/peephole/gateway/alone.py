@@ -6,7 +6,7 @@ from typing import IO
 
 from peephole.base.errors import JournalError
 
-__all__ = ["only_one"]
+__all__ = ["only_one", "runs"]
 
 
 def only_one(journal: Path) -> IO[bytes]:
@@ -14,7 +14,7 @@ def only_one(journal: Path) -> IO[bytes]:
 
     Raises JournalError when another gate holds it, or when it cannot be made.
     """
-    path = journal.with_name(f"{journal.name}.running")
+    path = _lock_of(journal)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab")
@@ -26,3 +26,20 @@ def only_one(journal: Path) -> IO[bytes]:
         file.close()
         raise JournalError(f"another gate is running with the journal {journal}", "stop it first, or give this one another [journal] path") from error
     return file
+
+
+def runs(journal: Path) -> bool:
+    """Say whether a gate runs with a journal; nothing is made, and False where that cannot be told."""
+    try:
+        # Shared, so that two who look do not see each other, and let go at once.
+        with _lock_of(journal).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _lock_of(journal: Path) -> Path:
+    return journal.with_name(f"{journal.name}.running")

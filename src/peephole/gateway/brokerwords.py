@@ -15,6 +15,7 @@ from peephole.gateway.decidekeys import PRESENCE
 from peephole.gateway.door import Door
 from peephole.gateway.mqtt import knock
 from peephole.gateway.parts import Part, problem
+from peephole.gateway.secret import read_by_others
 from peephole.gateway.switchboard import broker_place
 
 __all__ = ["explained", "looked_at"]
@@ -45,6 +46,8 @@ def looked_at(door: Door, tried: bool) -> Iterator[Part]:
         return
     if broker.certificate is not None and broker.key is not None:
         yield _own(door.folder / broker.certificate, door.folder / broker.key)
+    if broker.password is not None and read_by_others(path := door.folder / broker.password.file):
+        yield Part("password", "problem", f"{path} may be read by others on this computer, who could then speak as this gate", f"chmod 600 {path}")
     yield _broker(door, tried)
     yield from _dropped(door)
     url = read_broker(broker.url)

@@ -98,7 +98,7 @@ def require_name(name: str, labels: Iterable[str]) -> str:
     name, labels = label_of(name), tuple(labels)
     wrong = name_fault(name) or ("it is empty" if not name.strip() else "it begins or ends with a space" if name != name.strip() else "")
     if wrong or len(name) > 200 or "/" in name or not name.isprintable():
-        raise InputError(f"'{name[:40]!a}' cannot be a name: {wrong or 'at most 200 printable letters, without /'}", "give a plain name")
+        raise InputError(f"{name[:40]!a} cannot be a name: {wrong or 'at most 200 printable letters, without /'}", "give a plain name")
     if is_unknown(name):
         raise InputError(f"'{name}' is the word for strangers", "strangers are measured with: peephole gate evidence DOOR.toml --strangers FOLDER")
     alike = [label for label in labels if label != name and label.casefold() == name.casefold()]
@@ -163,16 +163,19 @@ def _read(predictor: Predictor, photo: Photo, limits: Limits) -> _Read:
 def propose(predictor: Predictor, people: People, name: str, files: Iterable[Path], limits: Limits) -> Proposal:
     """Look at photos of somebody and say what would be taken in; `predictor` is the model alone or with its gallery. Changes nothing.
 
-    Raises InputError for a name that cannot be one, DataError when no photo can be used.
+    Raises InputError for a name that cannot be one, or for a path that is not there, DataError when no photo can be used.
     """
     card = predictor.model.card
     name = require_name(name, people.gallery.labels(card.labels))
+    files = tuple(files)
+    _require_there(files)
     read, left = prepared(predictor, files, limits)
+    if not read:
+        raise _none_usable(name, files, left, "give photos that can be opened and that the door could judge: what is wrong stands behind each")
     read, more = _once(read, people, predictor, name)
     left += more
     if not read:
-        first = f" (first: {left[0].file}: {left[0].why})" if left else ""
-        raise DataError(f"no photo of {name} can be taken in{first}", "give photos that are different from those already known")
+        raise _none_usable(name, files, more, "give photos that are different from those already known")
     outputs = predictor.engine.run(np.stack([one.pixels for one in read]))
     require_same(compared(predictor.model), outputs)
     answers = [outputs.at(slice(at, at + 1)) for at in range(len(read))]
@@ -187,6 +190,24 @@ def propose(predictor: Predictor, people: People, name: str, files: Iterable[Pat
     before = sum(example.who == name for example in people.persons)
     before += sum(card.labels[label] == name for label in card.unknown.known_labels)
     return Proposal(name, candidates, tuple(left), before, card.unknown.k)
+
+
+def _require_there(files: tuple[Path, ...]) -> None:
+    """Raise InputError for what is not there at all: nobody means to enrol with it."""
+    for file in files:
+        try:
+            file.stat()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise InputError(f"{file} is not there", "correct the path; it is taken from the folder in which the command is given") from error
+        except OSError:
+            continue  # told with the photos that are left out
+
+
+def _none_usable(name: str, files: tuple[Path, ...], left: list[LeftOut], hint: str) -> DataError:
+    """Return the error of photos of which none can be taken in, with the first reason; an empty folder has none."""
+    if not left:
+        return DataError(f"no photo of {name} can be taken in: {', '.join(map(str, files[:3]))} holds no file", "put photos of that person there")
+    return DataError(f"no photo of {name} can be taken in (first: {left[0].file}: {left[0].why})", hint)
 
 
 def _nothing(shape: tuple[int, int, int]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from peephole.base.errors import InputError, JournalError, MissingInput, PeepholeError
 from peephole.base.evidence import percent
@@ -9,6 +10,7 @@ from peephole.decide.predictor import load
 from peephole.gateway.decidekeys import PRESENCE
 from peephole.gateway.door import Door
 from peephole.gateway.kept import KeptFile
+from peephole.gateway.lockout import Kept
 from peephole.gateway.parts import Part, problem
 from peephole.gateway.pins import read_pins
 from peephole.gateway.reasons import plural
@@ -64,10 +66,12 @@ def _factor(door: Door) -> Iterator[str]:
 
 
 def looked_at(door: Door) -> Iterator[Part]:
-    """Yield the file of PINs and the lockout's, where a PIN or tag is asked for, and the tables that are read."""
-    if door.factor is not None and door.factor.kind == "secret":
+    """Yield the file of PINs, what is kept of wrong ones and of commands from afar, where there are such, and the tables that are read."""
+    secret = door.factor is not None and door.factor.kind == "secret"
+    if secret:
         yield _pins(door)
-        yield _lockout(door)
+    if secret or door.settings.remote is not None:
+        yield _lockout(door, counted=secret)
     for name, also in door.settings.also.items():
         yield _other(f"also {name}", door.folder / also.model)
     for name, reading in door.settings.reading.items():
@@ -89,14 +93,36 @@ def _pins(door: Door) -> Part:
     return Part("factor", "ok", f"{door.factors} holds PINs or tags of {', '.join(asked)}")
 
 
-def _lockout(door: Door) -> Part:
+def _lockout(door: Door, counted: bool) -> Part:
+    """Say whether anybody may come in, as the disk has it: the lock from afar, and the wrong PINs and tags where they are `counted`."""
+    file, freed = KeptFile(door.lockout, door.settings.gate.name), f"peephole gate unlock {door.path}"
     try:
-        failures = KeptFile(door.lockout, door.settings.gate.name).read().failures
+        kept = file.read()
     except JournalError as error:
         return problem("lockout", error)
-    if failures >= door.settings.decide.lockout.disable_after:
-        return Part("lockout", "problem", f"the door is disabled after {plural(failures, 'failure')}", f"peephole gate unlock {door.path}")
-    return Part("lockout", "ok", f"{plural(failures, 'failure')} in a row so far")
+    told, shut = _shut(door, kept, counted)
+    if shut == "ok":
+        return Part("lockout", "ok", told)
+    order = file.order()
+    if order and order not in kept.orders:
+        return Part("lockout", "note", f"{told}; a person has ended that since, which counts as soon as the gate runs")
+    return Part("lockout", shut, f"{told}: nobody comes in until: {freed}" if shut == "problem" else told, freed)
+
+
+def _shut(door: Door, kept: Kept, counted: bool) -> tuple[str, Literal["ok", "note", "problem"]]:
+    """Say what keeps everybody out, and how grave it is."""
+    failures, patience = kept.failures, door.settings.decide.lockout
+    if kept.standing.locked:
+        return kept.standing.locked, "problem"
+    if not counted:
+        return "it is not locked from afar", "ok"
+    if failures >= patience.disable_after:
+        return f"the door is disabled after {plural(failures, 'failure')}", "problem"
+    told = f"{plural(failures, 'failure')} in a row so far"
+    if failures and failures % patience.after == 0:
+        # The disk does not say when: a gate that runs may have waited it out, and the next start begins it anew.
+        return f"{told}: the door stays shut for {patience.seconds:g} s after the last of them, and anew after a start", "note"
+    return told, "ok"
 
 
 def _other(name: str, path: Path) -> Part:

@@ -7,6 +7,7 @@ from pathlib import Path
 from peephole.base.errors import PeepholeError
 from peephole.base.extras import load
 from peephole.gateway.address import Address
+from peephole.gateway.alone import runs
 from peephole.gateway.brokerwords import looked_at as broker_looked_at
 from peephole.gateway.clock import SystemClock
 from peephole.gateway.door import Door
@@ -29,6 +30,9 @@ def inspect(door: Door, broker: bool = False) -> Iterator[Part]:
     yield from inspect_models(door)
     yield _source(door)
     yield _journal(door)
+    if runs(door.journal):
+        told = f"a gate runs with {door.journal} now; what is changed here counts from its next start, and a second gate is refused"
+        yield Part("running", "note", told, "stop it before: peephole gate run")
     yield from _beside(door)
     yield from looked_at(door)
     yield from remote_looked_at(door)
@@ -60,6 +64,9 @@ def _journal(door: Door) -> Part:
     path, told = door.journal, f"{door.journal}"
     if not path.exists():
         made = _makeable(path)
+        if made is None and not path.parent.exists():
+            told = f"{told} is not there yet, nor is the folder {path.parent}, which will be made"
+            return Part("journal", "note", told, "if it should be there, mount it, or correct [journal] path")
         return made if made is not None else Part("journal", "ok", f"{told} is not there yet; the gate will begin it")
     try:
         size = path.stat().st_size
@@ -98,7 +105,20 @@ def _beside(door: Door) -> Iterator[Part]:
             yield Part("head", "problem", f"there is no folder {path.parent} for the journal's head", "mount or make it, or correct [journal] head")
         else:
             wrong_head = _writable("head", path.parent, str(path)) or (_writable("head", path, str(path)) if path.exists() else None)
-            yield wrong_head or Part("head", "ok", f"{path} can be written")
+            yield wrong_head or _head(path, door.journal)
+
+
+def _head(path: Path, journal: Path) -> Part:
+    """Say where a head that can be written lies: beside the journal whoever takes rows away can change it as well."""
+    folder = next((parent for parent in journal.parents if parent.exists()), Path())
+    try:
+        apart = path.parent.stat().st_dev != folder.stat().st_dev
+    except OSError:
+        apart = True
+    if apart:
+        return Part("head", "ok", f"{path} can be written")
+    what = f"{path} can be written, but is on the same disk as the journal and proves little: whoever cuts rows off can write it anew"
+    return Part("head", "note", what, "choose another disk, as file:///media/stick/front.head (three slashes: from the root), or mqtt://TOPIC")
 
 
 def _makeable(path: Path) -> Part | None:

@@ -1,5 +1,6 @@
 """Strangers to measure a gate with: a folder as unknown/ is laid out -> their answers beside the gallery, numbered, without names."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from peephole.base.errors import DataError, InputError
-from peephole.data.layout import walk
+from peephole.data.layout import is_unknown, label_of, walk
 from peephole.decide.predictor import Predictor
 from peephole.gateway.enrol import LeftOut, prepared
 from peephole.gateway.keys import Limits
@@ -31,15 +32,18 @@ class Met:
 def meet(predictor: Predictor, people: People, folder: Path, limits: Limits, wall: float) -> Met:
     """Take in strangers: a sub-folder is one, loose files are one together. A photo that trained, that is known or that stands here twice is no use.
 
-    A stranger of whom one photo is here already is that stranger again. Raises InputError without a folder, DataError when nothing is left.
+    A stranger of whom one photo is here already is that stranger again. Raises InputError without a folder, or where
+    a sub-folder bears the name of somebody known, DataError when nothing is left.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder", "give a folder with one sub-folder of photos per stranger, as unknown/ is for training")
+    groups = _by_stranger(folder)
+    _require_strangers(folder, groups, people.gallery.labels(predictor.model.card.labels))
     used = set(predictor.model.card.training.digests)
     known = {example.digest: example for example in people.examples}
     fresh: list[Example] = []
     left: list[LeftOut] = []
-    for name, files in _by_stranger(folder).items():
+    for name, files in groups.items():
         read, out = prepared(predictor, files, limits)
         left += out
         again = next((known[one.digest].who for one in read if one.digest in known and known[one.digest].role == "stranger"), "")
@@ -58,6 +62,16 @@ def meet(predictor: Predictor, people: People, folder: Path, limits: Limits, wal
             f"{folder} has no photo of a stranger that can be used{first}", "give photos that neither trained the model nor are known here"
         )
     return Met(people.plus(fresh), len({example.who for example in fresh}), len(fresh), tuple(left))
+
+
+def _require_strangers(folder: Path, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise InputError where sub-folders bear the names of people who are known: each of them would count as a stranger."""
+    names, residents = sorted(names), {label.casefold() for label in known}
+    found = [name for name in names if label_of(name).casefold() in residents]
+    if found:
+        inner = next((folder / name for name in names if is_unknown(name)), None)
+        hint = f"its strangers alone: --strangers {inner}" if inner else "give a folder with one sub-folder per stranger, and nobody who is known"
+        raise InputError(f"{folder} holds photos of {', '.join(found[:5])}, who {'is' if len(found) == 1 else 'are'} known here: no strangers", hint)
 
 
 def _by_stranger(folder: Path) -> dict[str, list[Path]]:

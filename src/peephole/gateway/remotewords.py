@@ -7,7 +7,7 @@ from peephole.gateway.door import Door
 from peephole.gateway.parts import Part, problem
 from peephole.gateway.remote import LIFE, topics
 from peephole.gateway.remotekeys import LEAST
-from peephole.gateway.secret import read_secret
+from peephole.gateway.secret import read_by_others, read_secret
 
 __all__ = ["explained", "looked_at"]
 
@@ -43,7 +43,7 @@ def looked_at(door: Door) -> Iterator[Part]:
         hint = f"make one: peephole gate secret {door.path}" if not path.exists() else error.hint
         yield problem("remote", InputError(error.what, hint))
         return
-    if path.stat().st_mode & 0o077:
+    if read_by_others(path):
         yield Part("remote", "problem", f"{path} may be read by others on this computer, who could then sign commands", f"chmod 600 {path}")
     else:
         yield Part("remote", "ok", f"{path} holds the secret, for its owner alone to read")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from peephole.base.errors import InputError
 
-__all__ = ["read_secret"]
+__all__ = ["read_by_others", "read_secret"]
 
 MOST = 1000
 
@@ -24,3 +24,11 @@ def read_secret(path: Path, what: str, least: int = 1) -> str:
     if len(text) < least:
         raise InputError(f"{what} in {path} is too short: at least {least} letters are asked", f"openssl rand -hex 32 > {path.name}")
     return text
+
+
+def read_by_others(path: Path) -> bool:
+    """Say whether others than its owner may read, write or run a file; one that is not there is read by nobody."""
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except OSError:
+        return False

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from peephole.base import extras
 from peephole.base.card import Card
-from peephole.base.errors import HostileModelFile, ModelFileError, PhotoError
+from peephole.base.errors import HostileModelFile, ModelFileError
 from peephole.base.records import Prediction
 from peephole.data.region import require_ready
 from peephole.decide import predictor as predictors
 from peephole.decide.judge import judge
+from peephole.decide.nothing import HELPS, asked
 from peephole.decide.predictor import Predictor
-from peephole.decide.probes import plain, probes
+from peephole.decide.probes import probes
 from peephole.gateway.acquaintance import met
 from peephole.gateway.arming import Armed, arm
 from peephole.gateway.door import Door
@@ -99,17 +98,9 @@ def answers(path: Path, found: Predictor, door: Door) -> str:
     _require_sound(path, together)
     if any(_apart(one, other) > SAME or one.label != other.label for one, other in zip(alone, together, strict=True)):
         raise ModelFileError(f"{path.name} answers otherwise for a picture alone than among others", "train or export it again")
-    for name, pixels in plain():
-        _require_shut(path, name, _look(found, pixels), door)
+    for name, answer in asked(found):
+        _require_shut(path, name, answer, door)
     return f"{plural(len(pictures), 'built-in picture')}: numbers, the same alone and among others; nobody is let in on an empty frame"
-
-
-def _look(found: Predictor, pixels: np.ndarray) -> Prediction | None:
-    """Ask about a frame as the camera would give it; None where the region rightly finds nobody."""
-    try:
-        return found.predict(pixels)
-    except PhotoError:
-        return None
 
 
 def _require_sound(path: Path, answers: Sequence[Prediction]) -> None:
@@ -118,16 +109,14 @@ def _require_sound(path: Path, answers: Sequence[Prediction]) -> None:
             raise HostileModelFile(f"{path.name} answers with what is not a number", "train or export it again")
 
 
-def _require_shut(path: Path, name: str, answer: Prediction | None, door: Door) -> None:
+def _require_shut(path: Path, name: str, answer: Prediction, door: Door) -> None:
     """Raise when a rule would open for a frame that shows nothing."""
-    if answer is None:
-        return
     _require_sound(path, [answer])
     who = answer.label if answer.accepted else None
     if any(who in rule.who and door.settings.opens(rule.do) for rule in door.settings.rule):
         raise ModelFileError(
             f"{path.name} takes an empty {name} frame for {who}, so a hand on the lens could open the door",
-            "train again with pictures of the empty scene in unknown/",
+            HELPS,
         )
 
 

@@ -9,7 +9,7 @@ from peephole.base.extras import load
 from peephole.gateway.address import Address
 from peephole.gateway.keys import Action
 from peephole.gateway.outputs import SECRET
-from peephole.gateway.secret import read_secret
+from peephole.gateway.secret import read_by_others, read_secret
 from peephole.gateway.sentences import Part, problem
 from peephole.gateway.targets import TARGETS
 from peephole.gateway.weburl import require_url
@@ -72,6 +72,6 @@ def _webhook(name: str, address: Address, action: Action, folder: Path) -> Part:
         read_secret(path, f"the secret of '{name.removeprefix('action ')}'", SECRET)
     except PeepholeError as error:
         return problem(name, error)
-    if path.stat().st_mode & 0o077:
+    if read_by_others(path):
         return Part(name, "problem", f"{path} may be read by others on this computer", f"chmod 600 {path}")
     return Part(name, "not tried", f"{place} is a well-formed address and its secret is there; nothing was sent, for that would be a command")
