@@ -16,7 +16,7 @@ FRAMES = 32 * 2**20  # bytes: frames come and go below this without asking the s
 def opening() -> Iterator[None]:
     """Open sessions inside: large blocks come from the system and go back to it, so that copies of weights leave no holes in the heap.
 
-    Peak of a gate with lite0 140 MB instead of 144 to 152, the same speed afterwards. It changes how all of the process allocates: for programs
+    Peak of a process with lite0 140 MB instead of 144 to 152, the same speed afterwards. It changes how all of the process allocates: for programs
     of their own, not for libraries.
     """
     _set(MMAP_THRESHOLD, LARGE)
