@@ -42,11 +42,14 @@ def test_it_is_quiet_where_there_is_no_glibc(monkeypatch: pytest.MonkeyPatch) ->
     """Another C library has no `mallopt`, or cannot be asked at all."""
     from peephole.base import heap
 
+    asked: list[type[Exception]] = []
     for error in (AttributeError, OSError, TypeError):
 
         def refused(_: object, error: type[Exception] = error) -> None:
+            asked.append(error)
             raise error
 
         monkeypatch.setattr(heap.ctypes, "CDLL", refused)
         with heap.opening():
-            pass
+            assert asked[-1] is error
+    assert len(asked) == 9, "before once, after twice, for each of the three"

@@ -29,7 +29,9 @@ def ended(process: subprocess.Popen[str], moment: float, number: int = signal.SI
     time.sleep(moment)
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
-    code = process.returncode if process.returncode >= 0 else 128 - process.returncode  # Python may end by the signal itself
+    code = (
+        process.returncode if process.returncode >= 0 else 128 - process.returncode
+    )  # ended by the signal: Python does that once one came within an exec, caught or not
     return code, "".join(line for line in said.splitlines(keepends=True) if not line.startswith("import time:"))
 
 

@@ -25,6 +25,14 @@ def fill(path: Path, rows: int) -> None:
             writing.write(decision(number, "ana" if number % 2 else "junho"), float(number), 1.8e9 + number)
 
 
+def trimmed(path: Path) -> Path:
+    """Write a journal of twelve rows, the first two of which were removed: rows 3 to 13, the last of which says so."""
+    fill(path, 12)
+    with Journal(path, "front") as writing:
+        assert writing.trim(2, WHY, 13.0, 1.8e9) == 13
+    return path
+
+
 def head_of(path: Path) -> Head:
     """Return the head that is kept elsewhere: that of now, which allows what is gone already."""
     with Journal.read(path) as reading:

@@ -178,7 +178,7 @@ def test_planted_bugs_are_let_in(
     """The same brokers as above; whoever left a check out would be let in, so the tests above would be red."""
     port = start_tls(*names, days=days).port
     knock(BrokerPlace("127.0.0.1", port, trust=planted(authority.ca)))
-    refusal(BrokerPlace("127.0.0.1", port, trust=Trust(authority.ca)))
+    assert refusal(BrokerPlace("127.0.0.1", port, trust=Trust(authority.ca))), "the real one says why it is refused"
 
 
 @pytest.mark.parametrize(("days", "says", "hint"), [((-9, -1), "expired", "renew"), ((1, 9), "not yet valid", "clock right")])

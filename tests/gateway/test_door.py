@@ -579,7 +579,10 @@ def test_labels_that_the_model_lacks() -> None:
 def test_labels_are_the_same_in_any_unicode_form() -> None:
     """한글 typed on a Mac (decomposed) is the label of the folder (composed)."""
     values = changed("rule.0.who", ["지우"])
-    Door(Path("DOOR.toml"), check(DoorSettings, values, "DOOR.toml")).require_labels(("지우",))
+    door = Door(Path("DOOR.toml"), check(DoorSettings, values, "DOOR.toml"))
+    door.require_labels(("지우",))
+    with pytest.raises(SettingsError):
+        door.require_labels(("지수",))
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

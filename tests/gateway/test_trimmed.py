@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tampering import CLUMSY, CUNNING, WHY, audited, change, decision, fill, head_of, last_of, rechain, removed_behind_its_back
+from tampering import CLUMSY, CUNNING, WHY, audited, change, decision, head_of, last_of, rechain, removed_behind_its_back, trimmed
 
 from peephole.base.errors import JournalError
 from peephole.gateway import audit
@@ -19,12 +19,8 @@ NOW = 1.8e9
 
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
-    """A journal of twelve rows, the first two of which were removed: rows 3 to 13, the last of which says so."""
-    path = tmp_path / "j.db"
-    fill(path, 12)
-    with Journal(path, "front") as writing:
-        assert writing.trim(2, WHY, 13.0, NOW) == 13
-    return path
+    """Rows 3 to 13 of a journal, the last of which says that two were removed."""
+    return trimmed(tmp_path / "j.db")
 
 
 def test_what_is_left_verifies(book: Path) -> None:

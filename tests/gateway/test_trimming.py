@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tampering import WHY, audited, change, decision, fill, last_of, removed_behind_its_back
+from tampering import WHY, audited, change, decision, fill, last_of, removed_behind_its_back, trimmed
 
 from peephole.base.errors import JournalError, OutputError
 from peephole.gateway import audit, trimming
@@ -41,12 +41,8 @@ HOUR = 3600.0
 
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
-    """A journal of twelve rows, the first two of which were removed: rows 3 to 13, the last of which says so."""
-    path = tmp_path / "j.db"
-    fill(path, 12)
-    with Journal(path, "front") as writing:
-        assert writing.trim(2, WHY, 13.0, NOW) == 13
-    return path
+    """Rows 3 to 13 of a journal, the last of which says that two were removed."""
+    return trimmed(tmp_path / "j.db")
 
 
 # The keeper.
