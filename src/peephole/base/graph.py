@@ -22,6 +22,7 @@ MAX_ELEMENTS = 100_000_000
 MAX_WHOLE = 64  # numbers of a weight that may say a size: more than that no shape has
 MAX_CARD = 4 * 2**20
 OPSETS = range(7, 26)
+FUTURE = 100  # no operator set of a foreign file is that new; the runtime says which it knows
 DOMAINS = ("", "ai.onnx", "com.microsoft")  # the last one for int8 operators
 
 # Field numbers as in onnx.proto (ONNX 1.23); a field that is not listed is refused.
@@ -99,18 +100,25 @@ class Graph:
     initialisers: int
     elements: int
     version: int = 0
+    broken: tuple[str, ...] = ()
 
 
-def check(data: bytes | mmap.mmap) -> Graph:
-    """Return the facts of an ONNX file; raises HostileModelFile whose message is a phrase without the file's name."""
-    return _Walk().model(memoryview(data))
+def check(data: bytes | mmap.mmap, *, foreign: bool = False) -> Graph:
+    """Return the facts of an ONNX file; raises HostileModelFile whose message is a phrase without the file's name.
+
+    A `foreign` file, which nobody's door will run, may need other operators than ours, be of any operator set, and hold NaN or infinity: `broken`
+    then names what holds it. All caps stay.
+    """
+    return _Walk(foreign).model(memoryview(data))
 
 
 class _Walk:
     """One walk over one file, with its running counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, foreign: bool = False) -> None:
         self.meter = Meter()
+        self.foreign = foreign
+        self.broken: list[str] = []
         self.initialisers = self.elements = 0
         self.steps: list[Node] = []
         self.weights: dict[str, Weight] = {}
@@ -134,15 +142,15 @@ class _Walk:
         if graph is None:
             raise HostileModelFile("holds no graph, or is not an ONNX file")
         opset = opsets.get("", opsets.get("ai.onnx", 0))
-        if opset not in OPSETS:
+        if opset not in OPSETS and not (self.foreign and 0 < opset < FUTURE):
             raise HostileModelFile(f"uses ONNX operator set {opset}; {OPSETS.start} to {OPSETS.stop - 1} are supported")
         inputs, outputs = self._graph(graph)
-        return Graph(inputs, outputs, tuple(metadata), tuple(self.steps), self.weights, self.initialisers, self.elements, marked)
+        return Graph(inputs, outputs, tuple(metadata), tuple(self.steps), self.weights, self.initialisers, self.elements, marked, tuple(self.broken))
 
     def _opset(self, view: memoryview) -> tuple[str, int]:
         found = dict(fields(view, OPSET, self.meter))
         domain = text(found.get(1, memoryview(b"")))
-        if domain not in DOMAINS:
+        if domain not in DOMAINS and not self.foreign:
             raise HostileModelFile(f"needs custom operators ({domain[:80]!r})")
         return domain, number(found.get(2, 0), 10_000, "operator set")
 
@@ -192,7 +200,7 @@ class _Walk:
                 said[field] = text(value)
             elif field == 5:
                 self._attribute(_view(value), numbers_of, texts, weights)
-        if said[7] not in DOMAINS:
+        if said[7] not in DOMAINS and not self.foreign:
             raise HostileModelFile(f"needs custom operators ({said[7][:80]!r})")
         return Node(said[4], said[3], said[7], tuple(inputs), tuple(outputs), numbers_of, texts, weights)
 
@@ -205,7 +213,7 @@ class _Walk:
             if field == 1:
                 name = text(value)
             elif field in (2, 7):
-                _finite([_view(value)], FLOAT32, "an attribute")
+                self._finite([_view(value)], FLOAT32, "an attribute")
                 held = Weight((len(_view(value)) // 4,)) if field == 7 else Weight(())
             elif field in (3, 8):
                 found += map(_signed, numbers(value, self.meter))
@@ -293,7 +301,15 @@ class _Walk:
         if found != count:
             raise HostileModelFile(f"promises {count:,} elements in {what} and does not hold them")
         if kind in (FLOAT32, FLOAT64, FLOAT16, BFLOAT16):
-            _finite([_view(block) for block in blocks], kind, what)
+            self._finite([_view(block) for block in blocks], kind, what)
+
+    def _finite(self, blocks: list[memoryview], kind: int, what: str) -> None:
+        """Refuse NaN and infinity, or note where a foreign file has them."""
+        if _is_finite(blocks, kind, what):
+            return
+        if not self.foreign:
+            raise HostileModelFile(f"holds NaN or infinity in {what}")
+        self.broken.append(what)
 
     def _port(self, view: memoryview) -> Port:
         name, kind = "", memoryview(b"")
@@ -332,8 +348,8 @@ def _how_many(block: int | memoryview) -> int:
     return sum(int(np.count_nonzero(np.frombuffer(block[at : at + step], np.uint8) < 0x80)) for at in range(0, len(block), step))
 
 
-def _finite(blocks: list[memoryview], kind: int, what: str) -> None:
-    """Raise HostileModelFile when a float is NaN or infinite; looks at a megabyte at a time."""
+def _is_finite(blocks: list[memoryview], kind: int, what: str) -> bool:
+    """Tell whether no float is NaN or infinite; looks at a megabyte at a time."""
     size, dtype = {FLOAT32: (4, "<f4"), FLOAT64: (8, "<f8"), FLOAT16: (2, "<f2"), BFLOAT16: (2, "<u2")}[kind]
     step = 2**20
     for block in blocks:
@@ -344,4 +360,5 @@ def _finite(blocks: list[memoryview], kind: int, what: str) -> None:
             # A bfloat16 is the upper half of a float32: NaN and infinity have all eight exponent bits set.
             fine = (part & 0x7F80) != 0x7F80 if kind == BFLOAT16 else np.isfinite(part)
             if not fine.all():
-                raise HostileModelFile(f"holds NaN or infinity in {what}")
+                return False
+    return True

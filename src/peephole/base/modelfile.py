@@ -10,7 +10,7 @@ import mmap
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,7 +24,7 @@ from peephole.base.graph import FLOAT32, UINT8, Graph, Port, check
 from peephole.base.seal import SEAL_KEY, SEALED, digest
 from peephole.base.work import measure
 
-__all__ = ["CARD_KEY", "MAX_BYTES", "ModelFile", "read", "read_bytes"]
+__all__ = ["CARD_KEY", "MAX_BYTES", "ModelFile", "looks_like", "raw", "read", "read_bytes", "too_big"]
 
 CARD_KEY = "peephole.card"
 MAX_BYTES = 200 * 10**6
@@ -66,6 +66,14 @@ def read(path: Path | str) -> ModelFile:
     Raises MissingInput when it is not there, HostileModelFile when it is no plain file, over a cap or broken,
     NewerModelFile when a later version wrote it, ModelFileError for all else that is wrong with it.
     """
+    return read_bytes(raw(path, _checked), Path(path).name)
+
+
+def raw(path: Path | str, screen: Callable[[mmap.mmap, str], object]) -> bytes:
+    """Return the bytes of a model file, unread but for its size; `screen` looks through a large one on the disk first, and may raise.
+
+    Raises as `read` does, for what is wrong with the path, the kind of file and its size.
+    """
     path = Path(path)
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -74,7 +82,7 @@ def read(path: Path | str) -> ModelFile:
         if path.is_dir():
             raise HostileModelFile(f"{path} is a folder, not a model file{_beside(path / 'model.onnx')}", f"give the .onnx file itself; {SWAPPED}")
         with os.fdopen(os.open(path, flags), "rb", buffering=0) as file:
-            data = _whole(file.fileno(), path)
+            return _whole(file.fileno(), path, screen)
     except (FileNotFoundError, NotADirectoryError):
         raise MissingInput(f"there is no model file {path}{_beside(path)}", "make one: peephole train PHOTOS -o door.onnx") from None
     except (OSError, ValueError) as error:
@@ -82,7 +90,6 @@ def read(path: Path | str) -> ModelFile:
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ModelFileError(f"{path} cannot be read: {reason}", "check the path and its permissions") from error
-    return read_bytes(data, path.name)
 
 
 def read_bytes(data: bytes, name: str) -> ModelFile:
@@ -93,8 +100,8 @@ def read_bytes(data: bytes, name: str) -> ModelFile:
 def _checked(data: bytes | mmap.mmap, name: str) -> tuple[Card, str]:
     """Return the card and the sha256 of the bytes, or raise."""
     if len(data) > MAX_BYTES:
-        _too_big(name, len(data))
-    if looks := _looks_like(data, Path(name).suffix.lower()):
+        too_big(name, len(data))
+    if looks := looks_like(data, Path(name).suffix.lower()):
         raise HostileModelFile(f"{name} {looks[0]}, not a model file", looks[1])
     try:
         graph = check(data)
@@ -115,7 +122,7 @@ def _unbroken(graph: Graph, data: bytes | mmap.mmap) -> str:
     return sha256
 
 
-def _looks_like(data: bytes | mmap.mmap, suffix: str) -> tuple[str, str] | None:
+def looks_like(data: bytes | mmap.mmap, suffix: str) -> tuple[str, str] | None:
     """Say what a file is that begins as no ONNX file does, and what to do; None when it may be one."""
     head = data[:512]
     kind = next((what for begins, what in PICTURES if head.startswith(begins)), "")
@@ -135,17 +142,17 @@ def _looks_like(data: bytes | mmap.mmap, suffix: str) -> tuple[str, str] | None:
     return "is a text", "the model file comes first, it ends in .onnx: peephole predict MODEL PHOTOS"
 
 
-def _whole(handle: int, path: Path) -> bytes:
+def _whole(handle: int, path: Path, screen: Callable[[mmap.mmap, str], object]) -> bytes:
     """Return the bytes behind an open file; its kind and size are asked before anything is read."""
     facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode):
         raise HostileModelFile(f"{path} is no plain file", "give the .onnx file itself")
     if facts.st_size > MAX_BYTES:
-        _too_big(str(path), facts.st_size)
+        too_big(str(path), facts.st_size)
     os.set_blocking(handle, True)
     if facts.st_size > SCREENED:
         # What is refused is refused without taking its size in memory. The bytes that run are read, and checked, below: a mapped file may change.
-        _checked(mmap.mmap(handle, 0, access=mmap.ACCESS_READ), path.name)
+        screen(mmap.mmap(handle, 0, access=mmap.ACCESS_READ), path.name)
     parts, left = [], facts.st_size
     while left and (part := os.read(handle, left)):
         parts.append(part)
@@ -154,7 +161,7 @@ def _whole(handle: int, path: Path) -> bytes:
     return b"".join(parts)
 
 
-def _too_big(name: str, size: int) -> NoReturn:
+def too_big(name: str, size: int) -> NoReturn:
     raise HostileModelFile(f"{name} has {size / 1e6:,.0f} MB; at most {MAX_BYTES / 1e6:,.0f} MB are read", HOSTILE_HINT)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from peephole.base.errors import HostileModelFile
 from peephole.base.graph import Node
 
-__all__ = ["OPERATORS", "Call", "Shape", "passed_on"]
+__all__ = ["OPERATORS", "Call", "Rule", "Shape", "passed_on"]
 
 Shape = tuple[int, ...]
 

@@ -6,13 +6,13 @@ is refused: nobody could say beforehand how large it gets.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from peephole.base.errors import HostileModelFile
 from peephole.base.graph import Graph, Node
-from peephole.base.operators import OPERATORS, Call, Shape, passed_on
+from peephole.base.operators import OPERATORS, Call, Rule, Shape, passed_on
 
-__all__ = ["MAX_VALUES", "MAX_WORK", "Work", "measure"]
+__all__ = ["ENDLESS", "MAX_VALUES", "MAX_WORK", "Work", "measure", "measure_foreign"]
 
 # For one photo. EfficientNet-Lite0 at 224 px: 1.2 million values in its largest step, 0.4 thousand million multiplications.
 MAX_VALUES = 50_000_000
@@ -26,10 +26,11 @@ ENDLESS = ("If", "Loop", "Scan", "SequenceMap")
 
 @dataclass(frozen=True)
 class Work:
-    """What one photo costs: values in the largest step, and multiplications (or as much) in all steps."""
+    """What one photo costs: values in the largest step, multiplications (or as much) in all steps, and the shape of every tensor."""
 
     values: int
     multiplications: int
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
 
 
 def _refuse_operators(graph: Graph) -> None:
@@ -57,7 +58,32 @@ def measure(graph: Graph, inputs: Mapping[str, tuple[str | int, ...]]) -> Work:
     return alone
 
 
-def _walk(graph: Graph, inputs: Mapping[str, Shape], photos: int) -> Work:
+def measure_foreign(graph: Graph, inputs: Mapping[str, Shape], others: Mapping[str, Shape]) -> Work:
+    """Count what a graph from elsewhere asks for with one photo; `others` are the shapes of what operators that are not listed give, by tensor.
+
+    Such an operator counts one multiplication for each value that it gives, times the values of its largest input along one axis: an estimate.
+    Raises HostileModelFile as `measure` does, and for an operator whose sizes are in neither.
+    """
+    for node in graph.steps:
+        if node.op in ENDLESS:
+            raise HostileModelFile(f"has the operator {node.op} in its step {node.name[:80]!r}, which could run without end")
+    return _walk(graph, inputs, 1, others)
+
+
+def _rule(node: Node, others: Mapping[str, Shape]) -> Rule:
+    """Return how the sizes of a step are worked out; raises when nobody knows."""
+    if node.op in OPERATORS and node.domain in ("", "ai.onnx"):
+        return OPERATORS[node.op]
+    if not all(name in others for name in node.outputs if name):
+        shown = f"{node.domain}.{node.op}" if node.domain else node.op
+        raise HostileModelFile(f"has the operator {shown[:80]} in its step {node.name[:80]!r}, and nobody can say beforehand how large it gets")
+    return lambda call: (
+        tuple(others.get(name, ()) for name in call.node.outputs),
+        sum(math.prod(others.get(name, ())) for name in call.node.outputs) * max((max(shape, default=1) for shape in call.shapes), default=1),
+    )
+
+
+def _walk(graph: Graph, inputs: Mapping[str, Shape], photos: int, others: Mapping[str, Shape] | None = None) -> Work:
     """Go through the steps once for so many photos."""
     shapes: dict[str, Shape] = {"": (), **inputs, **{name: weight.shape for name, weight in graph.weights.items()}}
     whole: dict[str, Shape | None] = {name: weight.whole for name, weight in graph.weights.items()}
@@ -68,7 +94,7 @@ def _walk(graph: Graph, inputs: Mapping[str, Shape], photos: int) -> Work:
             raise HostileModelFile(f"reads {missing[:80]!r} in its step {node.name[:80]!r} before anything has made it")
         call = Call(node, tuple(shapes[name] for name in node.inputs), tuple(whole.get(name) for name in node.inputs))
         try:
-            found, extra = OPERATORS[node.op](call)
+            found, extra = _rule(node, others or {})(call)
             numbers = passed_on(call)
         except HostileModelFile:
             raise
@@ -88,7 +114,7 @@ def _walk(graph: Graph, inputs: Mapping[str, Shape], photos: int) -> Work:
                 raise HostileModelFile(f"makes {name[:80]!r} twice")
             shapes[name] = shape if name else ()
             whole[name] = numbers if name else None
-    return Work(largest, work)
+    return Work(largest, work, shapes)
 
 
 def _refuse_sizes(node: Node, found: tuple[Shape, ...], numbers: Shape | None, photos: int) -> None:

@@ -4,8 +4,8 @@ A copy of the graph with added outputs is run beside the original; the original 
 copy is believed only while its logits agree with the original's to 1e-5. Works for any ONNX graph.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from peephole.base.errors import HostileModelFile, ParityError
 from peephole.explain.geometry import CELLWISE, MIXING, SLIDING, Count, Field, Window, count_macs, count_parameters, see, slide
 
-__all__ = ["TOLERANCE", "Layer", "Look", "look"]
+__all__ = ["TOLERANCE", "Layer", "Lens", "Look", "look"]
 
 TOLERANCE = 1e-5
 KNOWN = CELLWISE | MIXING | SLIDING | {"Pad"}
@@ -28,7 +28,8 @@ class Layer:
 
     `values` float32 without the batch axis, mostly (C, H, W) or (units,); `inputs` are the names of the layers it reads ("" is
     the picture); `weight` and `bias` are its constants, if it is a convolution or a dense layer; `field` is None when the
-    operation is not `known`, and so is `window` for whatever does not slide. `group` is that of a convolution.
+    operation is not `known`, and so is `window` for whatever does not slide. `group` is that of a convolution. `reads` names the tensors that the
+    node reads, in its order, with "" for those left out; `gives` the tensor that it makes; `attributes` are the node's own; `domain` is "" for ONNX's own.
     """
 
     name: str
@@ -44,6 +45,10 @@ class Layer:
     group: int = 1
     padded_counts: bool = False
     turned: bool = False
+    reads: tuple[str, ...] = ()
+    gives: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    domain: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -113,16 +118,6 @@ def _path(graph: onnx.GraphProto, picture: str, output: str, constants: Mapping[
     return kept[::-1]
 
 
-def _run(model: onnx.ModelProto, names: list[str], feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Run a copy of the model that also gives out the named tensors."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    present = {each.name for each in copy.graph.output}
-    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in present)
-    values = _session(copy.SerializeToString()).run(names, dict(feed))
-    return dict(zip(names, values, strict=True))
-
-
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
     return {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
 
@@ -181,7 +176,61 @@ class _Reading:
             group=int(attributes.get("group", 1)),
             padded_counts=bool(attributes.get("count_include_pad", 0)),
             turned=bool(attributes.get("transB", 0)),
+            reads=tuple(node.input),
+            gives=tensor,
+            attributes=attributes,
+            domain="" if node.domain == "ai.onnx" else node.domain,
         )
+
+
+class Lens:
+    """A graph opened to be looked into, twice: the original that answers, and the copy that gives out every layer; for many pictures."""
+
+    def __init__(self, data: bytes, *, output: str = "logits") -> None:
+        """Find the layers between the picture and `output`; raises HostileModelFile when the graph cannot be run."""
+        model = onnx.load_from_string(data)
+        self.constants = _constants(model.graph)
+        self.picture = next(each.name for each in model.graph.input if each.name not in self.constants)
+        self.output = output
+        self.opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 1)
+        self.outputs = tuple(each.name for each in model.graph.output)
+        self._path = _path(model.graph, self.picture, output, self.constants)
+        self._names = list(dict.fromkeys([*(node.output[0] for node in self._path), output]))
+        self._data = data
+        self._original: onnxruntime.InferenceSession | None = None
+        present = set(self.outputs)
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self._names if name not in present)
+        self._copy = _session(model.SerializeToString())
+
+    def answers(self, image: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return outputs of the original, by name."""
+        if self._original is None:
+            self._original = _session(self._data)
+        return dict(zip(names, _asked(self._original, list(names), {self.picture: image}), strict=True))
+
+    def look(self, image: np.ndarray, *, reference: np.ndarray | None = None, size: tuple[int, int] | None = None) -> Look:
+        """Return every layer for one input; see `look`."""
+        if reference is None:
+            reference = self.answers(image, [self.output])[self.output]
+        values = dict(zip(self._names, _asked(self._copy, self._names, {self.picture: image}), strict=True))
+        difference = _compare(values[self.output], reference)
+        values[self.picture] = image
+        reading = _Reading(self.picture, size or (image.shape[1], image.shape[2]), self.constants, values)
+        layers = []
+        for node in self._path:
+            window, value = reading.follow(node), values[node.output[0]]
+            if value.dtype.kind == "f" and value.shape[:1] == image.shape[:1]:
+                layers.append(reading.layer(node, window))
+        return Look(tuple(layers), np.asarray(reference[0]), difference)
+
+
+def _asked(session: onnxruntime.InferenceSession, names: list[str], feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Run a session; a file can pass every check on reading and still not run."""
+    try:
+        answers: list[np.ndarray] = session.run(names, dict(feed))
+    except Exception as error:  # ONNX Runtime's errors share no public base class
+        raise HostileModelFile(f"the model file cannot be run: {str(error).splitlines()[0]}", "train or export it again") from error
+    return answers
 
 
 def look(data: bytes, image: np.ndarray, *, reference: np.ndarray | None = None, output: str = "logits", size: tuple[int, int] | None = None) -> Look:
@@ -192,23 +241,7 @@ def look(data: bytes, image: np.ndarray, *, reference: np.ndarray | None = None,
     Raises HostileModelFile when the graph cannot be run and ParityError when copy and original differ by more than 1e-5
     (of the largest logit, where that exceeds 1).
     """
-    model = onnx.load_from_string(data)
-    constants = _constants(model.graph)
-    picture = next(each.name for each in model.graph.input if each.name not in constants)
-    path = _path(model.graph, picture, output, constants)
-    feed = {picture: image}
-    if reference is None:
-        reference = _session(data).run([output], feed)[0]
-    values = _run(model, list(dict.fromkeys([*(node.output[0] for node in path), output])), feed)
-    difference = _compare(values[output], reference)
-    values[picture] = image
-    reading = _Reading(picture, size or (image.shape[1], image.shape[2]), constants, values)
-    layers = []
-    for node in path:
-        window, value = reading.follow(node), values[node.output[0]]
-        if value.dtype.kind == "f" and value.shape[:1] == image.shape[:1]:
-            layers.append(reading.layer(node, window))
-    return Look(tuple(layers), np.asarray(reference[0]), difference)
+    return Lens(data, output=output).look(image, reference=reference, size=size)
 
 
 def _compare(copy: np.ndarray, original: np.ndarray) -> float:

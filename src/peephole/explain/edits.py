@@ -1,0 +1,62 @@
+"""Weights changed by hand: the same file with other numbers, to see what a number does."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx
+from onnx import numpy_helper
+
+from peephole.base.errors import InputError, did_you_mean
+from peephole.explain.openmodel import OpenModel
+
+__all__ = ["MAX_EDITS", "Edit", "edited_bytes"]
+
+MAX_EDITS = 1_000
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One weight set by hand: `tensor` is its name in the file, `index` the place in its whole shape, `value` the finite number that it becomes."""
+
+    tensor: str
+    index: tuple[int, ...]
+    value: float
+
+
+def edited_bytes(model: OpenModel, edits: Sequence[Edit]) -> bytes:
+    """Return the file with the edits made, in order; the last one on a place counts.
+
+    The card stays, but a seal does not fit any more and a signature neither: nobody takes it for the file that was trained. Raises InputError for a
+    tensor or place that is not there, weights that are no floats, a value that is not finite, or more than 1,000 edits.
+    """
+    if len(edits) > MAX_EDITS:
+        raise InputError(f"{len(edits):,} edits are more than {MAX_EDITS:,}", "undo some, or change the file with the onnx library")
+    graph = onnx.load_from_string(model.data)
+    tensors = {tensor.name: tensor for tensor in graph.graph.initializer}
+    for node in graph.graph.node:
+        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
+            tensors[node.output[0]] = node.attribute[0].t
+    by_name: dict[str, list[Edit]] = {}
+    for edit in edits:
+        by_name.setdefault(edit.tensor, []).append(edit)
+    for name, changes in by_name.items():
+        if name not in tensors:
+            raise InputError(f"there is no weight {name!r} in {model.name}{did_you_mean(name, tensors)}", "a trace's tensors name them")
+        _change(tensors[name], name, changes)
+    return bytes(graph.SerializeToString())
+
+
+def _change(tensor: onnx.TensorProto, name: str, edits: Sequence[Edit]) -> None:
+    """Write new values into a tensor of floats."""
+    values = numpy_helper.to_array(tensor).copy()
+    if values.dtype.kind != "f":
+        raise InputError(f"{name!r} holds {values.dtype}, not weights", "edit a tensor of floats")
+    for edit in edits:
+        if not math.isfinite(edit.value):
+            raise InputError(f"{edit.value} is no weight", "give a finite number")
+        if len(edit.index) != values.ndim or not all(0 <= at < size for at, size in zip(edit.index, values.shape, strict=True)):
+            raise InputError(f"there is no place {edit.index} in {name!r} of shape {values.shape}", "count from 0 along each axis")
+        values[edit.index] = edit.value
+    # The name goes along; where the old values stood as raw bytes or as typed ones makes no difference.
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
