@@ -1,0 +1,1 @@
+"""Convolution held in the hands: the ball, the echo, the image kernel, X or O."""
