@@ -1,0 +1,105 @@
+"""The page's application: a table of addresses behind a guard; a server that listens on this computer alone unless told otherwise.
+
+Every address is in one table, each says who may call it, and the server does not start when one does not.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from peephole.base.errors import InputError, OutputError, PeepholeError
+from peephole.studio import files, front, seeing
+from peephole.studio.answers import failure
+from peephole.studio.auth import Auth
+from peephole.studio.guard import Guard
+from peephole.studio.house import House
+from peephole.studio.routes import Address, require_marked
+
+__all__ = ["ADDRESSES", "Served", "build", "serve"]
+
+ADDRESSES: tuple[Address, ...] = (*files.ADDRESSES, *front.ADDRESSES, *seeing.ADDRESSES)
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where the page is: `host` and `port` that the server listens on, `names` that the address bar may show instead."""
+
+    host: str = "127.0.0.1"
+    port: int = 8707
+    names: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The Host headers that are answered."""
+        here = {self.host, *self.names} | ({"localhost", "127.0.0.1", "[::1]"} if self.loopback else set())
+        return frozenset(f"{name.lower()}:{self.port}" for name in here)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this computer can reach the server."""
+        return self.host == "localhost" or (_is_address(self.host) and ipaddress.ip_address(self.host.strip("[]")).is_loopback)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _endpoint(house: House, address: Address) -> Callable[[Request], Awaitable[Response]]:
+    """Return what Starlette calls: errors of ours become one sentence and a hint."""
+
+    async def call(request: Request) -> Response:
+        try:
+            response: Response = await address.answer(house, request)
+        except PeepholeError as error:
+            return failure(error.what, error.hint or "")
+        return response
+
+    return call
+
+
+def build(house: House, auth: Auth, served: Served, addresses: Sequence[Address] = ADDRESSES) -> ASGIApp:
+    """Return the whole application; raises SettingsError when an address does not say who may call it."""
+    require_marked(addresses)
+    house.auth = auth
+    routes = [Route(each.path, _endpoint(house, each), methods=[each.method]) for each in addresses]
+    return Guard(Starlette(routes=routes), auth, served.hosts, {(each.method, each.path): each for each in addresses})
+
+
+def serve(folder: Path, served: Served, *, unlock: bool = False, told: Callable[[str], None] = print) -> None:
+    """Serve the page of a working folder until Ctrl-C; `told` hears the address with its code. Raises InputError and OutputError."""
+    if not served.loopback and not served.names and not _is_address(served.host):
+        raise InputError(f"{served.host} is no address of this computer", "leave --host out: the page is then for this computer alone")
+    house = House.open(folder)
+    auth = Auth(house.state, unlock=unlock)
+    application = build(house, auth, served)
+    config = uvicorn.Config(
+        application,
+        host=served.host.strip("[]"),
+        port=served.port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        lifespan="off",
+    )
+    server = uvicorn.Server(config)
+    try:
+        socket = config.bind_socket()
+    except SystemExit as error:
+        raise OutputError(
+            f"port {served.port} of {served.host} cannot be used; is the page open already?", f"peephole studio --port {served.port + 1}"
+        ) from error
+    told(f"http://{served.host}:{served.port}/#code={auth.code}")
+    server.run([socket])

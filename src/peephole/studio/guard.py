@@ -1,0 +1,120 @@
+"""What stands before every request: the right host, the right origin, a token for every change, a cap on what is sent, and strict headers.
+
+A page of another site can send requests to 127.0.0.1, and a name of its own can point there (DNS rebinding); here none of them has an effect.
+"""
+
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from peephole.studio.auth import Auth
+from peephole.studio.routes import Address
+
+__all__ = ["POLICY", "TOKEN", "Guard", "cookie_of", "visitor_of"]
+
+COOKIE, TOKEN = "peephole", "x-peephole-token"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
+    "cache-control": "no-store",
+}
+
+
+class _TooMuch(Exception):
+    """More was sent than the address takes."""
+
+
+class Guard:
+    """An ASGI wrapper round the page's application; `hosts` are the Host headers that it answers to."""
+
+    def __init__(self, app: ASGIApp, auth: Auth, hosts: frozenset[str], addresses: Mapping[tuple[str, str], Address]) -> None:
+        self._app, self._auth, self._hosts, self._addresses = app, auth, hosts, addresses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it here."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return  # no WebSocket is spoken here
+        headers = Headers(scope=scope)
+        address = self._addresses.get(("GET" if scope["method"] == "HEAD" else scope["method"], scope["path"]))
+        refused = self._refusal(scope, headers, address)
+        if refused:
+            await JSONResponse({"error": refused[1]}, refused[0], headers=HEADERS)(scope, receive, send)
+            return
+        started = False
+
+        async def answer(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                kept = MutableHeaders(raw=message["headers"])
+                for name, value in HEADERS.items():
+                    kept.setdefault(name, value)
+            await send(message)
+
+        most, taken = address.most if address else 0, 0
+
+        async def hear() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > most:
+                raise _TooMuch
+            return message
+
+        try:
+            await self._app(scope, hear, answer)
+        except _TooMuch:
+            if not started:
+                await JSONResponse({"error": "too.much", "most": most}, 413, headers=HEADERS | {"connection": "close"})(scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: Headers, address: Address | None) -> tuple[int, str] | None:
+        """Say with which status and sentence a request is refused; None when it may go on."""
+        return self._from_elsewhere(scope, headers) or ((404, "nowhere") if address is None else self._not_theirs(headers, address))
+
+    def _from_elsewhere(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+        """Refuse what was sent to another name, or by a page of another site."""
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            return 421, "host"
+        site, navigates = headers.get("sec-fetch-site", "same-origin"), headers.get("sec-fetch-mode") == "navigate"
+        led_here = navigates and scope["path"] == "/" and scope["method"] == "GET"
+        foreign = any(origin.lower() != f"http://{hosts[0].lower()}" for origin in origins) or len(origins) > 1
+        return (403, "origin") if foreign or (site not in ("same-origin", "none") and not led_here) else None
+
+    def _not_theirs(self, headers: Headers, address: Address) -> tuple[int, str] | None:
+        """Refuse what this visitor may not do, a change without its token, and what is too long."""
+        visitor, said = visitor_of(headers), headers.get("content-length", "0")
+        if address.who == "owner" and not self._auth.is_owner(visitor):
+            return 401, "login"
+        if address.method == "POST" and not self._auth.fits(visitor, headers.get(TOKEN, "")):
+            return 403, "token"
+        return None if said.isdigit() and int(said) <= address.most else (413, "too.much")
+
+
+def cookie_of(headers: Headers) -> str:
+    """Return the cookie's name: cookies know no ports, and two pages on one computer are two."""
+    return f"{COOKIE}-{headers.get('host', '').rpartition(':')[2]}"
+
+
+def visitor_of(headers: Headers) -> str:
+    """Return the visitor's id from the cookie, or nothing."""
+    wanted = cookie_of(headers)
+    for line in headers.getlist("cookie"):
+        for part in line.split(";"):
+            name, _, value = part.strip().partition("=")
+            if name == wanted:
+                return value
+    return ""

@@ -1,0 +1,73 @@
+"""What every address may use: the working folder, who the owner is, the tracer, the jobs; opened once."""
+
+import threading
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from peephole.base.errors import InputError, OutputError
+from peephole.explain.openmodel import OpenModel, open_model
+from peephole.explain.trace import Tracer
+from peephole.studio.auth import Auth
+from peephole.studio.guard import visitor_of
+from peephole.studio.traces import Traces
+from peephole.studio.workshop import SHIPPED, Workshop
+
+__all__ = ["House"]
+
+STATE = ".peephole-studio"
+
+
+@dataclass(eq=False)
+class House:
+    """The parts behind the page; `state` is the folder that it keeps for itself, readable by its user alone."""
+
+    workshop: Workshop
+    state: Path
+    tracer: Tracer = field(default_factory=Tracer)
+    traces: Traces = field(default_factory=Traces)
+    auth: Auth = field(init=False)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    _open: dict[tuple[str, int, int], OpenModel] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, folder: Path) -> "House":
+        """Open a working folder; raises MissingInput and OutputError."""
+        workshop = Workshop(folder, _shipped())
+        state = workshop.folder / STATE
+        try:
+            state.mkdir(mode=0o700, exist_ok=True)
+            # What is kept here belongs into no repository.
+            (state / ".gitignore").write_text("*\n", "utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"{state} cannot be written: {error.strerror or error}", "choose a folder that you can write to: peephole studio FOLDER"
+            ) from error
+        return cls(workshop, state)
+
+    def owns(self, request: Request) -> bool:
+        """Whether the request comes from the owner."""
+        return self.auth.is_owner(visitor_of(Headers(scope=request.scope)))
+
+    def model(self, request: Request, name: str) -> OpenModel:
+        """Return the model of that id; a visitor who is not the owner sees the shipped ones alone. Raises InputError and what reading raises."""
+        if not name.startswith(SHIPPED) and not self.owns(request):
+            raise InputError("only whoever gave the code may see this model", "give the code that stands in the terminal")
+        path = self.workshop.model(name)
+        facts = path.stat()
+        key = (str(path), facts.st_mtime_ns, facts.st_size)
+        with self.turn:
+            if key not in self._open:
+                if len(self._open) >= 4:
+                    self._open.pop(next(iter(self._open)))
+                self._open[key] = open_model(path)
+            return self._open[key]
+
+
+def _shipped() -> dict[str, Path]:
+    """Return the model files that come with the package, by name; a package is installed as files."""
+    folder = Path(str(files("peephole.lab").joinpath("models")))
+    return {path.stem: path for path in sorted(folder.glob("*.onnx"))}

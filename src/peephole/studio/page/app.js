@@ -1,0 +1,135 @@
+// The frame of the page: tabs, language, who is here; each tab is a module that is fetched when it is first opened.
+import { Failure, hello, login, logout } from "./api.js";
+import { h, replace } from "./html.js";
+import { hear, link, read, write } from "./state.js";
+import { choose, fetchWords, has, language, languages, t } from "./words.js";
+
+const TABS = ["see", "lab", "data", "train", "map", "words", "gate", "report", "walk"];
+const main = document.getElementById("main");
+const page = { owner: false, models: [], photos: [], gates: [], folder: "", fail, refresh };
+let shown = "";
+let close = () => {};
+
+export function fail(error) {
+  if (error.name === "AbortError") return;
+  if (!(error instanceof Failure)) console.error(error);
+  const what = error instanceof Failure ? (has(`error.${error.what}`) ? t(`error.${error.what}`, error.values) : error.what) : t("error.ours", { what: String(error.message ?? error) });
+  const box = h("div.failure", { role: "alert" }, h("p", {}, h("b", {}, what), error.hint ? ` ${error.hint}` : ""),
+    h("button", { type: "button", onclick: () => replace(notice()) }, t("close")));
+  replace(notice(), box);
+  if (error.status === 401) ask();
+}
+
+const notice = () => document.getElementById("notice");
+
+function tabs() {
+  const { tab } = read();
+  replace(document.getElementById("tabs"), h("ul", {}, TABS.map((name) => h("li", {}, h("a", { href: link(name), "aria-current": name === tab ? "page" : null }, t(`tab.${name}`))))));
+  document.getElementById("tabs").setAttribute("aria-label", t("tabs"));
+}
+
+function tools() {
+  const choices = languages.map((each) => h("button", { type: "button", lang: each, "aria-pressed": String(each === language()), onclick: () => speak(each) }, each === "en" ? "English" : "한국어"));
+  const who = page.owner
+    ? h("button", { type: "button", onclick: leave, title: t("logout.why") }, t("logout"))
+    : h("button", { type: "button", onclick: ask, title: t("login.why") }, t("login"));
+  replace(document.getElementById("tools"), h("div.languages", { role: "group", "aria-label": t("language") }, choices), who);
+}
+
+async function speak(wanted) {
+  try { localStorage.setItem("language", wanted); } catch { /* a private window keeps nothing */ }
+  write({ lang: wanted }, { keep: true });
+  choose(wanted);
+  shown = "";
+  await show();
+}
+
+async function leave() {
+  try {
+    await logout();
+    await refresh();
+    shown = "";
+    await show();
+  } catch (error) { fail(error); }
+}
+
+function ask() {
+  const field = h("input", { id: "code", name: "code", autocomplete: "one-time-code", autocapitalize: "characters", spellcheck: "false", required: true });
+  const said = h("p", { role: "alert" });
+  const form = h("form.code", { onsubmit: async (event) => {
+    event.preventDefault();
+    try {
+      await login(field.value);
+      dialog.close();
+      await refresh();
+      shown = "";
+      await show();
+    } catch (error) {
+      said.textContent = has(`error.${error.what}`) ? t(`error.${error.what}`, { seconds: Math.ceil(error.values?.seconds ?? 0) }) : error.what;
+    }
+  } }, h("h2", { id: "code-title" }, t("login.title")), h("p", {}, t("login.how")), h("label", { for: "code" }, t("login.code")), field, said,
+  h("div.row", {}, h("button.main", { type: "submit" }, t("login")), h("button", { type: "button", onclick: () => dialog.close() }, t("cancel"))));
+  const dialog = h("dialog", { "aria-labelledby": "code-title", onclose: () => dialog.remove() }, form);
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+async function refresh() {
+  Object.assign(page, await hello());
+  return page;
+}
+
+async function show() {
+  const { tab, values } = read();
+  const name = TABS.includes(tab) ? tab : "see";
+  const wanted = values.get("lang");
+  if (wanted && wanted !== language()) {
+    choose(wanted);
+    shown = "";
+  }
+  await fetchWords("frame", name);
+  document.getElementById("skip").textContent = t("skip");
+  tabs();
+  tools();
+  if (shown === name) return;
+  close();
+  close = () => {};
+  shown = name;
+  document.title = `${t(`tab.${name}`)} · Peephole`;
+  main.className = `tab-${name}`;
+  replace(main, h("p.quiet", {}, t("loading")));
+  try {
+    const module = await import(`./${name}.js`);
+    if (shown !== name) return;
+    replace(main);
+    close = (await module.show(main, page)) ?? (() => {});
+  } catch (error) { fail(error); }
+}
+
+async function begin() {
+  let kept = "";
+  try { kept = localStorage.getItem("language"); } catch { /* as above */ }
+  choose(read().values.get("lang") ?? kept);
+  const code = /^#code=([\w-]+)$/.exec(location.hash)?.[1];
+  if (code) history.replaceState(null, "", "#see");
+  const words = fetchWords("frame", read().tab);
+  try {
+    await refresh();
+    if (code && !page.owner) {
+      await login(code);
+      await refresh();
+    }
+  } catch (error) {
+    await words;
+    fail(error);
+  }
+  await words.catch(fail);
+  await show();
+  hear(() => show().catch(fail));
+}
+
+document.getElementById("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+begin().catch(fail);

@@ -1,0 +1,318 @@
+// The See tab: a picture goes in, every layer of the very file that answers is seen, down to one multiplication and back.
+import { describe, Trace } from "./trace.js";
+import { h, replace, s, say } from "./html.js";
+import { Input } from "./input.js";
+import { colour, limitOf, paint, photo } from "./paint.js";
+import { showCell } from "./cell.js";
+import { read, write, hear } from "./state.js";
+import { count, has, number, percent, t } from "./words.js";
+
+const FIRST = "shipped/x-or-o";
+const MAPS = 64;
+
+export async function show(root, page) {
+  const view = new See(root, page);
+  await view.begin();
+  return () => view.close();
+}
+
+const shapeText = (shape) => shape.join(" × ");
+
+// A layer's maps as (count, height, width, stride between maps, stride between pixels): pictures before channels-first are (H, W, C).
+export function mapsOf(layer) {
+  const [a = 1, b = 1, c = 1] = layer.shape;
+  if (layer.shape.length === 3 && c <= 4 && Math.min(a, b) > c) return { count: c, height: a, width: b, last: true };
+  if (layer.shape.length === 3) return { count: a, height: b, width: c, last: false };
+  if (layer.shape.length === 2) return { count: 1, height: a, width: b, last: false };
+  return { count: 1, height: 1, width: a, last: false, row: true };
+}
+
+// Return one map's values (height * width).
+export function mapOf(layer, values, which) {
+  const maps = mapsOf(layer);
+  const size = maps.height * maps.width;
+  if (!maps.last) return values.subarray(which * size, (which + 1) * size);
+  const found = new Float32Array(size);
+  for (let at = 0; at < size; at++) found[at] = values[at * maps.count + which];
+  return found;
+}
+
+// Where a cell of a map lies in the layer.
+export function indexOf(layer, which, row, column) {
+  const maps = mapsOf(layer);
+  if (maps.row) return [column];
+  if (layer.shape.length === 2) return [row, column];
+  return maps.last ? [row, column, which] : [which, row, column];
+}
+
+class See {
+  constructor(root, page) {
+    this.root = root;
+    this.page = page;
+    this.trace = null;
+    this.shown = MAPS;
+    this.stop = new AbortController();
+    hear(this.back = () => read().tab === "see" && this.follow());
+  }
+
+  close() {
+    this.input?.close();
+    this.stop.abort();
+  }
+
+  get model() { return read().values.get("model") ?? FIRST; }
+  // Changed weights in the address: NAME@INDEX@VALUE~..., the index as 0.0.1.2.
+  get edits() {
+    return (read().values.get("edit") ?? "").split("~").filter(Boolean).map((each) => {
+      const [name, index = "", value] = each.split("@");
+      return { tensor: decodeURIComponent(name), index: index.split(".").map(Number), value: Number(value) };
+    }).filter((each) => each.index.every(Number.isInteger) && Number.isFinite(each.value));
+  }
+
+  set edits(edits) {
+    write({ edit: edits.map((each) => `${encodeURIComponent(each.tensor).replaceAll("~", "%7E")}@${each.index.join(".")}@${each.value}`).join("~") });
+  }
+
+  edit(tensor, index, value) {
+    this.edits = [...this.edits.filter((each) => each.tensor !== tensor || each.index.join() !== index.join()), { tensor, index, value }];
+  }
+
+  async begin() {
+    this.answer = h("section.answer", { "aria-label": t("see.answer"), id: "answer" });
+    this.changes = h("div", { id: "edits" });
+    this.rail = h("ul.rail", { "aria-label": t("see.layers"), id: "rail" });
+    this.scrub = h("input", { type: "range", min: 0, value: 0, id: "scrub", "aria-label": t("see.scrub"), oninput: () => this.choose(this.trace.layers[this.scrub.value].id, { keep: true }) });
+    this.panel = h("section.card", { "aria-live": "off", id: "layer" });
+    this.unit = h("section.card", { id: "unit", hidden: true });
+    this.more = h("div", { id: "more" });
+    this.input = new Input({ page: this.page, changed: (picture) => this.run(picture) });
+    replace(this.root, h("h1.unseen", t("see.title")),
+      h("div.see", {}, h("aside", {}, this.chooser(), this.input.root), h("div", {}, this.answer, this.changes,
+        h("p.quiet", {}, t("see.lead")), this.rail, this.scrub, this.panel, this.unit, this.more)));
+    await this.input.begin(this.model);
+  }
+
+  chooser() {
+    const models = this.page.models.map((each) => h("option", { value: each.id, selected: each.id === this.model }, each.id));
+    return h("p", {}, h("label", { for: "model" }, t("see.model")), " ", h("select", { id: "model", onchange: (event) => {
+      write({ model: event.target.value, layer: null, map: null, at: null, edit: null });
+    } }, models));
+  }
+
+  // Follow the address after going back or a link.
+  follow() {
+    if (this.trace && (this.model !== this.traced || JSON.stringify(this.edits) !== this.edited)) this.run(this.input.picture);
+    else if (this.input.follow()) return;
+    else this.draw();
+  }
+
+  // Trace a picture; of many in a row only the newest waits.
+  async run(picture) {
+    this.next = picture;
+    if (this.busy || !picture) return;
+    this.busy = true;
+    try {
+      while (this.next) {
+        const given = this.next;
+        this.next = null;
+        const begun = performance.now();
+        const [model, edits] = [this.model, this.edits];
+        if (edits.length && this.plainOf !== `${model} ${this.input.key}`) {
+          this.plain = await Trace.of(model, given, { signal: this.stop.signal });
+          this.plainOf = `${model} ${this.input.key}`;
+        }
+        this.trace = await Trace.of(model, given, { edits, signal: this.stop.signal });
+        if (!edits.length) [this.plain, this.plainOf] = [this.trace, `${model} ${this.input.key}`];
+        [this.traced, this.edited] = [model, JSON.stringify(edits)];
+        this.took = performance.now() - begun;
+        this.draw();
+      }
+    } catch (error) {
+      this.page.fail(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  draw() {
+    if (!this.trace) return;
+    this.input.seen(this.trace);
+    this.drawAnswer();
+    this.drawEdits();
+    this.drawRail();
+    this.drawLayer();
+    this.root.dataset.traced = this.trace.id;
+  }
+
+  layerNow() {
+    const wanted = this.trace.layer(read().values.get("layer"));
+    return wanted ?? this.trace.layers.find((each) => each.op === "Conv") ?? this.trace.layers[0];
+  }
+
+  drawAnswer() {
+    const { decision, output } = this.trace;
+    const labels = output.labels;
+    const ranking = decision?.ranking ?? output.probabilities.map((share, at) => [labels[at], share]).sort((one, other) => other[1] - one[1]);
+    const known = decision ? decision.accepted : null;
+    this.answer.className = `answer${known === null ? "" : known ? " known" : " stranger"}`;
+    const bars = ranking.slice(0, 5).flatMap(([label, share]) => {
+      const bar = h("i");
+      bar.style.width = `${100 * share}%`;
+      return [h("span", label), h("span.bar", {}, bar), h("span.n", percent(share))];
+    });
+    const why = decision ? t(known ? "see.known" : decision.familiarity < decision.threshold ? "see.far" : "see.doubt", { label: ranking[0][0], familiarity: number(decision.familiarity), threshold: number(decision.threshold) }) : t("see.foreign");
+    replace(this.answer, h("strong", { id: "verdict" }, known === false ? t("see.stranger") : ranking[0][0]), h("div.bars", bars), h("p.why", {}, why));
+  }
+
+  drawEdits() {
+    const edits = this.edits;
+    if (!edits.length) return replace(this.changes);
+    const rows = this.trace.output.labels.map((label, at) => [label, number(this.plain.output.logits[at], 4), number(this.trace.output.logits[at], 4), number(this.trace.output.logits[at] - this.plain.output.logits[at], 4)]);
+    const drop = (keep) => { this.edits = keep; };
+    replace(this.changes, h("section.card", { "aria-label": t("edit.title") }, h("h2", t("edit.title")), h("p", {}, t("edit.lead", { count: edits.length })),
+      h("table", {}, h("caption", t("edit.caption")), h("thead", h("tr", ["edit.label", "edit.before", "edit.after", "edit.difference"].map((key) => h("th", { scope: "col" }, t(key))))),
+        h("tbody", rows.map(([label, ...cells]) => h("tr", h("th", { scope: "row" }, label), cells.map((cell) => h("td.n", cell)))))),
+      h("p.row", {}, h("button", { type: "button", id: "undo", onclick: () => drop(edits.slice(0, -1)) }, t("undo")), h("button", { type: "button", onclick: () => drop([]) }, t("edit.all")))));
+  }
+
+  drawRail() {
+    const { layers } = this.trace;
+    const now = this.layerNow();
+    this.scrub.max = layers.length - 1;
+    this.scrub.value = layers.indexOf(now);
+    this.scrub.setAttribute("aria-valuetext", now.id);
+    if (this.railOf !== `${this.trace.model_sha256} ${layers.length}`) {
+      this.railOf = `${this.trace.model_sha256} ${layers.length}`;
+      replace(this.rail, layers.map((layer) => h("li", {}, h("button", { type: "button", data: { layer: layer.id }, onclick: () => this.choose(layer.id) },
+        h("canvas", { width: 1, height: 1, "aria-hidden": "true" }), h("b", layer.id), h("small", shapeText(layer.shape))))));
+    }
+    for (const button of this.rail.querySelectorAll("button")) {
+      const layer = this.trace.layer(button.dataset.layer);
+      button.setAttribute("aria-pressed", String(layer === now));
+      const values = layer.count <= 300000 || layer === now ? this.trace.values(layer, () => this.drawRail()) : null;
+      if (values) this.thumbnail(button.querySelector("canvas"), layer, values);
+    }
+  }
+
+  thumbnail(canvas, layer, values) {
+    const maps = mapsOf(layer);
+    const limit = limitOf(values);
+    if (maps.row) {
+      const side = Math.ceil(Math.sqrt(maps.width));
+      const square = new Float32Array(side * side);
+      square.set(values.subarray(0, maps.width));
+      paint(canvas, square, 0, side, side, limit);
+      return;
+    }
+    let best = 0, most = -1;
+    for (let which = 0; which < Math.min(maps.count, MAPS); which++) {
+      const found = mapOf(layer, values, which).reduce((sum, value) => sum + Math.abs(value), 0);
+      if (found > most) [best, most] = [which, found];
+    }
+    paint(canvas, mapOf(layer, values, best), 0, maps.height, maps.width, limit);
+  }
+
+  choose(id, { keep = false } = {}) {
+    this.shown = MAPS;
+    write({ layer: id, map: null, at: null }, { keep });
+    if (keep) this.draw();
+    const layer = this.trace.layer(id);
+    say(t("see.spoken.layer", { name: id, shape: shapeText(layer.shape) }));
+  }
+
+  drawLayer() {
+    const layer = this.layerNow();
+    const values = this.trace.values(layer, () => this.drawLayer());
+    const kind = has(`op.${layer.op}`) ? `op.${layer.op}` : layer.rule ? "op.other" : "op.unknown";
+    const window = layer.attributes ?? {};
+    const field = layer.receptive_field;
+    const facts = [
+      ["see.shape", shapeText(layer.shape)],
+      ["see.parameters", product(layer.parameters)],
+      ["see.macs", product(layer.macs)],
+      ["see.field", field ? (field.whole ? t("see.field.whole") : `${field.size[0]} × ${field.size[1]}`) : "–"],
+    ];
+    const facet = h("dl.facts", facts.map(([key, value]) => h("div", {}, h("dt", t(key)), h("dd", value))));
+    const head = [h("h2", {}, layer.id, " ", h("span.quiet", {}, `${layer.op}`)), h("p", {}, t(kind, { kernel: (window.kernel ?? []).join(" × "), stride: (window.stride ?? []).join(" × "), maps: layer.shape[0] ?? 1, units: layer.count, op: layer.op })), facet];
+    if (layer.nan) head.push(h("p", { role: "note" }, t("see.nan", { count: layer.nan })));
+    if (!values) return replace(this.panel, head, h("p.quiet", {}, t("loading")));
+    const limit = limitOf(values);
+    replace(this.panel, head, this.scaleOf(limit), this.maps(layer, values, limit));
+    this.drawUnit(layer, values, limit);
+  }
+
+  scaleOf(limit) {
+    const canvas = h("canvas", { "aria-hidden": "true" });
+    paint(canvas, Float32Array.from({ length: 101 }, (_, at) => at / 50 - 1), 0, 1, 101, 1);
+    return h("p.scale", {}, `−${number(limit)}`, canvas, `+${number(limit)}`, " ", t("see.scale"));
+  }
+
+  maps(layer, values, limit) {
+    const maps = mapsOf(layer);
+    const chosen = Number(read().values.get("map") ?? -1);
+    if (maps.row) return this.row(layer, values, limit);
+    const shown = Math.min(maps.count, this.shown);
+    const buttons = Array.from({ length: shown }, (_, which) => {
+      const canvas = h("canvas", { "aria-hidden": "true" });
+      paint(canvas, mapOf(layer, values, which), 0, maps.height, maps.width, limit);
+      return h("button", { type: "button", "aria-pressed": String(which === chosen), "aria-label": t("see.map", { which, name: layer.id }), data: { map: which },
+        onclick: () => this.chooseMap(layer, values, which) }, canvas, String(which));
+    });
+    const rest = maps.count - shown;
+    return [h("div.maps", { role: "group", "aria-label": t("see.maps", { name: layer.id }) }, buttons),
+      rest > 0 && h("p", {}, h("button", { type: "button", onclick: () => { this.shown += 4 * MAPS; this.drawLayer(); } }, t("see.rest", { count: rest })))];
+  }
+
+  // A layer that is one row of units: bars round zero, each a cell that can be asked for.
+  row(layer, values, limit) {
+    const most = Math.min(layer.count, 512);
+    const named = layer.id === this.trace.output.layer ? this.trace.output.labels : null;
+    const [wide, tall] = [Math.max(3, Math.min(40, Math.floor(720 / most))), 120];
+    const bars = Array.from({ length: most }, (_, at) => {
+      const length = limit ? (Math.abs(values[at]) / limit) * (tall / 2 - 4) : 0;
+      return s("rect", { x: at * wide, y: values[at] >= 0 ? tall / 2 - length : tall / 2, width: Math.max(1, wide - 1), height: Math.max(0.5, length), fill: colour(values[at], limit), stroke: "currentColor", "stroke-width": 0.3 });
+    });
+    const chart = s("svg", { viewBox: `0 0 ${most * wide} ${tall}`, width: most * wide, height: tall, class: "chart", "aria-hidden": "true" }, s("line", { x1: 0, x2: most * wide, y1: tall / 2, y2: tall / 2, stroke: "currentColor" }), bars);
+    chart.addEventListener("click", (event) => {
+      const box = chart.getBoundingClientRect();
+      this.chooseCell(layer, 0, 0, Math.min(most - 1, Math.floor(((event.clientX - box.left) / box.width) * most)));
+    });
+    const at = Number((read().values.get("at") ?? "0,0").split(",")[1]);
+    const pick = h("input", { type: "number", id: "unit-number", min: 0, max: layer.count - 1, value: Number.isInteger(at) ? at : 0, onchange: (event) => this.chooseCell(layer, 0, 0, Math.max(0, Math.min(layer.count - 1, Math.round(event.target.value) || 0))) });
+    const list = named ? h("p.row", {}, named.slice(0, 30).map((name, unit) => h("button", { type: "button", onclick: () => this.chooseCell(layer, 0, 0, unit) }, `${name}: ${number(values[unit])}`)))
+      : h("p.row", {}, h("label", { for: "unit-number" }, t("see.unit", { last: layer.count - 1 })), pick, h("button", { type: "button", onclick: () => this.chooseCell(layer, 0, 0, Number(pick.value)) }, t("see.ask")));
+    return [h("div.scroll", { tabindex: 0, role: "region", "aria-label": t("see.units", { name: layer.id }) }, chart), list];
+  }
+
+  chooseMap(layer, values, which) {
+    const maps = mapsOf(layer);
+    const map = mapOf(layer, values, which);
+    let best = 0;
+    map.forEach((value, at) => { if (Math.abs(value) > Math.abs(map[best])) best = at; });
+    this.chooseCell(layer, which, Math.floor(best / maps.width), best % maps.width);
+  }
+
+  chooseCell(layer, which, row, column, { keep = false } = {}) {
+    write({ layer: layer.id, map: which, at: `${row},${column}` }, { keep });
+    if (keep) this.drawLayer();
+  }
+
+  drawUnit(layer, values, limit) {
+    const given = read().values;
+    if (!given.has("at")) {
+      this.unit.hidden = true;
+      this.input.mark(null);
+      return;
+    }
+    const maps = mapsOf(layer);
+    const which = Math.max(0, Math.min(maps.count - 1, Number(given.get("map")) || 0));
+    const [row, column] = given.get("at").split(",").map(Number).map((at, axis) => Math.max(0, Math.min((axis ? maps.width : maps.height) - 1, Math.round(at) || 0)));
+    this.unit.hidden = false;
+    this.input.mark(layer.receptive_field, row, column);
+    showCell(this.unit, { view: this, trace: this.trace, layer, values, limit, which, row, column });
+  }
+}
+
+function product(counted) {
+  return counted.product.replaceAll(",", "") === String(counted.count) ? count(counted.count) : `${counted.product} = ${count(counted.count)}`;
+}
