@@ -11,6 +11,7 @@ import typer
 
 from peephole.base.errors import OutputError, PeepholeError
 from peephole.cli import augment, budget, doubt, gate, learn, look, sign
+from peephole.cli.lab import lab_app
 from peephole.cli.show import print_error
 
 __all__ = ["app", "run"]
@@ -38,6 +39,7 @@ app.command("explain")(look.explain)
 app.command("keygen")(sign.keygen)
 app.command("sign")(sign.sign)
 app.command("verify")(sign.verify)
+app.add_typer(lab_app, name="lab")
 app.add_typer(gate.app, name="gate")
 
 
