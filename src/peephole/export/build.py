@@ -52,7 +52,7 @@ from peephole.train.loop import LEAST_STEPS, Moment
 from peephole.train.recipe import Facts, Options, Recipe, derive, instead, unused
 from peephole.train.scenery import exchanging, sought
 
-__all__ = ["Built", "Strangers", "build", "gather"]
+__all__ = ["Built", "Strangers", "build", "gather", "proven"]
 
 # How many known examples become constants of the graph.
 KNOWN_PER_LABEL, KNOWN_MOST = 50, 3000
@@ -157,8 +157,7 @@ def _build(
         if in_doubt:
             watch.said(in_doubt)
         watch.stage("exporting, and comparing the file with the network")
-        graph = to_onnx(trained.network, trained.known, spec.shape[1:])
-        card = prove(_card(trained, graph, strangers, copies), trained, graph, strangers.unit)
+        graph, card = proven(trained, strangers, copies)
         model = write(output, graph, card)
         if found := tested(model, listing, photos, parts, watch):
             model = write(output, graph, card := card.model_copy(update={"wallpaper": found}))
@@ -168,6 +167,12 @@ def _build(
     if ablate and (compared := receipts_of(trained.learner, photos, parts, options=options, path=output, watch=watch)):
         model = write(output, graph, card.model_copy(update={"receipts": compared}))
     return Built(output, model, trained.recipe, trained.seconds, (*photos.notes, *parts.notes, *([in_doubt] if in_doubt else [])))
+
+
+def proven(trained: Trained, strangers: Strangers, copies: Mapping[str, tuple[str, ...]]) -> tuple[onnx.ModelProto, Card]:
+    """Return the graph of what was trained and its card, with what the graph itself shows; `copies` are digests of copies by a photo's id."""
+    graph = to_onnx(trained.network, trained.known, trained.spec.shape[1:])
+    return graph, prove(_card(trained, graph, strangers, copies), trained, graph, strangers.unit)
 
 
 def _say_unused(recipe: Recipe, options: Options, resume: bool, watch: Watcher) -> None:
