@@ -16,7 +16,7 @@ from peephole.base.errors import InputError, ModelFileError, did_you_mean
 from peephole.explain.layers import _attributes, _constants, _session
 from peephole.explain.slopes import Step, slopes_of
 
-__all__ = ["PICTURE", "Passed", "Tape", "gradient"]
+__all__ = ["PICTURE", "Node", "Passed", "Tape", "gradient"]
 
 PICTURE = ""  # the name by which layers call the prepared picture
 ROOM = 8_000_000  # numbers of all layers together that one pass may hold: 32 MB, beside lite0's 72 MB at 224 px
@@ -31,7 +31,9 @@ class Passed:
 
 
 @dataclass(frozen=True, eq=False)
-class _Node:
+class Node:
+    """One step of the graph: its layer's name, its operation, the tensors it reads and gives."""
+
     name: str
     op: str
     attributes: dict[str, Any]
@@ -42,7 +44,7 @@ class _Node:
 class Tape:
     """A graph that can be run forward, every value kept, and then backward from any layer to any layer before it.
 
-    `names` are its layers, in order, by the names that `explain.layers` gives them; the last is the layer it ends with.
+    `names` are its layers, in order, by the names that `explain.layers` gives them, `nodes` what they do; the last is the layer it ends with.
     """
 
     def __init__(self, data: bytes, *, until: str = "logits") -> None:
@@ -57,12 +59,12 @@ class Tape:
         needed = _before(self._end, made, self._constants)
         nodes = [node for node in graph.node if needed & set(node.output) and not set(node.output) <= set(self._constants)]
         moving = _behind({given.name}, nodes)
-        self._nodes = tuple(made[node.output[0]] for node in nodes if moving & set(node.input))
-        self._tensors: dict[str, str] = {PICTURE: self.picture} | {node.name: node.outputs[0] for node in reversed(self._nodes)}
-        self.names = tuple(node.name for node in self._nodes)
+        self.nodes = tuple(made[node.output[0]] for node in nodes if moving & set(node.input))
+        self._tensors: dict[str, str] = {PICTURE: self.picture} | {node.name: node.outputs[0] for node in reversed(self.nodes)}
+        self.names = tuple(node.name for node in self.nodes)
         # What the picture does not change but some node still works out is asked for as well: its values are needed on the way back.
-        fixed = {each for node in self._nodes for each in node.inputs if each and each not in moving and each not in self._constants}
-        self._asked = [*dict.fromkeys(node.outputs[0] for node in self._nodes), *sorted(fixed)]
+        fixed = {each for node in self.nodes for each in node.inputs if each and each not in moving and each not in self._constants}
+        self._asked = [*dict.fromkeys(node.outputs[0] for node in self.nodes), *sorted(fixed)]
         self._session = _session(_copy(model, given.name, nodes, self._asked, self._constants))
         batch = given.type.tensor_type.shape.dim[0] if given.type.tensor_type.shape.dim else None
         self.alone = batch is not None and batch.HasField("dim_value") and batch.dim_value == 1
@@ -89,9 +91,9 @@ class Tape:
         Every slope has the shape (N, ...) of its layer. Raises ModelFileError, naming the layer, where an operation between has no known slope.
         """
         wanted = {layer: self._find(layer) for layer in to}
-        leading = _behind(set(wanted.values()), self._nodes)
+        leading = _behind(set(wanted.values()), self.nodes)
         flowing = {self._find(layer): np.asarray(slope, np.float32) for layer, slope in slopes.items()}
-        for node in reversed(self._nodes):
+        for node in reversed(self.nodes):
             tensor, asked = node.outputs[0], tuple(each in leading for each in node.inputs)
             if tensor not in flowing or not any(asked):
                 continue
@@ -101,6 +103,10 @@ class Tape:
                 if part is not None and name in leading:
                     flowing[name] = flowing[name] + part if name in flowing else part
         return {layer: flowing.get(tensor, np.zeros_like(passed.values[tensor])) for layer, tensor in wanted.items()}
+
+    def constant(self, tensor: str) -> np.ndarray | None:
+        """Return a constant of the graph, or None when there is none of that name."""
+        return self._constants.get(tensor)
 
     def slope(self, passed: Passed, unit: int, to: str = PICTURE) -> np.ndarray:
         """Return the slope (N, ...) of unit `unit` of the last layer, flattened, with respect to layer `to`."""
@@ -117,7 +123,7 @@ class Tape:
         each = sum(value.size for value in passed.values.values()) // max(1, passed.count)
         return 1 if self.alone else max(1, min(32, ROOM // max(1, each)))
 
-    def _step(self, node: _Node, passed: Passed, asked: tuple[bool, ...]) -> Step:
+    def _step(self, node: Node, passed: Passed, asked: tuple[bool, ...]) -> Step:
         given = tuple(None if not each else passed.values[each] if each in passed.values else self._constants[each] for each in node.inputs)
         return Step(node.name, node.op, node.attributes, given, passed.values[node.outputs[0]], asked)
 
@@ -129,11 +135,11 @@ class Tape:
         return self._tensors[layer]
 
 
-def _read(node: onnx.NodeProto) -> _Node:
-    return _Node(node.name or node.output[0], node.op_type, _attributes(node), tuple(node.input), tuple(node.output))
+def _read(node: onnx.NodeProto) -> Node:
+    return Node(node.name or node.output[0], node.op_type, _attributes(node), tuple(node.input), tuple(node.output))
 
 
-def _tensor(name: str, made: Mapping[str, _Node]) -> str:
+def _tensor(name: str, made: Mapping[str, Node]) -> str:
     """Return the tensor of that name, or that of the layer of that name."""
     found = name if name in made else next((tensor for tensor, node in made.items() if node.name == name), None)
     if found is None:
@@ -141,7 +147,7 @@ def _tensor(name: str, made: Mapping[str, _Node]) -> str:
     return found
 
 
-def _before(end: str, made: Mapping[str, _Node], constants: Mapping[str, np.ndarray]) -> set[str]:
+def _before(end: str, made: Mapping[str, Node], constants: Mapping[str, np.ndarray]) -> set[str]:
     """Return every tensor that `end` is worked out from, itself included."""
     found, left = set[str](), [end]
     while left:
