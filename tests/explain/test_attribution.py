@@ -207,9 +207,8 @@ def test_maps_by_name(door):
         attribute(tape, picture, 2, "gradcam")
 
 
-def test_a_graph_with_one_picture_at_a_time(door):
+def test_a_graph_with_one_picture_at_a_time():
     """A batch of one that is fixed gives the same integrated gradients, one picture after the other."""
-    tape, picture = door
     model = onnx.load_from_string(averaging())
     colour = np.random.default_rng(1).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     many = integrated_gradients(Tape(model.SerializeToString()), colour, 0)

@@ -67,7 +67,7 @@ def test_the_file_with_new_weights_runs(data, picture):
 
 def test_a_layer_without_weights_is_refused(data):
     """A layer that has nothing to draw anew is an input error with the near miss."""
-    with pytest.raises(InputError, match="'conv' has no weights.*did you mean 'conv"):
+    with pytest.raises(InputError, match=r"'conv' has no weights.*did you mean 'conv"):
         reinitialised(data, "conv")
     with pytest.raises(InputError, match="'relu1' has no weights"):
         reinitialised(data, "relu1")
