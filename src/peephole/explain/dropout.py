@@ -57,7 +57,7 @@ class DropoutPasses:
         return np.bincount(self.logits.argmax(axis=1), minlength=len(self.plain))
 
 
-def drop(x: np.ndarray, mask: np.ndarray, keep: float) -> np.ndarray:
+def drop(x: np.ndarray | float, mask: np.ndarray, keep: float) -> np.ndarray:
     """Return x * mask / keep: inverted dropout with p = 1 - keep (MATH section 3); its mean over masks is x."""
     return np.asarray(x * mask / keep)
 
@@ -106,7 +106,8 @@ def drop_out(
 ) -> DropoutPasses:
     """Ask the graph in `data` about uint8 `picture` (H, W, C) `passes` times, each time with another draw of hidden units kept.
 
-    Same seed, same masks. Raises SettingsError for a share that is no share or too few or many passes, ModelFileError for a graph without a dense end.
+    Same seed, same masks. Raises SettingsError for a share that is no share or too few or many passes, ModelFileError where no dense layer ends the
+    graph.
     """
     if not 0 < keep <= 1:
         raise SettingsError(f"the share kept is above 0 and at most 1, not {keep:g}", "--keep 0.7")
