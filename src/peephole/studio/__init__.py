@@ -1,0 +1,1 @@
+"""The web page: everything a person sees and touches, served on this computer alone."""
