@@ -11,7 +11,6 @@ import re
 import secrets
 import shutil
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -22,7 +21,7 @@ from typing import Any, Literal
 
 from peephole.base.errors import InputError, MissingInput, OutputError, PeepholeError
 from peephole.base.files import write_atomic
-from peephole.studio.process import Process, alone, is_held, signalled, spawn
+from peephole.studio.process import Process, alone, bury, is_held, signalled, spawn
 from peephole.studio.training import TrainJob, command, photos_in
 
 __all__ = ["Job", "Jobs", "State"]
@@ -99,7 +98,6 @@ class Jobs:
             (state / "lock").touch()
         except OSError as error:
             raise OutputError(f"{state} cannot be written: {error.strerror or error}", "choose a folder that you can write to") from error
-        self._children = dict[str, subprocess.Popen[bytes]]()
         self._over = dict[str, Job]()  # nothing changes in one that has ended
         self._tending: threading.Thread | None = None
         self._closed = threading.Event()
@@ -228,9 +226,7 @@ class Jobs:
 
     def _advance(self) -> None:
         """Start what waits if nothing runs, and end by force what was asked to stop long ago."""
-        for id, child in list(self._children.items()):
-            if child.poll() is not None:  # its exit is taken note of, or it would stay as a zombie
-                self._children.pop(id, None)
+        bury()
         with alone(self.state / "lock"):
             jobs = self._jobs()
             for job in jobs:
@@ -250,7 +246,7 @@ class Jobs:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "160"}
         try:
             words = command(job.train, self.work, events)
-            process, child = spawn(words, lock=folder / "lock", output=folder / "output.txt", folder=self.work, environment=environment)
+            process = spawn(words, lock=folder / "lock", output=folder / "output.txt", folder=self.work, environment=environment)
         except (PeepholeError, OSError) as error:
             what, hint = (error.what, error.hint) if isinstance(error, PeepholeError) else (f"the training cannot be started: {error}", "try again")
             with suppress(OSError):
@@ -258,7 +254,6 @@ class Jobs:
             written.write(folder)
             return False
         replace(written, process=process).write(folder)
-        self._children[folder.name] = child
         return True
 
     def _forget(self) -> None:
@@ -278,10 +273,9 @@ class Jobs:
 
     def _watch(self) -> None:
         while not self._closed.wait(EVERY):
-            with suppress(OSError, PeepholeError):  # a full disk may have room again
+            with suppress(OSError, PeepholeError), self._guard:  # a full disk may have room again
                 self._advance()
-            with self._guard:
-                if not self._children and all(job.ended for job in self._jobs()):
+                if all(job.ended for job in self._jobs()):
                     self._tending = None
                     return
 

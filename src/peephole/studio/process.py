@@ -14,9 +14,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Process", "alone", "is_held", "signalled", "spawn"]
+__all__ = ["Process", "alone", "bury", "is_held", "signalled", "spawn"]
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+_children: list[subprocess.Popen[bytes]] = []  # that this process started, whoever asked for it: only it can bury them
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def spawn(words: Sequence[str], *, lock: Path, output: Path, folder: Path, environment: Mapping[str, str]) -> tuple[Process, subprocess.Popen[bytes]]:
+def spawn(words: Sequence[str], *, lock: Path, output: Path, folder: Path, environment: Mapping[str, str]) -> Process:
     """Start a program in a session of its own, in a folder; what it says goes to the file `output`. It holds `lock` while it runs; raises OSError."""
     with lock.open("w") as held, output.open("wb") as said:
         fcntl.flock(held, fcntl.LOCK_EX)  # waits for no longer than somebody takes to look whether it is held
@@ -75,7 +77,13 @@ def spawn(words: Sequence[str], *, lock: Path, output: Path, folder: Path, envir
             start_new_session=True,
             pass_fds=(held.fileno(),),
         )
-    return Process(child.pid, _moment(child.pid)), child
+    _children.append(child)
+    return Process(child.pid, _moment(child.pid))
+
+
+def bury() -> None:
+    """Take note of the end of those that were started here, or they would stay as zombies."""
+    _children[:] = [child for child in _children if child.poll() is None]
 
 
 def signalled(process: Process, number: signal.Signals) -> bool:
