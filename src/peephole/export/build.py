@@ -46,6 +46,7 @@ from peephole.train.checkpoint import Kept
 from peephole.train.doubt import told
 from peephole.train.enough import settled
 from peephole.train.facts import survey
+from peephole.train.insight import Insight
 from peephole.train.judged import judge_by_holding_out, known_examples, parts_held_out
 from peephole.train.learner import learner_for
 from peephole.train.loop import LEAST_STEPS, Moment
@@ -266,7 +267,8 @@ def _train(gathered: Gathered, parts: Split, strangers: Strangers, *, kept: Kept
         distributed.dismiss()  # the features are there: the last layer takes one process
     if not kept.resume and (pace := learner.plan(parts.train)):
         _say_least(pace, recipe.seconds / FINAL_SHARE[parts.role], parts_held_out(parts, len(photos.names), len(choosing), hurried=True), watch)
-    fitted = learner.finish(parts.train, parts.choose, partial(_report, watch), kept)
+    insight = Insight(photos.names, watch.inside) if watch.curious else None
+    fitted = learner.finish(parts.train, parts.choose, partial(_report, watch), kept, insight)
     # Told by the steps, not by the clock: a resumed training must come to the same.
     hurried = not recipe.steps and recipe.fit != "frozen" and fitted.recipe.steps <= LEAST_STEPS
     if hasattr(fitted.network.body, "shrink"):
@@ -281,7 +283,7 @@ def _train(gathered: Gathered, parts: Split, strangers: Strangers, *, kept: Kept
 
 
 def _report(watch: Watcher, moment: Moment) -> None:
-    watch.learned(moment.step, moment.steps, moment.loss, moment.held_out)
+    watch.learned(moment.step, moment.steps, moment.loss, moment.held_out, moment.learning_rate)
 
 
 def _say_least(pace: float, asked: float, parts: int, watch: Watcher) -> None:
