@@ -2,6 +2,7 @@
 import { describe, Trace } from "./trace.js";
 import { h, replace, s, say, table } from "./html.js";
 import { Input } from "./input.js";
+import { Inside } from "./inside.js";
 import { colour, limitOf, paint, photo } from "./paint.js";
 import { showCell } from "./cell.js";
 import { read, write, hear } from "./state.js";
@@ -85,11 +86,11 @@ class See {
     this.scrub = h("input", { type: "range", min: 0, value: 0, id: "scrub", "aria-label": t("see.scrub"), oninput: () => this.choose(this.trace.layers[this.scrub.value].id, { keep: true }) });
     this.panel = h("section.card", { "aria-live": "off", id: "layer" });
     this.unit = h("section.card", { id: "unit", hidden: true });
-    this.more = h("div", { id: "more" });
+    this.inside = new Inside(this);
     this.input = new Input({ page: this.page, changed: (picture) => this.run(picture) });
     replace(this.root, h("h1.unseen", t("see.title")),
       h("div.see", {}, h("aside", {}, this.chooser(), this.input.root), h("div", {}, this.answer, this.softmax, this.changes,
-        h("p.quiet", {}, t("see.lead")), this.rail, this.scrub, this.panel, this.unit, this.more)));
+        h("p.quiet", {}, t("see.lead")), this.rail, this.scrub, this.panel, this.unit, this.inside.root)));
     await this.input.begin(this.model);
   }
 
@@ -135,6 +136,11 @@ class See {
     }
   }
 
+  // A trace beside the one that is shown.
+  ask(picture) { return Trace.of(this.model, picture, { edits: this.edits, signal: this.stop.signal }); }
+
+  photo(canvas, values, height, width, channels) { photo(canvas, values, height, width, channels); }
+
   draw() {
     if (!this.trace) return;
     this.input.seen(this.trace);
@@ -142,6 +148,7 @@ class See {
     this.drawEdits();
     this.drawRail();
     this.drawLayer();
+    this.inside.refresh();
     this.root.dataset.traced = this.trace.id;
   }
 
@@ -337,18 +344,25 @@ class See {
 
   drawUnit(layer, values, limit, sums = values) {
     const given = read().values;
-    if (!given.has("at")) {
-      this.unit.hidden = true;
-      this.input.mark(null);
-      return;
-    }
     const maps = mapsOf(layer);
-    const which = Math.max(0, Math.min(maps.count - 1, Number(given.get("map")) || 0));
-    const [row, column] = given.get("at").split(",").map(Number).map((at, axis) => Math.max(0, Math.min((axis ? maps.width : maps.height) - 1, Math.round(at) || 0)));
+    const strong = given.has("at") ? null : strongest(layer, values);
+    const which = strong ? strong[0] : Math.max(0, Math.min(maps.count - 1, Number(given.get("map")) || 0));
+    const [row, column] = (strong?.slice(1) ?? given.get("at").split(",")).map(Number).map((at, axis) => Math.max(0, Math.min((axis ? maps.width : maps.height) - 1, Math.round(at) || 0)));
     this.unit.hidden = false;
     this.input.mark(layer.receptive_field, row, column);
     showCell(this.unit, { view: this, trace: this.trace, layer, values, limit, which, row, column, match: sums === values ? null : values[flat(layer.shape, indexOf(layer, which, row, column))], sums });
   }
+}
+
+// The strongest cell of a layer, as [map, row, column]: what is shown before anybody chose one.
+function strongest(layer, values) {
+  const maps = mapsOf(layer);
+  let [best, most] = [0, -1];
+  for (let at = 0; at < values.length; at++) if (Math.abs(values[at]) > most) [best, most] = [at, Math.abs(values[at])];
+  if (maps.row) return [0, 0, best];
+  if (maps.last) return [best % maps.count, Math.floor(best / maps.count / maps.width), Math.floor(best / maps.count) % maps.width];
+  const size = maps.height * maps.width;
+  return [Math.floor(best / size), Math.floor((best % size) / maps.width), best % maps.width];
 }
 
 const flat = (shape, index) => shape.reduce((sum, size, axis) => sum * size + index[axis], 0);
