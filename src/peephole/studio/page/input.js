@@ -10,6 +10,9 @@ import { t } from "./words.js";
 export const AN_X = "edkjrryxFFMN.NdGlztsAlHeO";
 const MOST_FILE = 20_000_000;
 
+// The picture that was looked at last, for the tabs that go on from it.
+export const last = { picture: null };
+
 // The network's input as (height, width, channels) of 0..255, however a foreign graph wants it laid out and scaled.
 function pixelsOf(trace) {
   const [a = 1, b = 1, c = 1] = trace.layers[0].shape;
@@ -27,7 +30,10 @@ function pixelsOf(trace) {
 export class Input {
   constructor({ page, changed }) {
     this.page = page;
-    this.tell = changed;
+    this.tell = (picture) => {
+      last.picture = picture;
+      changed(picture);
+    };
     this.root = h("section", { "aria-label": t("input.title") });
     this.held = null; // a picture that came from a file or the camera
   }
