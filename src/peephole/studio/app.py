@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from peephole.base.errors import InputError, OutputError, PeepholeError
-from peephole.studio import files, front, gathering, inside, mapping, reporting, seeing, tools
+from peephole.studio import doors, files, front, gathering, inside, mapping, reporting, seeing, tools
 from peephole.studio.answers import failure
 from peephole.studio.auth import Auth
 from peephole.studio.guard import Guard
@@ -34,6 +34,7 @@ ADDRESSES: tuple[Address, ...] = (
     *tools.ADDRESSES,
     *mapping.ADDRESSES,
     *reporting.ADDRESSES,
+    *doors.ADDRESSES,
 )
 
 

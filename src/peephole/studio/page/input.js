@@ -1,5 +1,5 @@
 // What goes in: a drawing, a file, a camera's picture or an example; and what the network makes of it before the first layer.
-import { get } from "./api.js";
+import { bytes } from "./api.js";
 import { h, replace, s } from "./html.js";
 import { Pad } from "./pad.js";
 import { photo } from "./paint.js";
@@ -46,7 +46,7 @@ export class Input {
     this.pad = new Pad({ ink: values.get("ink") ?? AN_X, width: Number(values.get("pen")) || 16, changed: (ink, done) => {
       this.held = null;
       this.heldName = "";
-      if (done) write({ ink: ink || ".", pen: this.pad.width === 16 ? null : this.pad.width }, { keep: true });
+      if (done) write({ from: null, ink: ink || ".", pen: this.pad.width === 16 ? null : this.pad.width }, { keep: true });
       this.tell(this.picture);
     } });
     const pen = h("input", { type: "range", min: 4, max: 40, value: this.pad.width, id: "pen", oninput: () => {
@@ -64,7 +64,20 @@ export class Input {
       h("p.row", {}, h("label", { for: "pen" }, t("pad.pen")), pen));
     const given = h("div", {}, h("h2", t("input.network")), h("div.stack", {}, this.network, this.over), this.caption);
     replace(this.root, draw, given, h("details.other", {}, h("summary", t("input.other")), h("p", {}, h("label", { for: "file" }, t("input.file")), h("br"), this.file), this.camera()), this.givenName);
-    this.tell(this.picture);
+    if (!(await this.fetched())) this.tell(this.picture);
+  }
+
+  // A picture that the address names: one that a door kept.
+  async fetched() {
+    const from = read().values.get("from");
+    if (!from?.startsWith("/api/gate/picture?")) return false;
+    try {
+      this.take(new Blob([await bytes(from)], { type: "image/jpeg" }), t("input.fromgate"));
+      return true;
+    } catch (error) {
+      this.page.fail(error);
+      return false;
+    }
   }
 
   camera() {

@@ -8,7 +8,7 @@ import { t } from "./words.js";
 export function show(root, page) {
   const model = () => read().values.get("model") ?? "shipped/x-or-o";
   const out = h("div", { role: "status", id: "made" });
-  const made = (found) => replace(out, h("p.card", {}, found.reason ? h("b", {}, found.reason, " ") : "", h("a.button.main", { href: `/api/report/page?id=${found.id}`, target: "_blank", rel: "noopener" }, t("report.open")), " ",
+  const made = (found) => replace(out, h("p.card", {}, "", h("a.button.main", { href: `/api/report/page?id=${found.id}`, target: "_blank", rel: "noopener" }, t("report.open")), " ",
     h("a.button", { href: `/api/report/page?id=${found.id}&save=1`, download: "report.html" }, "report.html"), " ", h("a.button", { href: `/api/report/json?id=${found.id}`, download: "report.json" }, "report.json")));
   const doing = async (call) => {
     replace(out, h("p", t("report.working")));
