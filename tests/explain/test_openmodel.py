@@ -12,6 +12,7 @@ from PIL import Image
 
 from peephole.base.errors import HostileModelFile, InputError, MissingInput, ModelFileError
 from peephole.decide.predictor import load
+from peephole.explain.layers import Lens
 from peephole.explain.openmodel import open_bytes, open_model
 from peephole.explain.recompute import recompute
 from peephole.explain.trace import trace
@@ -335,3 +336,11 @@ def test_half_precision():
     assert found.values("conv").dtype == np.float32 and 0 <= found.output.difference < 1e-2
     assert [layer.rule for layer in found.layers[1:]] == [None, None, "move", "elementwise"]
     assert recompute(found, "flat", (5,)).closes
+
+
+def test_a_pass_that_does_not_end_is_ended():
+    """Whatever an operator of others does, it is over when its time is."""
+    nodes = [node("MatMul", "x", "w", out="0"), *(node("MatMul", str(at), "w", out=str(at + 1)) for at in range(400))]
+    lens = Lens(graph(nodes, {"w": noise((300, 300))}, (1, 1, 300, 300), output="400"), output="400", alone=True, seconds=1e-3)
+    with pytest.raises(HostileModelFile, match="did not answer within"):
+        lens.look(noise((1, 1, 300, 300)))

@@ -5,6 +5,8 @@ copy is believed only while its logits agree with the original's to 1e-5. Works 
 """
 
 import dataclasses
+import math
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -260,10 +262,11 @@ class _Reading:
 class Lens:
     """A graph opened to be looked into, twice: the original that answers, and the copy that gives out every layer; for many pictures."""
 
-    def __init__(self, data: bytes, *, output: str = "logits", alone: bool = False) -> None:
+    def __init__(self, data: bytes, *, output: str = "logits", alone: bool = False, seconds: float = math.inf) -> None:
         """Find the layers between the picture and `output`; raises HostileModelFile when the graph cannot be run.
 
-        With `alone`, steps that `output` does not need are left out of both: nobody has counted what they ask for.
+        With `alone`, steps that `output` does not need are left out of both: nobody has counted what they ask for. A pass that takes more than
+        `seconds` is ended, between two steps.
         """
         model = onnx.load_from_string(data)
         if alone:
@@ -273,6 +276,7 @@ class Lens:
         self.editable = frozenset(editable(model.graph))
         self.picture = next(each.name for each in model.graph.input if each.name not in self._constants)
         self.output = output
+        self._seconds = seconds
         self.opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 1)
         self._path = _path(model.graph, self.picture, output, self._constants)
         whole = any("Quantize" in node.op_type or node.op_type.startswith("QLinear") for node in model.graph.node)
@@ -291,13 +295,30 @@ class Lens:
         """Return outputs of the original, by name."""
         if self._original is None:
             self._original = _session(self._data)
-        return dict(zip(names, _asked(self._original, list(names), {self.picture: image}), strict=True))
+        return dict(zip(names, self._asked(self._original, list(names), image), strict=True))
+
+    def _asked(self, session: onnxruntime.InferenceSession, names: list[str], image: np.ndarray) -> list[np.ndarray]:
+        """Run a session; a file can pass every check on reading and still not run, or not end."""
+        options = onnxruntime.RunOptions()
+        clock = threading.Timer(self._seconds, setattr, (options, "terminate", True)) if math.isfinite(self._seconds) else None
+        if clock:
+            clock.start()
+        try:
+            answers: list[np.ndarray] = session.run(names, {self.picture: image}, options)
+        except Exception as error:  # ONNX Runtime's errors share no public base class
+            if options.terminate:
+                raise HostileModelFile(f"the model file did not answer within {self._seconds:g} s", "give a smaller network") from error
+            raise HostileModelFile(f"the model file cannot be run: {str(error).splitlines()[0]}", "train or export it again") from error
+        finally:
+            if clock:
+                clock.cancel()
+        return answers
 
     def look(self, image: np.ndarray, *, reference: np.ndarray | None = None, size: tuple[int, int] | None = None, every: bool = False) -> Look:
         """Return every layer for one input, see `look`; with `every` also those of whole numbers and those without an axis for the batch."""
         if reference is None:
             reference = self.answers(image, [self.output])[self.output]
-        values = dict(zip(self._names, _asked(self._copy, self._names, {self.picture: image}), strict=True))
+        values = dict(zip(self._names, self._asked(self._copy, self._names, image), strict=True))
         half = any(value.dtype == np.float16 for value in values.values())
         difference = _compare(values[self.output], reference, HALF if half else TOLERANCE)
         values[self.picture] = image
@@ -312,15 +333,6 @@ class Lens:
                 if value is not None and value.dtype.kind in ("fiub" if every else "f") and (batched or every):
                     layers.append(reading.layer(node, window, name, batched))
         return Look(tuple(layers), np.asarray(reference[0] if reference.ndim else reference), difference, constants)
-
-
-def _asked(session: onnxruntime.InferenceSession, names: list[str], feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Run a session; a file can pass every check on reading and still not run."""
-    try:
-        answers: list[np.ndarray] = session.run(names, dict(feed))
-    except Exception as error:  # ONNX Runtime's errors share no public base class
-        raise HostileModelFile(f"the model file cannot be run: {str(error).splitlines()[0]}", "train or export it again") from error
-    return answers
 
 
 def look(data: bytes, image: np.ndarray, *, reference: np.ndarray | None = None, output: str = "logits", size: tuple[int, int] | None = None) -> Look:

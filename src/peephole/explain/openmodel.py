@@ -24,6 +24,7 @@ from peephole.base.operators import OPERATORS, Shape
 from peephole.base.seal import digest
 from peephole.base.work import measure_foreign
 from peephole.data.prepare import frame_of, placed
+from peephole.explain.fold import fold
 from peephole.explain.rules import RULES
 
 __all__ = ["Layout", "OpenModel", "open_bytes", "open_model"]
@@ -169,7 +170,7 @@ def _foreign(graph: Graph, data: bytes, name: str) -> OpenModel:
     layout, shape, full = _layout(port)
     answer = _answer(graph)
     graph = _leading_to(graph, answer.name)
-    work = measure_foreign(graph, {port.name: full}, _inferred(graph, data, port.name, full))
+    work = measure_foreign(graph, {port.name: full}, _inferred(graph, data, port.name, full), fold)
     width = int(np.prod(work.shapes.get(answer.name, (1,)), dtype=np.int64))
     if width > MAX_LABELS:
         raise ModelFileError(f"answers {width:,} numbers; at most {MAX_LABELS:,} labels are shown")

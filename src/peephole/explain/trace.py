@@ -23,6 +23,7 @@ from peephole.explain.tracefile import PICTURE, Operand, Tensor, Trace, TraceLay
 
 __all__ = ["PICTURE", "Edit", "Operand", "Tensor", "Trace", "TraceLayer", "TraceOutput", "Tracer", "trace"]
 
+SECONDS = 60.0  # a pass of a foreign file may take: what an operator that is not listed asks for is an estimate
 ANSWERS = ("logits", "embedding", "familiarity", "similarity")
 # Names of what the operators of the rules read beside their first input; others are called after their place.
 ROLES: Mapping[str, tuple[str, ...]] = {
@@ -45,7 +46,8 @@ class Tracer:
         if key in self._open:
             self._open.move_to_end(key)
             return self._open[key]
-        lens = Lens(edited_bytes(model, edits) if edits else model.data, output=model.output_name, alone=model.card is None)
+        data, foreign = edited_bytes(model, edits) if edits else model.data, model.card is None
+        lens = Lens(data, output=model.output_name, alone=foreign, seconds=SECONDS if foreign else math.inf)
         self._open[key] = lens
         while len(self._open) > self._most:
             self._open.popitem(last=False)
