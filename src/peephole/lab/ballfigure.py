@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from peephole.lab.density import DensityDrop, Spot
 
 __all__ = ["LANGUAGES", "figure", "require_svg", "write"]
 
-WIDTH, PANEL, HEAD, FOOT, LEFT = 640, 110, 26, 24, 44
+WIDTH, PANEL, HEAD, FOOT, LEFT = 640, 110, 26, 24, 52
 MOST_BARS = 200
 # Neighbouring ways differ in light, so that they can be told apart without colour too.
 SHADES = ("a", "b")
@@ -22,7 +23,8 @@ STYLE = (
     'font:13px system-ui,"Noto Sans KR","Apple SD Gothic Neo","Malgun Gothic",sans-serif}'
     "@media(prefers-color-scheme:dark){svg{--ink:#e9ecef;--quiet:#a7b0ba;--rule:#363d45;--paper:#14171a;--bar:#5b6c7d;--one:#84b9f2;--two:#1f5fa8}}"
     "text{fill:var(--ink)}.q{fill:var(--quiet);font-size:11px}.m{text-anchor:middle}.e{text-anchor:end}line{stroke:var(--rule)}"
-    ".bar{fill:var(--bar)}.a{fill:var(--one)}.b{fill:var(--two)}.line{fill:none;stroke:var(--one);stroke-width:2}.at{stroke:var(--ink);stroke-dasharray:3 3}"
+    ".bar{fill:var(--bar)}.a{fill:var(--one)}.b{fill:var(--two)}.line{fill:none;stroke:var(--one);stroke-width:2}"
+    ".at{stroke:var(--ink);stroke-dasharray:3 3}"
 )
 WORDS = {
     "en": {
@@ -82,13 +84,13 @@ def figure(found: Drop | DensityDrop, one: Landing | Spot, language: str = "en")
     )
 
 
-def _frame(title: str, body: str, low: float, high: float, most: float) -> str:
-    """Return a panel: its title, what stands in it, the ends of its axes."""
+def _frame(title: str, body: str, low: float, high: float, most: float, *, ends: bool = True) -> str:
+    """Return a panel: its title, what stands in it, the top of its scale and, with `ends`, where it begins and ends."""
     floor = HEAD + PANEL
+    across = f'<text x="{LEFT}" y="{floor + 15}" class="q">{low:.4g}</text><text x="{WIDTH - 8}" y="{floor + 15}" class="q e">{high:.4g}</text>'
     return (
         f'<text x="{LEFT}" y="{HEAD - 9}">{html.escape(title)}</text><text x="{LEFT - 6}" y="{HEAD + 10}" class="q e">{most:.4g}</text>'
-        f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{floor}" y2="{floor}"/>{body}'
-        f'<text x="{LEFT}" y="{floor + 15}" class="q">{low:.4g}</text><text x="{WIDTH - 8}" y="{floor + 15}" class="q e">{high:.4g}</text>'
+        f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{floor}" y2="{floor}"/>{body}{across if ends else ""}'
     )
 
 
@@ -108,7 +110,7 @@ def _panel(chances: Chances, title: str, one: Landing | None = None) -> str:
     if len(places) > MOST_BARS:  # a curve of bars thinner than a pixel
         return _frame(title, _path(places, values, max(values)), places[0], places[-1], max(values))
     low, high = places[0], places[-1]
-    nearest = min((b - a for a, b in zip(places, places[1:], strict=False)), default=1.0)
+    nearest = min((b - a for a, b in pairwise(places)), default=1.0)
     room = WIDTH - 8 - LEFT
     scale = room / (high - low + nearest)
     wide = max(1.5, 0.8 * nearest * scale)
@@ -120,9 +122,7 @@ def _panel(chances: Chances, title: str, one: Landing | None = None) -> str:
         parts += _stack(middle - wide / 2, wide, heights or [value], most, plain=not heights)
         if len(places) <= 24:
             parts.append(f'<text x="{middle:.1f}" y="{HEAD + PANEL + 15}" class="q m">{place:.4g}</text>')
-    body = "".join(parts)
-    framed = _frame(title, body, low, high, most)
-    return framed if len(places) > 24 else framed[: framed.rindex('<text x="44"')]
+    return _frame(title, "".join(parts), low, high, most, ends=len(places) > 24)
 
 
 def _stack(left: float, wide: float, heights: Sequence[float], most: float, *, plain: bool) -> list[str]:
