@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from peephole.base.extras import load as part
+from peephole.cli.labxo import x_or_o
 from peephole.cli.show import console, print_json
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ __all__ = ["lab_app"]
 lab_app = typer.Typer(no_args_is_help=True, help="Convolution in one's hands: a ball dropped twice, an echo, an image kernel.")
 
 BAR = 24  # characters
+lab_app.command("x-or-o")(x_or_o)
+
 DISTRIBUTION = "die, die:20, 1/2,1/3,1/6 (at 0, 1, 2), or -1:1/4,0:1/2,3:1/4 (place:chance)."
 
 
