@@ -13,7 +13,7 @@ from peephole.lab.learn import Net, Step, scalar_step
 from peephole.lab.parts import Comparison, PartMatch
 from peephole.lab.x_or_o import Vote, Worked, WorkedCell
 
-__all__ = ["Training", "show"]
+__all__ = ["Training", "beside", "map_of_numbers", "pixels", "show"]
 
 WIDE = 16  # columns up to which a map shows its numbers; a wider one shows colours alone
 UNITS = {9: "ninths"}
@@ -31,7 +31,7 @@ def _shade(value: float) -> str:
     return f"{'black' if size > 0.6 else 'white'} on rgb({red},{green},{blue})"
 
 
-def _pixels(values: np.ndarray) -> Text:
+def pixels(values: np.ndarray) -> Text:
     """A picture: white pixels full, black ones dots, grey ones between."""
     text = Text()
     for row in values:
@@ -42,7 +42,7 @@ def _pixels(values: np.ndarray) -> Text:
     return text
 
 
-def _numbers(parts: np.ndarray, whole: float) -> Text:
+def map_of_numbers(parts: np.ndarray, whole: float) -> Text:
     """A map of numbers on colours, or of colours alone where it is wide."""
     text, wide = Text(), parts.shape[1] > WIDE
     width = max(len(f"{n:g}") for n in parts.ravel()) + 1 if parts.size else 1
@@ -54,7 +54,7 @@ def _numbers(parts: np.ndarray, whole: float) -> Text:
     return text
 
 
-def _beside(console: Console, columns: Iterable[tuple[str, Text]]) -> None:
+def beside(console: Console, columns: Iterable[tuple[str, Text]]) -> None:
     """Print texts beside each other under their titles, or below each other where the terminal is too narrow."""
     given = list(columns)
     wide = sum(max(len(line) for line in [title, *text.plain.splitlines()]) + 3 for title, text in given)
@@ -73,14 +73,14 @@ def show(worked: Worked, cell: WorkedCell, compared: list[Comparison], console: 
     height, width = worked.picture.shape
     unit = UNITS.get(worked.whole, f"parts of {worked.whole}")
     console.print(_title(f"The picture, {height} x {width} (white 1, black -1), and the filters, small pictures too"))
-    _beside(console, [("picture", _pixels(worked.picture)), *((one.name, _numbers(one.filter, 1)) for one in worked.maps)])
+    beside(console, [("picture", pixels(worked.picture)), *((one.name, map_of_numbers(one.filter, 1)) for one in worked.maps)])
     rows, columns = worked.maps[0].matches.parts.shape
     console.print(_title(f"Feature maps, {rows} x {columns}, in {unit}: {worked.whole} is a perfect match (1), -{worked.whole} none at all (-1)"))
-    _beside(console, [(f"{one.name}: {one.negatives} below 0", _numbers(one.matches.parts, worked.whole)) for one in worked.maps])
+    beside(console, [(f"{one.name}: {one.negatives} below 0", map_of_numbers(one.matches.parts, worked.whole)) for one in worked.maps])
     _show_cell(cell, worked, console)
     console.print(_title("ReLU (below 0 becomes 0) and the largest of each 2 x 2, cut windows kept; then again"))
     both = [((f"{one.name} pooled", one.pooled), ("again", one.pooled_twice)) for one in worked.maps]
-    _beside(console, [(title, _numbers(grid.parts, worked.whole)) for pair in both for title, grid in pair])
+    beside(console, [(title, map_of_numbers(grid.parts, worked.whole)) for pair in both for title, grid in pair])
     _show_vote(worked, console)
     if compared:
         _show_compared(worked, compared, console)
@@ -161,7 +161,7 @@ class Training:
         console.print(_title(f"Filters learned from {count} drawings of {side} x {side}; {others} others, made by a program, are only asked"))
         kinds = [np.flatnonzero(given.labels == label)[:2] for label in (0, 1)]
         if side <= WIDE:
-            _beside(console, [("XO"[label], _pixels(given.pictures[at])) for label, some in enumerate(kinds) for at in some[:1]])
+            beside(console, [("XO"[label], pixels(given.pictures[at])) for label, some in enumerate(kinds) for at in some[:1]])
         console.print(Text("\nstep   error  right  others   one weight (filter 1, row 1, column 1)", "dim"))
 
     def step(self, step: Step) -> None:
@@ -179,7 +179,7 @@ class Training:
         largest = float(max(np.abs(last).max(), np.abs(self._begun.filters).max())) or 1.0
         for when, filters in (("before the first", self._begun.filters), ("after the last", last)):
             self._console.print(_title(f"The filters {when} step"))
-            _beside(self._console, [(f"F{n + 1}", _numbers(one.round(2) + 0.0, largest)) for n, one in enumerate(filters)])
+            beside(self._console, [(f"F{n + 1}", map_of_numbers(one.round(2) + 0.0, largest)) for n, one in enumerate(filters)])
         told, nudge = steepest.update, steepest.update.nudge
         self._console.print(_title(f"That weight in step {steepest.number}, its steepest here: the slope, and Rohrer's nudge"))
         for line in (
