@@ -24,7 +24,7 @@ from peephole.base.watch import Watcher
 from peephole.data.dataset import split, stranger_split
 from peephole.data.region import Region
 from peephole.decide.familiarity import K, choose_known
-from peephole.export.build import KNOWN_MOST, KNOWN_PER_LABEL, Strangers, gather, proven
+from peephole.export.build import Strangers, gather, proven
 from peephole.export.onnx import Known
 from peephole.export.proof import Trained
 from peephole.lab.hand import STRANGERS, draw
@@ -38,17 +38,18 @@ from peephole.train.recipe import Options
 
 FOLDER = Path(__file__).parents[1] / "src" / "peephole" / "lab" / "models"
 TAUGHT, KNOWN = 2000, 500  # drawings of each label that teach, and others that become known examples, choose and prove
-OTHERS, INVENTED = 80, 1500  # drawings of each kind that is neither, and characters that nobody has ever written
+OTHERS, INVENTED = 80, 2500  # drawings of each kind that is neither, and characters that nobody has ever written
 # These kinds never teach: half of them choose the line, half prove.
 PROVING = ("heart", "4", "spiral", "A", "square", "tick", "9", "wave", "arrow", "moon", "blank", *(f"invented {n:03}" for n in range(150)))
 PER_KIND = 8
-STEPS, HIDDEN, SEED = 4000, 48, 7
+STEPS, HIDDEN, SEED = 5000, 40, 7
+KNOWN_EACH = 100  # of X and of O that stand in the graph
 FALSE_ACCEPT = 0.02
 
 
 def on_paper(ink: np.ndarray, rng: np.random.Generator, *, light: bool) -> Image.Image:
     """Put ink 0..1 (H, W) on paper: dark on light or light on dark, of other greys, now and then faint, noisy, scratched."""
-    paper, pen = (255 if rng.random() < 0.6 else rng.uniform(200, 255)), rng.uniform(0, 110)
+    paper, pen = (255 if rng.random() < 0.7 else rng.uniform(200, 255)), (0 if rng.random() < 0.5 else rng.uniform(0, 110))
     strength = ink * (rng.uniform(0.6, 1) if rng.random() < 0.2 else 1)
     grey = paper + (pen - paper) * strength
     if rng.random() < 0.2:
@@ -64,7 +65,7 @@ def by_hand(kind: str, seed: int) -> Image.Image:
     """Draw one of lab/hand's kinds on paper, at one of the sizes that drawings have; every second is light on dark."""
     rng = np.random.default_rng([seed, 1])
     side = int(rng.choice([28, 28, 56, 112]))
-    return on_paper(draw(kind, seed, side, least=0.3, most=0.95, pen=(0.008, 0.07)), rng, light=bool(seed % 2))
+    return on_paper(draw(kind, seed, side, least=0.3, most=0.95, pen=(0.008, 0.1)), rng, light=bool(seed % 2))
 
 
 def invented(seed: int, each: int, count: int) -> list[list[Image.Image]]:
@@ -146,7 +147,7 @@ def ship(folder: Path, seed: int = SEED, steps: int = STEPS, watch: Watcher | No
         photos, spec = (known := gather(root / "known", options, strangers, (), Region(), watch=watch)).photos, known.spec
         network = narrowed(fitted.network, [names.index(name) for name in photos.names])
         parts, (choosing, proving) = split(photos, seed), stranger_split(photos, seed)
-        chosen = parts.train[choose_known(photos.labels[parts.train], photos.sources[parts.train], KNOWN_PER_LABEL, KNOWN_MOST, seed)]
+        chosen = parts.train[choose_known(photos.labels[parts.train], photos.sources[parts.train], KNOWN_EACH, 2 * KNOWN_EACH, seed)]
         watch.stage("judging")
         judged = judge_by_holding_out(learner, network, photos, parts, chosen, strangers=choosing, false_accept=FALSE_ACCEPT, watch=watch)
         embeddings, centre = known_examples(network, photos, chosen)

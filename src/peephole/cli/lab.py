@@ -8,6 +8,7 @@ import typer
 from peephole.base.errors import InputError
 from peephole.base.extras import load as part
 from peephole.cli.labshow import show_ball, show_echo, show_kernel
+from peephole.cli.labxo import x_or_o
 from peephole.cli.show import console, print_json
 
 __all__ = ["lab_app"]
@@ -17,6 +18,7 @@ lab_app = typer.Typer(no_args_is_help=True, help="Convolution in one's hands: a 
 PLACES = "die, die:20, 1/2,1/3,1/6 (at 0, 1, 2), -1:1/4,0:1/2,3:1/4 (place:chance)"
 DENSITIES = "uniform:0,1, normal:0,1, exponential:1 or triangle:0,1,2"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+lab_app.command("x-or-o")(x_or_o)
 
 
 @lab_app.command()
