@@ -122,7 +122,8 @@ def map_layers(tape: Tape, passed: Passed) -> tuple[str, ...]:
 def grad_cam(tape: Tape, picture: np.ndarray, label: int, layer: str | None = None) -> HeatMap:
     """Return Grad-CAM of a label on a layer, that of the last maps by default.
 
-    In logits: where the maps are averaged and read by one dense layer, the signed values and the bias add up to the logit exactly.
+    In logits: where the maps are averaged and read by one dense layer, the signed values and the bias add up to the logit; elsewhere `closing` says
+    how little of the logit the mean slopes account for.
     Raises InputError for a layer without maps, ModelFileError where an operation behind it has no known slope.
     """
     passed = tape.run(picture[None])
@@ -132,7 +133,8 @@ def grad_cam(tape: Tape, picture: np.ndarray, label: int, layer: str | None = No
         near = did_you_mean(layer, known)
         raise InputError(f"layer '{layer}' has no maps of more than one cell to draw Grad-CAM on{near}", f"one of {', '.join(known[-5:]) or 'none'}")
     alphas, signed, values = weigh(tape.values(passed, layer)[0], tape.slope(passed, label, layer)[0])
-    return HeatMap("grad-cam", label, layer, values, _logit(tape, passed, label), alphas=alphas, signed=signed)
+    logit, total = _logit(tape, passed, label), float(signed.sum())
+    return HeatMap("grad-cam", label, layer, values, logit, closing=Closing(total, logit, logit - total), alphas=alphas, signed=signed)
 
 
 def _averaged(tape: Tape) -> str | None:

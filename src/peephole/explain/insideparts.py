@@ -15,14 +15,15 @@ from peephole.explain.drawing import picture, scale, shape_text
 from peephole.explain.dropout import DropoutPasses
 from peephole.explain.exciting import Excited, Search
 from peephole.explain.explanation import Explanation
-from peephole.explain.inside import Compared, Inside
+from peephole.explain.inside import Compared, Inside, drawn
 from peephole.explain.pictures import Sheet, blend, encode, heat, sheet, symmetric
 from peephole.explain.rebuilt import LIMIT, Rebuilt
 from peephole.explain.words import Raw, attribute, count, number, share, table, text
 
 __all__ = ["inside_sections"]
 
-TILE = 168  # pixels at which a small picture is drawn
+TILE = 168  # pixels that a small picture has at most; the page draws all of them as large
+PATCH, FEW = 72, 32  # pixels of a patch on the page; up to so many it is kept pixel by pixel
 KEYS = {"grad-cam": "gradcam", "integrated gradients": "integrated", "gradient x input": "input", "cam": "cam"}
 SHOWN = (24, 160)  # dropout passes and hidden units that are drawn
 MOST_LABELS = 6
@@ -31,6 +32,21 @@ MOST_LABELS = 6
 def _places(limit: float) -> int:
     """Return the decimals that numbers up to `limit` need to be told apart."""
     return 3 if limit >= 0.5 or limit == 0 else min(8, 3 - math.floor(math.log10(limit)))
+
+
+def _percent(value: float) -> str:
+    """Write a share that somebody chose, without decimals it has not: 70 %."""
+    return f"{100 * value:g}\u00a0%"
+
+
+def _billions(value: int) -> str:
+    return f"{number(value / 1e9, 0)}\u00a0×\u00a010⁹"
+
+
+def _squares(found: HeatMap) -> Raw | str:
+    """Say over which squares of pixels the values were summed to be drawn, if they were."""
+    step = -(-found.values.shape[0] // drawn(found).shape[0])
+    return text("heat.squares", size=f"{step} × {step}") if step > 1 else ""
 
 
 def _tile(drawn: Sheet, alt: Raw, words: str, kind: str = "heat") -> str:
@@ -53,25 +69,31 @@ def _heading(found: HeatMap, label: str, limit: float) -> str:
     return f"<h3>{text(f'heat.{key}.title', **facts)}</h3><p>{text(f'heat.{key}.means', **facts)}</p>"
 
 
+def _tiles(explanation: Explanation, found: HeatMap, limit: float, **facts: object) -> list[str]:
+    """A map over the grey picture and alone, no larger than the picture has pixels, so that the page stays small."""
+    prepared = explanation.prepared
+    longest = min(TILE, max(prepared.shape[:2]))
+    method = KEYS[found.method]
+    return [
+        _tile(blend(prepared, drawn(found), limit, longest=longest), attribute("alt", "heat.over.alt", **facts), text("heat.over")),
+        _tile(heat(prepared, drawn(found), limit, longest=longest), attribute("alt", f"heat.{method}.alt", **facts), text("heat.trained")),
+    ]
+
+
 def _compared(explanation: Explanation, found: Compared) -> str:
     """One method's map, the trained one over the picture and alone, then the same with ever more layers drawn anew, all on one scale."""
     trained, limit, label = found.trained, found.limit, explanation.card.labels[found.trained.label]
     places = _places(limit)
-    most = number(float(trained.values.max(initial=0)), places)
-    method = KEYS[trained.method]
-    facts = {"label": label, "most": most}
-    tiles = [
-        _tile(blend(explanation.prepared, trained.values, limit, longest=TILE), attribute("alt", "heat.over.alt", **facts), text("heat.over")),
-        _tile(heat(explanation.prepared, trained.values, limit, longest=TILE), attribute("alt", f"heat.{method}.alt", **facts), text("heat.trained")),
-    ]
+    most = number(float(drawn(trained).max(initial=0)), places)
+    tiles = _tiles(explanation, trained, limit, label=label, most=most)
     rows: list[list[str | Raw]] = [[text("heat.trained"), "", "", most, number(trained.logit, 3)]]
     for stage in found.redrawn:
         depth = {"layers": stage.layers, "total": stage.total, "upto": stage.upto}
         words = f"{text('heat.redrawn', **depth)} {_similar(stage.similarity)}"
-        drawn = heat(explanation.prepared, stage.map.values, limit, longest=TILE)
-        tiles.append(_tile(drawn, attribute("alt", "heat.redrawn.alt", **depth), words))
+        shown = heat(explanation.prepared, drawn(stage.map), limit, longest=min(TILE, max(explanation.prepared.shape[:2])))
+        tiles.append(_tile(shown, attribute("alt", "heat.redrawn.alt", **depth), words))
         numbers = [number(value, 2) if math.isfinite(value) else text("heat.alike") for value in (stage.similarity, stage.magnitudes)]
-        strongest = number(float(np.abs(stage.map.values).max(initial=0)), places)
+        strongest = number(float(np.abs(drawn(stage.map)).max(initial=0)), places)
         rows.append([text("heat.redrawn.row", **depth), *numbers, strongest, number(stage.map.logit, 3)])
     heads = ["heat.weights", "heat.correlation", "heat.magnitudes", "heat.strongest", "heat.logit"]
     twin = f"<details><summary>{text('heat.numbers')}</summary>{table('heat.numbers', heads, rows)}</details>"
@@ -86,11 +108,7 @@ def _class_map(explanation: Explanation, found: HeatMap) -> str:
     limit, label = symmetric(found.values), explanation.card.labels[found.label]
     places = _places(limit)
     most = number(float(found.values.max(initial=0)), places)
-    facts = {"label": label, "most": most}
-    tiles = [
-        _tile(blend(explanation.prepared, found.values, limit, longest=TILE), attribute("alt", "heat.over.alt", **facts), text("heat.over")),
-        _tile(heat(explanation.prepared, found.values, limit, longest=TILE), attribute("alt", "heat.cam.alt", **facts), text("heat.trained")),
-    ]
+    tiles = _tiles(explanation, found, limit, label=label, most=most)
     figure = (
         f'<figure><ul class="stages">{"".join(tiles)}</ul><figcaption>{scale(limit, places)} {text("heat.scale", most=most)}</figcaption></figure>'
     )
@@ -108,16 +126,19 @@ def _maps_section(explanation: Explanation, inside: Inside) -> Raw:
 
 
 def _photo(pixels: np.ndarray, side: int) -> Sheet:
-    """Return a prepared picture (H, W, C) or a part of it, pixel by pixel, about `side` wide or high."""
+    """Return a prepared picture (H, W, C) or a part of it: pixel by pixel where it is small, at most `side` pixels and as JPEG where it is not."""
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    if max(image.size) > side:
+        image.thumbnail((side, side), Image.Resampling.BOX)
     grow = max(1, side // max(image.size))
-    return Sheet(encode(image), image.width * grow, image.height * grow, 1, pixels.shape[:2])
+    kind = "JPEG" if side == PATCH and max(image.size) > FEW else "PNG"
+    return Sheet(encode(image, kind), image.width * grow, image.height * grow, 1, pixels.shape[:2])
 
 
 def _rebuilt_tile(found: Rebuilt) -> str:
     facts = {"layer": found.layer, "numbers": count(found.numbers)}
     if found.picture is None:
-        why = text("rebuilt.long", work=f"{found.work:.1e}", limit=f"{LIMIT:.0e}") if found.work > LIMIT else text("rebuilt.unknown")
+        why = text("rebuilt.long", work=_billions(found.work), limit=_billions(LIMIT)) if found.work > LIMIT else text("rebuilt.unknown")
         return f'<li><span class="nopicture">{why}</span><span>{text("rebuilt.layer", **facts)}</span></li>'
     facts |= {"error": number(found.error, 1), "relative": share(found.relative) if math.isfinite(found.relative) else "–"}
     facts["match"] = share(found.match)
@@ -161,7 +182,7 @@ def _excited(found: Excited) -> str:
     }
     patches = "".join(
         _tile(
-            _photo(patch.pixels, 72),
+            _photo(patch.pixels, PATCH),
             attribute("alt", "exciting.alt", photo=patch.photo, unit=found.unit, layer=found.layer, value=number(patch.value, 2)),
             number(patch.value, 2),
             "photo",
@@ -192,8 +213,8 @@ def _masks(found: DropoutPasses) -> str:
     left = (found.hidden * found.masks / found.keep)[: SHOWN[0], : SHOWN[1]]
     limit = symmetric(left)
     facts = {"passes": len(left), "units": left.shape[1], "total": count(len(found.hidden)), "layer": found.layer}
-    drawn = picture(sheet(left[None], limit, side=max(left.shape), grown=320), attribute("alt", "dropout.masks.alt", **facts))
-    return f"<figure>{drawn}<figcaption>{scale(limit, _places(limit))} {text('dropout.masks', **facts)}</figcaption></figure>"
+    shown = picture(sheet(left[None], limit, side=max(left.shape), grown=320), attribute("alt", "dropout.masks.alt", **facts))
+    return f"<figure>{shown}<figcaption>{scale(limit, _places(limit))} {text('dropout.masks', **facts)}</figcaption></figure>"
 
 
 def _dropout_section(explanation: Explanation, found: DropoutPasses | None) -> Raw:
@@ -203,8 +224,8 @@ def _dropout_section(explanation: Explanation, found: DropoutPasses | None) -> R
     labels = explanation.card.labels
     order = np.argsort(-found.plain, kind="stable")[:MOST_LABELS]
     passes = len(found.logits)
-    lead = text("dropout.lead", passes=passes, layer=found.layer, keep=share(found.keep), seed=found.seed)
-    origin = text("dropout.trained" if found.trained else "dropout.usual", keep=share(found.keep))
+    lead = text("dropout.lead", passes=passes, layer=found.layer, keep=_percent(found.keep), seed=found.seed)
+    origin = text("dropout.trained" if found.trained else "dropout.usual", keep=_percent(found.keep))
     chart = spread_chart([Spread(labels[at], found.logits[:, at], float(found.plain[at]), float(found.mean[at])) for at in order])
     rows: list[list[str | Raw]] = [
         [
