@@ -98,7 +98,8 @@ def _compared(explanation: Explanation, found: Compared) -> str:
     heads = ["heat.weights", "heat.correlation", "heat.magnitudes", "heat.strongest", "heat.logit"]
     twin = f"<details><summary>{text('heat.numbers')}</summary>{table('heat.numbers', heads, rows)}</details>"
     figure = (
-        f'<figure><ul class="stages">{"".join(tiles)}</ul><figcaption>{scale(limit, places)} {text("heat.scale", most=most)}</figcaption></figure>'
+        f'<figure><ul class="stages">{"".join(tiles)}</ul><figcaption>{scale(limit, places)} {text("heat.scale", most=most)} {_squares(trained)}'
+        "</figcaption></figure>"
     )
     return f"{_heading(trained, label, limit)}{figure}{twin}"
 

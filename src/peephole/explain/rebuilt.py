@@ -52,9 +52,8 @@ class Rebuilt:
 
 def stages(seen: Look, most: int = 3) -> tuple[str, ...]:
     """Return the layers worth rebuilding from: `most` of those behind each pooling (or the last of each size), and the one the answer is read off."""
-    maps = [
-        layer for layer in seen.layers if len(layer.shape) == 3 and not layer.name.startswith("normalise") and layer.shape[1] * layer.shape[2] > 1
-    ]
+    first = next((at for at, layer in enumerate(seen.layers) if layer.op == "Conv"), len(seen.layers))
+    maps = [layer for layer in seen.layers[first:] if len(layer.shape) == 3 and layer.op != "Pad" and layer.shape[1] * layer.shape[2] > 1]
     found = [layer.name for layer in maps if layer.op in {"MaxPool", "AveragePool"} and _shrinks(layer)]
     if len(found) < 2:
         sizes = {layer.shape[1:]: layer.name for layer in maps}
