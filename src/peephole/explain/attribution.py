@@ -122,7 +122,8 @@ def map_layers(tape: Tape, passed: Passed) -> tuple[str, ...]:
 def grad_cam(tape: Tape, picture: np.ndarray, label: int, layer: str | None = None) -> HeatMap:
     """Return Grad-CAM of a label on a layer, that of the last maps by default.
 
-    In logits: where the maps are averaged and read by one dense layer, the signed values and the bias add up to the logit exactly.
+    In logits: where the maps are averaged and read by one dense layer, the signed values and the bias add up to the logit; elsewhere `closing` says
+    how little of the logit the mean slopes account for.
     Raises InputError for a layer without maps, ModelFileError where an operation behind it has no known slope.
     """
     passed = tape.run(picture[None])
@@ -132,7 +133,8 @@ def grad_cam(tape: Tape, picture: np.ndarray, label: int, layer: str | None = No
         near = did_you_mean(layer, known)
         raise InputError(f"layer '{layer}' has no maps of more than one cell to draw Grad-CAM on{near}", f"one of {', '.join(known[-5:]) or 'none'}")
     alphas, signed, values = weigh(tape.values(passed, layer)[0], tape.slope(passed, label, layer)[0])
-    return HeatMap("grad-cam", label, layer, values, _logit(tape, passed, label), alphas=alphas, signed=signed)
+    logit, total = _logit(tape, passed, label), float(signed.sum())
+    return HeatMap("grad-cam", label, layer, values, logit, closing=Closing(total, logit, logit - total), alphas=alphas, signed=signed)
 
 
 def _averaged(tape: Tape) -> str | None:
@@ -186,20 +188,22 @@ def integrate(slope: Callable[[np.ndarray], np.ndarray], start: np.ndarray, end:
     return np.asarray(whole / steps * (end - start), np.float64)
 
 
-def integrated_gradients(tape: Tape, picture: np.ndarray, label: int, *, how: str = "black", steps: int | None = None) -> HeatMap:
+def integrated_gradients(
+    tape: Tape, picture: np.ndarray, label: int, *, how: str = "black", steps: int | None = None, most: int = STEPS[1]
+) -> HeatMap:
     """Return integrated gradients of a label's logit from a baseline to `picture` (H, W, C): what each pixel adds on the way.
 
     Completeness: the values add up to logit(picture) - logit(baseline); `closing` holds both and the residue. Without `steps` there are 32, doubled
-    up to 512 while the residue is above 1 % of that difference: a network that brings features to unit length bends sharply near an empty picture.
+    up to `most` while the residue is above 1 % of that difference: a network that brings features to unit length bends sharply near an empty picture.
     """
     start = baseline(picture, how)
     passed = tape.run(picture[None])
     logit, before = _logit(tape, passed, label), _logit(tape, tape.run(start[None]), label)
-    wanted, taken, together = logit - before, steps or STEPS[0], tape.together(passed)
+    wanted, taken, together = logit - before, steps or min(STEPS[0], most), tape.together(passed)
     while True:
         found = integrate(lambda images: tape.slope(tape.run(images), label), start, picture.astype(np.float64), taken, together)
         total = float(found.sum())
-        if steps or taken >= STEPS[1] or abs(wanted - total) <= NEAR * abs(wanted):
+        if steps or 2 * taken > most or abs(wanted - total) <= NEAR * abs(wanted):
             break
         taken *= 2
     return HeatMap("integrated gradients", label, PICTURE, _places(found), logit, how, taken, Closing(total, wanted, wanted - total))
