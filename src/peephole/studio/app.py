@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from peephole.base.errors import InputError, OutputError, PeepholeError
-from peephole.studio import files, front, seeing
+from peephole.studio import files, front, learning, seeing
 from peephole.studio.answers import failure
 from peephole.studio.auth import Auth
 from peephole.studio.guard import Guard
@@ -25,7 +25,7 @@ from peephole.studio.routes import Address, require_marked
 
 __all__ = ["ADDRESSES", "Served", "build", "serve"]
 
-ADDRESSES: tuple[Address, ...] = (*files.ADDRESSES, *front.ADDRESSES, *seeing.ADDRESSES)
+ADDRESSES: tuple[Address, ...] = (*files.ADDRESSES, *front.ADDRESSES, *learning.ADDRESSES, *seeing.ADDRESSES)
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ def serve(folder: Path, served: Served, *, unlock: bool = False, told: Callable[
         server_header=False,
         ws="none",
         lifespan="off",
+        timeout_graceful_shutdown=1,  # a stream of events would go on as long as its training
     )
     server = uvicorn.Server(config)
     try:
@@ -102,4 +103,7 @@ def serve(folder: Path, served: Served, *, unlock: bool = False, told: Callable[
             f"port {served.port} of {served.host} cannot be used; is the page open already?", f"peephole studio --port {served.port + 1}"
         ) from error
     told(f"http://{served.host}:{served.port}/#code={auth.code}")
-    server.run([socket])
+    try:
+        server.run([socket])
+    finally:
+        house.jobs.close()
