@@ -11,11 +11,8 @@ import typer
 
 from peephole.base.errors import OutputError, PeepholeError
 from peephole.cli import augment, budget, doubt, gate, learn, look, sign
-<<<<<<< HEAD
 from peephole.cli import studio as page
-=======
 from peephole.cli.lab import lab_app
->>>>>>> see-xo
 from peephole.cli.show import print_error
 
 __all__ = ["app", "run"]
@@ -43,11 +40,8 @@ app.command("explain")(look.explain)
 app.command("keygen")(sign.keygen)
 app.command("sign")(sign.sign)
 app.command("verify")(sign.verify)
-<<<<<<< HEAD
 app.command("studio")(page.studio)
-=======
 app.add_typer(lab_app, name="lab")
->>>>>>> see-xo
 app.add_typer(gate.app, name="gate")
 
 

@@ -1,4 +1,4 @@
-"""What only training knows of a set: doubtful labels, what more photos would bring, what augmentation makes of them; asked of the command line as a child.
+"""What only training knows of a set: doubtful labels, what more photos would bring, what augmentation makes of them.
 
 The page never imports what trains: a child runs `peephole doubt`, `budget` or `augment`, one at a time, and its answer is passed on.
 """

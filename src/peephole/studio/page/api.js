@@ -67,11 +67,14 @@ export async function logout() {
 }
 
 // Follow a stream of events; the browser resumes it by itself with Last-Event-ID. `lost` hears true when the server is away, false when it is back.
-export function follow(path, hear, lost = () => {}) {
+export function follow(path, hear, lost = () => {}, ended = () => {}) {
   const source = new EventSource(path);
   source.onmessage = (event) => hear(JSON.parse(event.data), event.lastEventId);
   source.onopen = () => lost(false);
   source.onerror = () => lost(true);
-  source.addEventListener("end", () => source.close());
+  source.addEventListener("end", (event) => {
+    source.close();
+    ended(JSON.parse(event.data));
+  });
   return () => source.close();
 }

@@ -146,9 +146,9 @@ class Data {
 
   budget(found) {
     const { forecast: all, more, why, strangers } = found;
-    const told = (each) => (each ? [percent(each.now), percent(each.then), `${percent(each.low)} – ${percent(each.high)}`] : ["–", "–", "–"]);
+    const told = (each) => (each ? [percent(each.now.middle), percent(each.then.middle), `${percent(each.then.low)} – ${percent(each.then.high)}`] : ["–", "–", "–"]);
     const heads = ["data.budget.label", "data.budget.photos", "data.budget.now", "data.budget.then", "data.budget.range"].map((key) => t(key, { more }));
-    return [h("p", all ? t("data.budget.all", { now: percent(all.now), then: percent(all.then), more }) : t("data.budget.unsaid", { why })),
+    return [h("p", all ? t("data.budget.all", { now: percent(all.now.middle), then: percent(all.then.middle), low: percent(all.then.low), high: percent(all.then.high), more }) : t("data.budget.unsaid", { why })),
       table(t("data.budget"), heads, found.labels.map((each) => [each.label, count(each.photos), ...told(each.forecast)])),
       h("p", t("data.budget.strangers", { strangers: strangers.strangers, bound: percent(strangers.bound), needed: strangers.needed, rate: percent(strangers.rate, 0) }))];
   }
