@@ -60,17 +60,19 @@ async def _stop(house: House, request: Request) -> Response:
 
 
 async def _events(house: House, request: Request) -> Response:
-    """Send what a training writes, as it comes: from the line after Last-Event-ID on, so that a browser that lost the line misses nothing."""
-    name, last = request.query_params.get("job", ""), request.headers.get("last-event-id", "")
+    """Send what a training writes, as it comes: from the line after Last-Event-ID or ?after= on: a browser that was cut off misses nothing."""
+    name = request.query_params.get("job", "")
     await run_in_threadpool(house.jobs.get, name)
-    after = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
+    lasts = (request.headers.get("last-event-id", ""), request.query_params.get("after", ""))
+    after = max(int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0 for last in lasts)
 
     async def told() -> AsyncIterator[str]:
         yield f"retry: {RETRY}\n\n"
         async for number, line in house.jobs.events(name, after):
             yield f"id: {number}\ndata: {line}\n\n"
         job = await run_in_threadpool(house.jobs.get, name)
-        yield f"event: end\ndata: {json.dumps(_plain(job))}\n\n"
+        if job.ended:  # else the server ends, and the browser will ask the next one
+            yield f"event: end\ndata: {json.dumps(_plain(job))}\n\n"
 
     return StreamingResponse(told(), media_type="text/event-stream")
 

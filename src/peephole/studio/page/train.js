@@ -16,9 +16,13 @@ const STAGES = { "looking at the p": "look", reading: "read", training: "train",
 export async function show(root, page) {
   if (!page.owner) return replace(root, h("h1", t("train.title")), h("p", t("needs.owner")));
   const view = new Train(root, page);
-  hear(() => read().tab === "train" && view.open().catch(page.fail));
+  let here = true;
+  hear(() => here && read().tab === "train" && view.open().catch(page.fail));
   await view.begin();
-  return () => view.close();
+  return () => {
+    here = false;
+    view.close();
+  };
 }
 
 class Train {
@@ -64,6 +68,7 @@ class Train {
       sent.data = data.value === DRAWN ? (await post("/api/train/drawings")).made : data.value;
       write({ job: (await post("/api/train", sent)).id });
       replace(document.getElementById("notice"));
+      if (matchMedia("(max-width: 800px)").matches) this.live.scrollIntoView();
     };
     const more = h("details", {}, h("summary", t("train.more")), line("network", network, why), Object.entries(FIELDS).map(([id, usual]) => line(id, entry(id, usual), t(`train.${id}.why`))),
       h("fieldset", {}, h("legend", t("train.vary")), h("p.quiet", t("train.vary.why")), VARY.map((id) => h("p", {}, h("label", { for: id }, t(`train.vary.${id}`)), " ", entry(id)))));
@@ -108,7 +113,10 @@ class Train {
   }
 
   take(event) {
-    if (this.job.state === "waiting") this.job = { ...this.job, state: "running" };
+    if (this.job.state === "waiting") {
+      this.job = { ...this.job, state: "running" };
+      this.list().catch(this.page.fail);
+    }
     if (event.event === "stage") this.stage = event.text;
     else if (event.event === "said") this.said.push(event.text);
     else if (event.event === "learned") this.steps.push(event);
@@ -150,7 +158,7 @@ class Train {
     const known = Object.keys(STAGES).find((each) => stage.startsWith(each));
     const now = job.ended || job.state === "waiting" ? "" : known ? t(`train.stage.${STAGES[known]}`) : stage || t("train.stage.begin");
     fresh(this.panels.head, [job.state, now, last?.step, away], () => h("section.card", { "aria-label": t("train.live") }, h("h2", {}, job.train.output, " ", h("span.quiet", { id: "state" }, state(job))),
-      away && h("p", { role: "alert", id: "away" }, t("train.away")), now && h("p", now), last && !job.ended && h("progress", { max: last.steps, value: last.step, "aria-label": t("train.progress") }),
+      away && h("p", { role: "alert", id: "away" }, t("train.away")), now && h("p", now), last && known === "training" && !job.ended && h("progress", { max: last.steps, value: last.step, "aria-label": t("train.progress") }),
       last && h("p.n", t("train.now", { step: last.step, steps: last.steps, loss: shown(last.loss), rate: number(last.learning_rate, 5) })),
       !job.ended && h("button", { type: "button", id: "stop", disabled: job.state === "stopping", onclick: () => this.halt() }, t("train.stop"))));
   }
@@ -250,7 +258,7 @@ class Train {
 const state = (job) => t(`train.state.${job.state}`, { place: job.place ?? 1 });
 const shown = (value) => (value === null ? "–" : number(value, 4));
 const bracket = (text) => (text.startsWith("−") ? `(${text})` : text);
-const power = (value) => value.toExponential(3).replace("e", " · 10^").replace("+", "").replaceAll("-", "−");
+const power = (value) => value.toExponential(3).replace(/e\+?(.+)/, (_, high) => ` · 10${[...high].map((each) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[each] ?? "⁻").join("")}`).replace("-", "−");
 
 // Draw a panel anew only when what it depends on has changed; whoever stands in it with the keyboard stays there.
 function fresh(panel, depends, make) {
@@ -281,13 +289,13 @@ function closing(u) {
 
 // Lines over the steps of a training, from 0 to `most`; the second is dashed.
 function chart(title, whole, lines, most = Math.max(...lines[0].map(([, value]) => value), 1e-9)) {
-  const at = ([step, value]) => [(44 + 250 * Math.min(1, step / whole)).toFixed(1), (102 - 94 * Math.max(0, Math.min(1, value / most))).toFixed(1)];
+  const at = ([step, value]) => [(50 + 244 * Math.min(1, step / whole)).toFixed(1), (102 - 94 * Math.max(0, Math.min(1, value / most))).toFixed(1)];
   const drawn = lines.map((line, which) => {
     const good = line.filter(([, value]) => value !== null);
     const thin = good.filter((_, place) => place % Math.ceil(good.length / 300) === 0 || place === good.length - 1).map(at);
     return [s("polyline", { points: thin.join(" "), fill: "none", stroke: INK[which], "stroke-width": 2, "stroke-dasharray": which ? "4 3" : null }), thin.length < 20 && thin.map(([cx, cy]) => s("circle", { cx, cy, r: 2.5, fill: INK[which] }))];
   });
   const word = (x, y, text) => s("text", { x, y, "text-anchor": "end" }, text);
-  return h("figure", {}, s("svg", { viewBox: "0 0 300 120", class: "chart", width: 300, role: "img", "aria-label": title }, s("path", { d: "M44 8V102H294", fill: "none", stroke: "currentColor" }),
-    word(40, 14, number(most, most < 0.1 ? 4 : 2)), word(40, 104, "0"), word(294, 117, count(whole)), drawn), h("figcaption", title));
+  return h("figure", {}, s("svg", { viewBox: "0 0 300 120", class: "chart", width: 300, role: "img", "aria-label": title }, s("path", { d: "M50 8V102H294", fill: "none", stroke: "currentColor" }),
+    word(46, 14, number(most, most < 0.1 ? 4 : 2)), word(46, 104, "0"), word(294, 117, count(whole)), drawn), h("figcaption", title));
 }
