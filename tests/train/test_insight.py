@@ -15,7 +15,7 @@ from peephole.nets.team import Team
 from peephole.train import insight
 from peephole.train.insight import Insight, axes_of, beside
 from peephole.train.learner import Frozen
-from peephole.train.loop import fit
+from peephole.train.loop import answers, fit
 
 
 def looked(steps=40, net=None, examples=None, **changes):
@@ -67,6 +67,14 @@ def test_it_follows_the_weight_that_moves_most():
     first = seen[0].update
     assert first.gradient != 0 and first.move == pytest.approx(np.sign(first.gradient) * first.learning_rate, rel=1e-3)
     assert len({each.update.index for each in seen}) == 1
+
+
+def test_how_many_it_names_right():
+    """Counted on the shown examples as they are: the last look agrees with the network's own answers."""
+    examples = halves(20)
+    shown = looked(40, examples=examples, average=0.0)
+    logits, _ = answers(shown[0].network, examples.images)
+    assert shown[1][-1].right == pytest.approx((logits.argmax(1) == examples.labels).float().mean().item()) and shown[1][-1].right > 0.9
 
 
 def test_the_same_examples_of_each_label():

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,14 +17,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from peephole.base.errors import InputError, OutputError, PeepholeError
-from peephole.studio import doors, files, front, gathering, inside, mapping, reporting, seeing, tools
+from peephole.studio import doors, files, front, gathering, inside, learning, mapping, reporting, seeing, tools
 from peephole.studio.answers import failure
 from peephole.studio.auth import Auth
 from peephole.studio.guard import Guard
 from peephole.studio.house import House
 from peephole.studio.routes import Address, require_marked
 
-__all__ = ["ADDRESSES", "Served", "build", "serve"]
+__all__ = ["ADDRESSES", "Served", "Server", "build", "serve"]
 
 ADDRESSES: tuple[Address, ...] = (
     *files.ADDRESSES,
@@ -35,6 +36,7 @@ ADDRESSES: tuple[Address, ...] = (
     *mapping.ADDRESSES,
     *reporting.ADDRESSES,
     *doors.ADDRESSES,
+    *learning.ADDRESSES,
 )
 
 
@@ -87,6 +89,19 @@ def build(house: House, auth: Auth, served: Served, addresses: Sequence[Address]
     return Guard(Starlette(routes=routes), auth, served.hosts, {(each.method, each.path): each for each in addresses})
 
 
+class Server(uvicorn.Server):
+    """A server that ends its streams of events when it ends: by themselves they would go on as long as their trainings, which go on without it."""
+
+    def __init__(self, config: uvicorn.Config, house: House) -> None:
+        super().__init__(config)
+        self._house = house
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Let the streams go, then the connections."""
+        self._house.jobs.close()
+        await super().shutdown(sockets)
+
+
 def serve(folder: Path, served: Served, *, unlock: bool = False, told: Callable[[str], None] = print) -> None:
     """Serve the page of a working folder until Ctrl-C; `told` hears the address with its code. Raises InputError and OutputError."""
     if not served.loopback and not served.names and not _is_address(served.host):
@@ -103,13 +118,17 @@ def serve(folder: Path, served: Served, *, unlock: bool = False, told: Callable[
         server_header=False,
         ws="none",
         lifespan="off",
+        timeout_graceful_shutdown=3,
     )
-    server = uvicorn.Server(config)
+    server = Server(config, house)
     try:
-        socket = config.bind_socket()
+        listening = config.bind_socket()
     except SystemExit as error:
         raise OutputError(
             f"port {served.port} of {served.host} cannot be used; is the page open already?", f"peephole studio --port {served.port + 1}"
         ) from error
     told(f"http://{served.host}:{served.port}/#code={auth.code}")
-    server.run([socket])
+    try:
+        server.run([listening])
+    finally:
+        house.jobs.close()

@@ -107,13 +107,14 @@ class Insight(Onlooker):
         found = _first_filters(network)
         learning, chosen = network.training, _shown(examples)
         try:
-            _, embedding = answers(network, examples.pixels(chosen), 64)
+            logits, embedding = answers(network, examples.pixels(chosen), 64)
         finally:
             network.train(learning)
         positions, share = self._placed(embedding.numpy())
         labels = tuple(self.names[int(label)] for label in examples.labels[chosen])
+        right = float((logits.argmax(1) == examples.labels[chosen]).float().mean())
         layer, shape, filters = (found[0], tuple(found[1].weight.shape), _cut(found[1].weight)) if found else ("", (), np.empty((0, 0, 0, 0)))
-        self.tell(Inside(step, steps, layer, shape, filters, update, positions.astype(np.float32), share, labels))
+        self.tell(Inside(step, steps, layer, shape, filters, update, positions.astype(np.float32), share, labels, right))
 
     def _placed(self, embedding: np.ndarray) -> tuple[np.ndarray, float]:
         """Return where the examples lie (N, 2), near to where they lay before; nowhere (NaN) where an embedding is no number."""

@@ -42,7 +42,7 @@ class Gate {
 
   frame() {
     const choose = h("select", { id: "gate", onchange: (event) => write({ gate: event.target.value, visit: null }) }, this.page.gates.map((each) => h("option", { value: each, selected: each === this.gate }, each)));
-    this.live = h("span.quiet", { role: "status", id: "live" });
+    this.live = h("span.quiet", { role: "status", id: "gate-live" });
     this.journal = h("div");
     this.shown = h("section");
     this.out = h("div", { role: "status" });
