@@ -90,8 +90,8 @@ class OpenModel:
     def prepare(self, image: Image.Image | np.ndarray) -> np.ndarray:
         """Return a picture as the graph takes it, with the batch axis: (1, H, W, C), (1, C, H, W) or (1, H * W * C).
 
-        `image` is a Pillow image or uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Our files are prepared as their card says; raises PhotoError when
-        its region finds nothing to judge and InputError for what is no picture.
+        `image` is a Pillow image or uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Our files are prepared as their card says; raises PhotoError
+        when its region finds nothing to judge and InputError for what is no picture.
         """
         picture = frame_of(image) if isinstance(image, np.ndarray) else image
         if self.card is not None:
@@ -101,7 +101,8 @@ class OpenModel:
             raise InputError(f"{self.name} takes pictures of {channels} channels, and photos have 1 or 3", "give it an array of its own shape")
         small = picture.convert("RGB").convert("L" if channels == 1 else "RGB").resize((width, height), Image.Resampling.BILINEAR)
         pixels = np.asarray(small, np.float32).reshape(height, width, channels)
-        values = (pixels * np.float32(self.scale / 255) - np.float32(self.mean)) / np.float32(self.std)
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        values = (pixels * np.float32(self.scale / 255) - mean) / std
         return np.ascontiguousarray(self._laid(values)[None], self.dtype)
 
     def _laid(self, values: np.ndarray) -> np.ndarray:
