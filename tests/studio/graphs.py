@@ -41,9 +41,14 @@ class Graph:
 
     def save(self, path: Path, shape: Sequence[int], output: str, *, labels: Sequence[str] = (), metadata: Mapping[str, str] | None = None) -> Path:
         """Write the graph from "image" (of `shape`, batch left out) to `output`."""
-        ends = [[helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", *shape])], [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)]]
+        ends = [
+            [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", *shape])],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
+        ]
         initialisers = [numpy_helper.from_array(value, name) for name, value in self.weights.items()]
-        built = helper.make_model(helper.make_graph(self.nodes, "foreign", *ends, initialisers), opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        built = helper.make_model(
+            helper.make_graph(self.nodes, "foreign", *ends, initialisers), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+        )
         helper.set_model_props(built, dict(metadata or {}) | ({"labels": json.dumps([*labels])} if labels else {}))
         path.write_bytes(built.SerializeToString())
         return path

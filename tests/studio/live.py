@@ -100,7 +100,9 @@ class Live:
 
 
 @contextmanager
-def running(folder: Path, *, port: int = 0, names: tuple[str, ...] = (), addresses: Sequence[Address] = ADDRESSES, unlock: bool = False) -> Iterator[Live]:
+def running(
+    folder: Path, *, port: int = 0, names: tuple[str, ...] = (), addresses: Sequence[Address] = ADDRESSES, unlock: bool = False
+) -> Iterator[Live]:
     """Run the server of a folder in a thread."""
     port = port or free_port()
     server, listening, auth = prepared(folder, Served(port=port, names=names), unlock=unlock, addresses=addresses)

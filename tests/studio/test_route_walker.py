@@ -39,7 +39,9 @@ def listed(method: str, path: str) -> bool:
 class Walk:
     """The application with every answer replaced by a record that it was given; `roles` are headers by who sends them."""
 
-    def __init__(self, house: House, guard: Callable[[Guard], None] = lambda _: None, marks: Callable[[Address], Address] = lambda each: each) -> None:
+    def __init__(
+        self, house: House, guard: Callable[[Guard], None] = lambda _: None, marks: Callable[[Address], Address] = lambda each: each
+    ) -> None:
         self.calls: Calls = []
         self.auth = Auth(house.state)
         addresses = [marks(dataclasses.replace(each, answer=self._recorder(each))) for each in ADDRESSES]
@@ -77,7 +79,14 @@ class Walk:
         if "token" in given:
             headers.append((b"x-peephole-token", given["token"].encode()))
         scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path, "raw_path": path.encode()}
-        scope |= {"query_string": b"", "root_path": "", "scheme": "http", "headers": headers, "server": ("127.0.0.1", 8707), "client": ("127.0.0.1", 5)}
+        scope |= {
+            "query_string": b"",
+            "root_path": "",
+            "scheme": "http",
+            "headers": headers,
+            "server": ("127.0.0.1", 8707),
+            "client": ("127.0.0.1", 5),
+        }
 
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": b"", "more_body": False}
@@ -97,7 +106,11 @@ class Walk:
                     status = self.status(method, address.path, role)
                     given = self.calls[before:]
                     read = "GET" if method == "HEAD" else method
-                    theirs = role == "the owner" or (read == "GET" and role.startswith("the owner")) or (listed(read, address.path) and (read == "GET" or role == "a visitor"))
+                    theirs = (
+                        role == "the owner"
+                        or (read == "GET" and role.startswith("the owner"))
+                        or (listed(read, address.path) and (read == "GET" or role == "a visitor"))
+                    )
                     wanted = [(read, address.path)] if theirs and any((each.method, each.path) == (read, address.path) for each in ADDRESSES) else []
                     if given != wanted or (not wanted and status < 400):
                         yield f"{method} {address.path} by {role}: {status}, {len(given)} answers, {len(wanted)} wanted"
@@ -134,7 +147,9 @@ def skip(name: str, wanted: int) -> Callable[[Guard], None]:
 BUGS: dict[str, dict[str, Any]] = {
     "who is not asked": {"guard": skip("_not_theirs", 401)},
     "tokens are not asked": {"guard": skip("_not_theirs", 403)},
-    "the owner's address is marked for anyone": {"marks": lambda each: dataclasses.replace(each, who="anyone") if each.path == "/api/logout" else each},
+    "the owner's address is marked for anyone": {
+        "marks": lambda each: dataclasses.replace(each, who="anyone") if each.path == "/api/logout" else each
+    },
     "anyone's address is marked for the owner": {"marks": lambda each: dataclasses.replace(each, who="owner") if each.path == "/api/hello" else each},
     "a change can be read": {"marks": lambda each: dataclasses.replace(each, method="GET") if each.path == "/api/login" else each},
     "any token will do": {"guard": lambda guard: setattr(guard._auth, "fits", lambda _visitor, token: bool(token))},
