@@ -1,4 +1,4 @@
-"""Filters learned from drawings by gradient descent: convolution, ReLU, pooling twice, flatten, one dense layer, softmax; forward and backward by hand.
+"""Filters learned from drawings by gradient descent: convolution, ReLU, pooling twice, flatten, dense, softmax; forward and backward by hand.
 
 Every step tells what one weight did, with its numbers, beside Rohrer's way of finding it: nudge it up, nudge it down, keep what lowers the error.
 """
@@ -154,7 +154,7 @@ def begin(side: int, *, filters: int = 3, kernel: int = 3, seed: int = 0) -> Net
     if not (1 <= filters <= 8 and 2 <= kernel <= min(9, side)):
         raise SettingsError(f"{filters} filters of {kernel} x {kernel} on {side} x {side} cannot be trained here", "1 to 8 filters of 2 x 2 to 9 x 9")
     rng = np.random.default_rng(seed)
-    cells = -(-(-(-(side - kernel + 1) // 2)) // 2)
+    cells = (side - kernel + 4) // 4  # pooled twice, partial windows kept
     flat = filters * cells * cells
     return Net(rng.normal(0, 1 / kernel, (filters, kernel, kernel)), np.zeros(filters), rng.normal(0, flat**-0.5, (2, flat)), np.zeros(2))
 
@@ -169,14 +169,14 @@ def _with(net: Net, at: tuple[int, int, int], value: float) -> Net:
     return replace(net, filters=filters)
 
 
-def _told(net: Net, slopes: Gradient, after: Net, drawings: Drawings, at: tuple[int, int, int], rate: float) -> WeightUpdate:
+def _told(net: Net, slopes: Gradient, drawings: Drawings, at: tuple[int, int, int], rate: float) -> WeightUpdate:
     """Tell what one weight does in a step, and what nudging it would have found."""
     old, slope, before = float(net.filters[at]), float(slopes.filters[at]), error(net, drawings)
     up, down = (error(_with(net, at, old + by), drawings) for by in (NUDGE, -NUDGE))
     kept = "up" if up < min(before, down) else "down" if down < before else "as it was"
     nudge = Nudge(NUDGE, up, down, (up - down) / (2 * NUDGE), kept)
     new = old - rate * slope
-    return WeightUpdate(*at, old, slope, rate, new, before, error(_with(net, at, new), drawings), error(after, drawings), nudge)
+    return WeightUpdate(*at, old, slope, rate, new, before, error(_with(net, at, new), drawings), error(_moved(net, slopes, rate), drawings), nudge)
 
 
 def train(
@@ -210,9 +210,8 @@ def train(
     given = Drawings(pictures, labels)
     for number in range(1, steps + 1):
         slopes = gradient(net, given)
-        after = _moved(net, slopes, learning_rate)
-        update = _told(net, slopes, after, given, follow, learning_rate)
-        net = after
+        update = _told(net, slopes, given, follow, learning_rate)
+        net = _moved(net, slopes, learning_rate)
         held = None if held_out is None else accuracy(net, held_out)
         yield Step(number, steps, update.error_after, accuracy(net, given), held, learning_rate, net, update)
 

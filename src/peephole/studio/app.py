@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from peephole.base.errors import InputError, OutputError, PeepholeError
-from peephole.studio import files, front, seeing
+from peephole.studio import files, front, gathering, inside, seeing, tools
 from peephole.studio.answers import failure
 from peephole.studio.auth import Auth
 from peephole.studio.guard import Guard
@@ -26,7 +26,7 @@ from peephole.studio.routes import Address, require_marked
 
 __all__ = ["ADDRESSES", "Served", "build", "prepared", "serve"]
 
-ADDRESSES: tuple[Address, ...] = (*files.ADDRESSES, *front.ADDRESSES, *seeing.ADDRESSES)
+ADDRESSES: tuple[Address, ...] = (*files.ADDRESSES, *front.ADDRESSES, *seeing.ADDRESSES, *inside.ADDRESSES, *gathering.ADDRESSES, *tools.ADDRESSES)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from peephole.base.errors import InputError, OutputError
 from peephole.explain.openmodel import OpenModel, open_model
 from peephole.explain.trace import Tracer
+from peephole.lab.shipped import shipped
 from peephole.studio.auth import Auth
 from peephole.studio.guard import visitor_of
 from peephole.studio.traces import Traces
@@ -36,7 +36,7 @@ class House:
     @classmethod
     def open(cls, folder: Path) -> "House":
         """Open a working folder; raises MissingInput and OutputError."""
-        workshop = Workshop(folder, _shipped())
+        workshop = Workshop(folder, {"x-or-o": shipped()})
         state = workshop.folder / STATE
         try:
             state.mkdir(mode=0o700, exist_ok=True)
@@ -67,9 +67,3 @@ class House:
                     self._open.pop(next(iter(self._open)))
                 self._open[key] = open_model(path)
             return self._open[key]
-
-
-def _shipped() -> dict[str, Path]:
-    """Return the model files that come with the package, by name; a package is installed as files."""
-    folder = Path(str(files("peephole.lab").joinpath("models")))
-    return {path.stem: path for path in sorted(folder.glob("*.onnx"))}

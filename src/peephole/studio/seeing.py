@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from peephole.base.errors import InputError
 from peephole.data.decode import open_bytes
+from peephole.explain.match import match
 from peephole.explain.openmodel import OpenModel
 from peephole.explain.trace import Edit, Trace
 from peephole.studio.answers import answer, plain
@@ -125,6 +126,13 @@ async def _tensor(house: House, request: Request) -> Response:
     return Response(found.values.astype("<f4", copy=False).tobytes(), media_type=BINARY)
 
 
+async def _match(house: House, request: Request) -> Response:
+    """Send how well each window of a convolution fits its kernel: cosines, float32, in the layer's shape."""
+    trace = _kept(house, request)
+    found = await run_in_threadpool(match, trace, request.query_params.get("layer", ""))
+    return Response(found.astype("<f4", copy=False).tobytes(), media_type=BINARY)
+
+
 async def _model(house: House, request: Request) -> Response:
     """Say what a model file is: its card, or for a foreign one what could be read from it."""
     model = await run_in_threadpool(house.model, request, request.query_params.get("model", ""))
@@ -147,5 +155,6 @@ ADDRESSES = (
     Address("POST", "/api/trace", "anyone", _trace, MOST_PICTURE),
     Address("GET", "/api/values", "anyone", _values, 0),
     Address("GET", "/api/tensor", "anyone", _tensor, 0),
+    Address("GET", "/api/match", "anyone", _match, 0),
     Address("GET", "/api/model", "anyone", _model, 0),
 )

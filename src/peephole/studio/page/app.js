@@ -5,6 +5,7 @@ import { hear, link, read, write } from "./state.js";
 import { choose, fetchWords, has, language, languages, t } from "./words.js";
 
 const TABS = ["see", "lab", "data", "train", "map", "words", "gate", "report", "walk"];
+const FILES = { words: "fill" }; // words.js holds the page's own words
 const main = document.getElementById("main");
 const page = { owner: false, models: [], photos: [], gates: [], folder: "", fail, refresh };
 let shown = "";
@@ -99,7 +100,7 @@ async function show() {
   main.className = `tab-${name}`;
   replace(main, h("p.quiet", {}, t("loading")));
   try {
-    const module = await import(`./${name}.js`);
+    const module = await import(`./${FILES[name] ?? name}.js`);
     if (shown !== name) return;
     replace(main);
     close = (await module.show(main, page)) ?? (() => {});

@@ -53,11 +53,11 @@ export class Input {
     this.over = s("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
     this.caption = h("p.quiet");
     this.givenName = h("p.quiet");
-    replace(this.root, h("h2", t("input.draw")), this.pad.canvas, h("p.unseen", { id: "pad-keys" }, t("pad.keys")),
+    const draw = h("div", {}, h("h2", t("input.draw")), this.pad.canvas, h("p.unseen", { id: "pad-keys" }, t("pad.keys")),
       h("p.row", {}, h("button", { type: "button", onclick: () => this.pad.clear() }, t("pad.clear")), h("button", { type: "button", onclick: () => this.pad.undo() }, t("undo"))),
-      h("p.row", {}, h("label", { for: "pen" }, t("pad.pen")), pen),
-      h("p", {}, h("label", { for: "file" }, t("input.file")), h("br"), this.file), this.camera(), this.givenName,
-      h("h2", t("input.network")), h("div.stack", {}, this.network, this.over), this.caption);
+      h("p.row", {}, h("label", { for: "pen" }, t("pad.pen")), pen));
+    const given = h("div", {}, h("h2", t("input.network")), h("div.stack", {}, this.network, this.over), this.caption);
+    replace(this.root, draw, given, h("details.other", {}, h("summary", t("input.other")), h("p", {}, h("label", { for: "file" }, t("input.file")), h("br"), this.file), this.camera()), this.givenName);
     this.tell(this.picture);
   }
 
