@@ -7,7 +7,7 @@ from typing import Any
 
 import graphs
 import pytest
-from live import Live, running
+from live import Live, running, until
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +62,10 @@ class Watched:
 @pytest.fixture(scope="module")
 def signed_in(browser: Any, live: Live) -> Any:
     """What the browser of somebody keeps who gave the code."""
-    context = browser.new_context()
+    context = browser.new_context(locale="en-US")
     page = context.new_page()
     page.goto(f"{live.url}#code={live.auth.code}")
-    page.wait_for_function("[...document.querySelectorAll('#tools button')].some((each) => each.title === 'Forget that this browser gave the code.')")
+    until(page, "[...document.querySelectorAll('#tools button')].some((each) => each.textContent === 'Leave')")
     state = context.storage_state()
     context.close()
     return state

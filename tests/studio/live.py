@@ -16,6 +16,15 @@ from peephole.studio.auth import Auth
 from peephole.studio.routes import Address
 
 
+def until(page: Any, expression: str, *, seconds: float = 10.0) -> Any:
+    """Wait until JavaScript is true on a page, and return what it gave; the page's own policy forbids playwright's way, which evaluates text."""
+    end = time.monotonic() + seconds
+    while not (found := page.evaluate(expression)):
+        assert time.monotonic() < end, f"not so after {seconds} s: {expression}"
+        page.wait_for_timeout(20)
+    return found
+
+
 def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as found:

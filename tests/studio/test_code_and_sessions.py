@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from live import running
+from live import running, until
 
 from peephole.base.errors import OutputError
 from peephole.studio import auth as auths
@@ -260,7 +260,7 @@ def test_the_code_is_said_nowhere(tmp_path, browser, caplog):
         page.on("request", lambda request: seen.append(f"{request.url} {request.headers}"))
         page.on("response", lambda response: seen.append(f"{response.headers}"))
         page.goto(f"{live.url}#code={live.auth.code}")
-        page.wait_for_function("document.querySelectorAll('#tools button').length === 3 && document.title.includes('Peephole')")
+        until(page, "document.querySelectorAll('#tools button').length === 3 && document.title.includes('·')")
         page.wait_for_timeout(300)
         assert live.auth.code not in page.url and live.auth.code not in page.content()
         assert page.evaluate("document.cookie") == "" and page.evaluate("JSON.stringify([localStorage, sessionStorage])").find(live.auth.code) < 0
@@ -295,7 +295,8 @@ def test_wrong_codes_on_the_page(tmp_path, browser):
             page.fill("#code", WRONG)
             page.keyboard.press("Enter")
             wanted = "That is not the code." if at < 5 else "Too many wrong codes. Wait"
-            page.wait_for_function(f"document.querySelector('dialog [role=alert]').textContent.startsWith('{wanted}')")
+            until(page, f"document.querySelector('dialog [role=alert]').textContent.startsWith('{wanted}')")
+            assert page.evaluate("document.querySelector('dialog').contains(document.activeElement)")
         live.auth._lockout = auths.restarted(auths.PATIENCE, auths.Kept(), time.monotonic())
         page.fill("#code", live.auth.code.lower())
         page.keyboard.press("Enter")

@@ -26,6 +26,10 @@ FOR_ANYONE = {
     ("GET", "/api/values"),
     ("GET", "/api/tensor"),
     ("GET", "/api/model"),
+    ("GET", "/api/inside/heat"),
+    ("GET", "/api/inside/rebuilt"),
+    ("GET", "/api/inside/dropout"),
+    ("GET", "/api/inside/nearest"),
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get", "PROPFIND", "")
 SERVED = Served(port=8707)

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from peephole.base.errors import InputError, OutputError, PeepholeError
+from peephole.base.errors import InputError, MissingInput, OutputError, PeepholeError
 from peephole.studio import files, front, gathering, inside, seeing, tools
 from peephole.studio.answers import failure
 from peephole.studio.auth import Auth
@@ -75,7 +75,7 @@ def _endpoint(house: House, address: Address) -> Callable[[Request], Awaitable[R
         try:
             response: Response = await address.answer(house, request)
         except PeepholeError as error:
-            return failure(error.what, error.hint or "")
+            return failure(error.what, error.hint or "", 404 if isinstance(error, MissingInput) else 400)
         return response
 
     return call

@@ -75,6 +75,7 @@ async def _logout(house: House, request: Request) -> Response:
         return failure("nobody was logged in")
     house.auth.let_out(visitor)
     response = answer({"owner": False})
+    response.headers["clear-site-data"] = '"cache"'  # small pictures of photos may lie there
     response.set_cookie(cookie_of(request.headers), house.auth.fresh(), max_age=MONTH, httponly=True, samesite="strict", path="/")
     return response
 

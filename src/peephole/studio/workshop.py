@@ -6,7 +6,7 @@ from pathlib import Path
 
 from peephole.base.errors import InputError, MissingInput
 
-__all__ = ["Found", "Workshop"]
+__all__ = ["Found", "Workshop", "is_name"]
 
 MOST = 500  # entries of a kind that are listed
 DEEP = 3  # folders below the working folder in which is looked
@@ -63,7 +63,7 @@ class Workshop:
 
     def place(self, name: str) -> Path:
         """Return what an id names inside the folder; raises InputError for one that leads out of it."""
-        path = (self.folder / name).resolve() if name and _is_name(name) else None
+        path = (self.folder / name).resolve() if name and is_name(name) else None
         if path is None or not path.is_relative_to(self.folder) or any(part.startswith(".") for part in path.relative_to(self.folder).parts):
             raise InputError("that name leads out of the working folder", "choose one from the list")
         return path
@@ -79,7 +79,7 @@ class Workshop:
     def _inside(self, folder: Path) -> list[Path]:
         try:
             # A name that is no text could not be given back by the page.
-            return sorted(each for each in folder.iterdir() if not each.name.startswith(".") and not each.is_symlink() and _is_name(each.name))
+            return sorted(each for each in folder.iterdir() if not each.name.startswith(".") and not each.is_symlink() and is_name(each.name))
         except OSError:
             return []
 
@@ -99,7 +99,7 @@ class Workshop:
             return False
 
 
-def _is_name(name: str) -> bool:
+def is_name(name: str) -> bool:
     """Whether a path can be written as UTF-8, in parts as long as file systems take them (255 bytes)."""
     try:
         return "\0" not in name and len(name) < 1000 and max(len(part.encode()) for part in name.split("/")) < 256
