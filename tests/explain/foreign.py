@@ -24,7 +24,7 @@ def graph(
     """Return the bytes of a graph from "x" to `output`."""
     inside = [helper.make_tensor_value_info("x", dtype, shape)]
     outside = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)]
-    initialisers = [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()]
+    initialisers = [numpy_helper.from_array(np.array(value, order="C"), name) for name, value in constants.items()]
     opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
     built = helper.make_model(helper.make_graph(nodes, "foreign", inside, outside, initialisers), opset_imports=opsets, ir_version=8)
     if metadata:

@@ -16,10 +16,13 @@ from onnx import numpy_helper
 
 from peephole.base.errors import HostileModelFile, ParityError
 from peephole.explain.geometry import CELLWISE, MIXING, SLIDING, Count, Field, Window, count_macs, count_parameters, see, slide
+from peephole.explain.rules import Facts, describe
 
-__all__ = ["TOLERANCE", "Layer", "Lens", "Look", "look"]
+__all__ = ["TOLERANCE", "Layer", "Lens", "Look", "editable", "look"]
 
 TOLERANCE = 1e-5
+HALF = 1e-2  # for graphs in 16 bits: a runtime may keep more bits between steps than a map that is given out has
+NEWEST = 99  # an operator set in which nothing is as it once was
 KNOWN = CELLWISE | MIXING | SLIDING | {"Pad"}
 
 
@@ -32,7 +35,8 @@ class Layer:
     operation is not `known`, and so is `window` for whatever does not slide. `group` is that of a convolution. `reads` names the tensors that the
     node reads, in its order, with "" for those left out, and `origins` beside each the tensor of the nearest layer behind it ("" for constants): the
     two differ where what lies between cannot be shown. `gives` is the tensor that it makes; `attributes` are the node's own; `domain` is "" for
-    ONNX's own. A layer that is not `batched` has no axis for the batch to leave out.
+    ONNX's own. A layer that is not `batched` has no axis for the batch to leave out; one that is `half` was
+    computed in 16 bits.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Layer:
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     domain: str = ""
     batched: bool = True
+    half: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -109,6 +114,28 @@ def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
     return found
 
 
+def _only(graph: onnx.GraphProto, output: str) -> None:
+    """Take all steps and outputs out of a graph that `output` does not need."""
+    needed, kept = {output}, []
+    for node in reversed(graph.node):
+        if needed & set(node.output):
+            needed |= set(node.input)
+            kept.append(node)
+    ends = [each for each in graph.output if each.name == output]
+    del graph.node[:], graph.output[:]
+    graph.node.extend(kept[::-1])
+    graph.output.extend(ends)
+
+
+def editable(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """Return the tensors of weights that stand in the file itself, by name."""
+    found = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            found |= {name: each.t for name in node.output for each in node.attribute if each.name == "value"}
+    return found
+
+
 def _path(graph: onnx.GraphProto, picture: str, output: str, constants: Mapping[str, np.ndarray]) -> list[onnx.NodeProto]:
     """Return the nodes that lie between the picture and `output`, in order; what is made of the picture's size alone is not among them."""
     reached = {picture}
@@ -131,6 +158,16 @@ def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
 def _outputs(node: onnx.NodeProto) -> list[str]:
     """Return the outputs of a node that are layers: the first, and every part of a Split."""
     return [name for name in (node.output if node.op_type == "Split" else node.output[:1]) if name]
+
+
+def _only_channels(op: str, attributes: Mapping[str, Any], fixed: list[np.ndarray], units: int) -> bool:
+    """Tell whether a step that mixes units mixes only those that see the same part of the picture: the channels of maps (N, C, H, W)."""
+    if op == "LRN":
+        return True
+    if not (op.startswith("Reduce") or op in {"Softmax", "LogSoftmax"}) or (units != 3 and attributes.get("keepdims", 1)):
+        return False
+    axes = attributes.get("axes") or (fixed[0].ravel().tolist() if op.startswith("Reduce") and fixed else None) or [attributes.get("axis")]
+    return units in (2, 3) and list(axes) in ([1], [-3])
 
 
 class _Reading:
@@ -158,12 +195,30 @@ class _Reading:
         window = slide(node.op_type, attributes, self._shape(moving[0]) if moving else (), weight)
         pads = tuple(attributes.get("pads") or ()) or (tuple(int(pad) for pad in fixed[0]) if node.op_type == "Pad" and fixed else ())
         units = len(self._shape(node.output[0]))
-        field = see(node.op_type, [self.fields[name] for name in moving], self.size, window=window, pads=pads, units=units)
-        for name in node.output:
+        op = "Identity" if _only_channels(node.op_type, attributes, fixed, units) else node.op_type
+        before = [self.fields[name] for name in moving]
+        for place, name in enumerate(node.output):
+            cut = self._cut(node, place) if op in {"Slice", "Split"} else None
+            field = see(op, before, self.size, window=window, pads=pads, units=units, cut=cut)
             self.fields[name] = field
             # Until a layer of its own takes the place, whoever reads this reads of the layer before.
             self.names[name], self.origins[name] = (self.names[moving[0]], self.origins[moving[0]]) if moving else ("", "")
         return window
+
+    def _cut(self, node: onnx.NodeProto, place: int) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        """Return where a Slice, or part number `place` of a Split, begins along each axis, and its steps; None where that is not known."""
+        shapes = tuple(self.constants[name].shape if name in self.constants else self._shape(name) for name in node.input)
+        constants = tuple(self.constants.get(name) for name in node.input)
+        facts = Facts(node.op_type, self._attributes(node, place), shapes, constants, self._shape(node.output[place]), NEWEST)
+        found = describe(facts)[1]
+        return (tuple(found["starts"]), tuple(found["steps"])) if found.get("how") == "slice" else None
+
+    def _attributes(self, node: onnx.NodeProto, place: int) -> dict[str, Any]:
+        """Return a node's attributes; for part number `place` of a Split also how much of the axis lies `before` it."""
+        found = _attributes(node)
+        if node.op_type == "Split" and all(name in self.values for name in node.output[:place]):
+            found["before"] = sum(self.values[name].shape[int(found.get("axis", 0))] for name in node.output[:place])
+        return found
 
     def layer(self, node: onnx.NodeProto, window: Window | None, tensor: str, batched: bool) -> Layer:
         """Return the layer that `node` is, or that its output `tensor` is."""
@@ -175,10 +230,7 @@ class _Reading:
         values = np.asarray(self.values[tensor][0] if batched else self.values[tensor], np.float32)
         given = self._shape(moving[0]) if moving else ()
         readable = bool(learned) and all(each.dtype.kind == "f" for each in learned) and node.op_type in {"Conv", "Gemm", "MatMul"}
-        attributes = _attributes(node)
-        if node.op_type == "Split":
-            axis = int(attributes.get("axis", 0))
-            attributes["before"] = sum(self.values[each].shape[axis] for each in node.output[:place])
+        attributes = self._attributes(node, place)
         inputs, origins = tuple(dict.fromkeys(self.names.get(each, "") for each in moving)), tuple(self.origins.get(each, "") for each in node.input)
         self.names[tensor], self.origins[tensor] = name, tensor
         return Layer(
@@ -201,16 +253,24 @@ class _Reading:
             attributes=attributes,
             domain="" if node.domain == "ai.onnx" else node.domain,
             batched=batched,
+            half=self.values[tensor].dtype == np.float16,
         )
 
 
 class Lens:
     """A graph opened to be looked into, twice: the original that answers, and the copy that gives out every layer; for many pictures."""
 
-    def __init__(self, data: bytes, *, output: str = "logits") -> None:
-        """Find the layers between the picture and `output`; raises HostileModelFile when the graph cannot be run."""
+    def __init__(self, data: bytes, *, output: str = "logits", alone: bool = False) -> None:
+        """Find the layers between the picture and `output`; raises HostileModelFile when the graph cannot be run.
+
+        With `alone`, steps that `output` does not need are left out of both: nobody has counted what they ask for.
+        """
         model = onnx.load_from_string(data)
+        if alone:
+            _only(model.graph, output)
+            data = model.SerializeToString()
         self._constants = _constants(model.graph)
+        self.editable = frozenset(editable(model.graph))
         self.picture = next(each.name for each in model.graph.input if each.name not in self._constants)
         self.output = output
         self.opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 1)
@@ -238,7 +298,8 @@ class Lens:
         if reference is None:
             reference = self.answers(image, [self.output])[self.output]
         values = dict(zip(self._names, _asked(self._copy, self._names, {self.picture: image}), strict=True))
-        difference = _compare(values[self.output], reference)
+        half = any(value.dtype == np.float16 for value in values.values())
+        difference = _compare(values[self.output], reference, HALF if half else TOLERANCE)
         values[self.picture] = image
         constants = self._constants | {name: values[name] for name in self._fixed}
         reading = _Reading(self.picture, size or (image.shape[1], image.shape[2]), constants, values)
@@ -273,12 +334,12 @@ def look(data: bytes, image: np.ndarray, *, reference: np.ndarray | None = None,
     return Lens(data, output=output).look(image, reference=reference, size=size)
 
 
-def _compare(copy: np.ndarray, original: np.ndarray) -> float:
+def _compare(copy: np.ndarray, original: np.ndarray, tolerance: float) -> float:
     """Return the largest difference of the logits; raises ParityError when the copy is not the original."""
     if np.array_equal(copy, original, equal_nan=True):
         return 0.0
     difference = float(np.max(np.abs(copy.astype(np.float64) - original)))
-    if not difference <= TOLERANCE * max(1.0, float(np.max(np.abs(original)))):
+    if not difference <= tolerance * max(1.0, float(np.max(np.abs(original)))):
         raise ParityError(
             f"the copy of the graph that gives out its layers differs from the file by {difference:.3g} in a logit",
             "the report would not show what the file does; please report this model file",

@@ -45,7 +45,7 @@ class Tracer:
         if key in self._open:
             self._open.move_to_end(key)
             return self._open[key]
-        lens = Lens(edited_bytes(model, edits) if edits else model.data, output=model.output_name)
+        lens = Lens(edited_bytes(model, edits) if edits else model.data, output=model.output_name, alone=model.card is None)
         self._open[key] = lens
         while len(self._open) > self._most:
             self._open.popitem(last=False)
@@ -54,8 +54,9 @@ class Tracer:
     def trace(self, model: OpenModel, image: np.ndarray, edits: Sequence[Edit] = ()) -> Trace:
         """Return the trace of one prepared picture; see `trace`."""
         asked = np.ascontiguousarray(image)
-        if asked.dtype != np.dtype(model.dtype) or asked.ndim < 2 or asked.shape[0] != 1:
-            raise InputError(f"{model.name} takes one picture of {model.dtype}, not {asked.dtype} {asked.shape}", "prepare it: model.prepare(photo)")
+        if asked.dtype != np.dtype(model.dtype) or asked.shape != model.taken:
+            given = f"{asked.dtype} {asked.shape}"
+            raise InputError(f"{model.name} takes one picture of {model.dtype} {model.taken}, not {given}", "prepare it: model.prepare(photo)")
         lens = self._lens(model, tuple(edits))
         names = ANSWERS if model.card is not None else (model.output_name,)
         answers = lens.answers(asked, names)
@@ -88,7 +89,7 @@ def _made(model: OpenModel, lens: Lens, image: np.ndarray, seen: Look) -> Trace:
         at += layer.values.size
     tensors = []
     for name, value in wanted.items():
-        tensors.append(Tensor(name, np.ascontiguousarray(value, np.float32), at))
+        tensors.append(Tensor(name, np.ascontiguousarray(value, np.float32), at, name in lens.editable))
         at += value.size
     logits = np.asarray(seen.logits, np.float32).ravel()
     return Trace(
@@ -98,10 +99,16 @@ def _made(model: OpenModel, lens: Lens, image: np.ndarray, seen: Look) -> Trace:
         prepare=model.steps,
         layers=tuple(layers),
         tensors=tuple(tensors),
-        output=TraceOutput(model.output_name, model.labels, logits, seen.difference),
+        output=TraceOutput(model.output_name, model.labels, logits, seen.difference, _ends_in_softmax(layers)),
         decision=None,
         broken=model.broken,
     )
+
+
+def _ends_in_softmax(layers: Sequence[TraceLayer]) -> bool:
+    """Tell whether the last layer that changes a value is a softmax."""
+    last = next((layer for layer in reversed(layers) if layer.op not in ("Identity", "Cast") and layer.rule != "move"), None)
+    return last is not None and last.op == "Softmax"
 
 
 def _picture(model: OpenModel, image: np.ndarray) -> TraceLayer:
@@ -182,8 +189,11 @@ class _Reading:
         return self.layers[name].shape if name in self.layers else LEFT_OUT
 
     def _whole(self, layer: Layer, operands: Sequence[Operand]) -> bool:
-        """Tell whether all that a cell is made of is in the trace, with an axis for the batch that could be left out."""
-        if not layer.batched:
+        """Tell whether all that a cell is made of is in the trace, with an axis for the batch that could be left out.
+
+        A sum that was rounded to 16 bits does not close within 1e-5.
+        """
+        if not layer.batched or (layer.half and RULES.get(layer.op) not in ("move", "concat")):
             return False
         for name, operand in zip(layer.reads, operands, strict=True):
             there = bool(operand.layer or operand.tensor or not name or name in self.seen.constants)

@@ -29,12 +29,14 @@ PICTURE = "picture"  # the id of the network's input
 class Tensor:
     """A constant that layers read: `values` float32 of `shape`, which lie in trace.bin from value `offset` on, `count` of them.
 
-    `name` is that of the tensor in the file: edits name it. `shape` is whole; there is no batch.
+    `name` is that of the tensor in the file: edits name it, if it is `editable`, which what the file computes itself is not. `shape` is whole; there
+    is no batch.
     """
 
     name: str
     values: np.ndarray
     offset: int
+    editable: bool = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -88,12 +90,16 @@ class TraceLayer:
 
 @dataclass(frozen=True, eq=False)
 class TraceOutput:
-    """The answer: `logits` float32 (labels,) of the original file, by `labels`; `difference` is how far the copy that gave the layers is from it."""
+    """The answer: `logits` float32 (labels,) of the original file, by `labels`; `difference` is how far the copy that gave the layers is from it.
+
+    Many foreign files end in a softmax: then `logits` are `probabilities` already.
+    """
 
     name: str
     labels: tuple[str, ...]
     logits: np.ndarray
     difference: float
+    probabilities: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,12 +174,13 @@ class Trace:
             "broken": [*self.broken],
             "values": sum(layer.count for layer in self.layers) + sum(tensor.count for tensor in self.tensors),
             "layers": [_layer(layer) for layer in self.layers],
-            "tensors": [{"name": one.name, "shape": [*one.shape], "offset": one.offset, "count": one.count} for one in self.tensors],
+            "tensors": [_tensor(tensor) for tensor in self.tensors],
             "output": {
                 "name": self.output.name,
                 "labels": [*self.output.labels],
                 "logits": self.output.logits.tolist(),
                 "difference": self.output.difference,
+                "probabilities": self.output.probabilities,
             },
             "decision": None if self.decision is None else asdict(self.decision) | {"reason": self.decision.reason, "best": self.decision.best},
         }
@@ -202,6 +209,10 @@ def _finite(value: Any) -> Any:
 
 def _count(count: Count) -> dict[str, Any]:
     return {"count": count.value, "product": count.text}
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    return {"name": tensor.name, "shape": [*tensor.shape], "offset": tensor.offset, "count": tensor.count, "editable": tensor.editable}
 
 
 def _layer(layer: TraceLayer) -> dict[str, Any]:
