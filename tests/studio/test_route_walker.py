@@ -26,6 +26,7 @@ FOR_ANYONE = {
     ("GET", "/api/values"),
     ("GET", "/api/tensor"),
     ("GET", "/api/model"),
+    ("GET", "/api/match"),
     ("GET", "/api/inside/heat"),
     ("GET", "/api/inside/rebuilt"),
     ("GET", "/api/inside/dropout"),

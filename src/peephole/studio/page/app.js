@@ -123,6 +123,7 @@ async function show() {
 }
 
 async function begin() {
+  hear(() => follow().catch(fail));
   let kept = "";
   try { kept = localStorage.getItem("language"); } catch { /* as above */ }
   choose(read().values.get("lang") ?? kept);
@@ -140,7 +141,6 @@ async function begin() {
   }
   await words.catch(fail);
   await show();
-  hear(() => follow().catch(fail));
 }
 
 // Take the code out of the address, where it would be seen over a shoulder.
