@@ -26,7 +26,7 @@ from peephole.studio.front import body
 from peephole.studio.house import House
 from peephole.studio.routes import Address
 from peephole.studio.seeing import MOST_PICTURE, picture_of
-from peephole.studio.workshop import PHOTOS
+from peephole.studio.workshop import PHOTOS, is_name
 
 __all__ = ["ADDRESSES", "set_of"]
 
@@ -53,7 +53,7 @@ def set_of(house: House, name: str) -> Path:
 
 def _photo(folder: Path, name: str) -> Path:
     """Return a photo of a set; raises InputError for one that is not in it."""
-    path = (folder / name).resolve() if name and "\0" not in name else folder
+    path = (folder / name).resolve() if name and is_name(name) else folder
     if not path.is_relative_to(folder.resolve()) or path.suffix.lower() not in PHOTOS or not path.is_file():
         raise InputError("there is no such photo in this set", "reload the page")
     return path

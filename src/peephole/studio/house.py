@@ -42,6 +42,8 @@ class House:
         state = workshop.folder / STATE
         try:
             state.mkdir(mode=0o700, exist_ok=True)
+            if state.is_symlink():
+                raise OutputError(f"{state} is a link to another place", f"remove it: rm {state}")
             # What is kept here belongs into no repository.
             (state / ".gitignore").write_text("*\n", "utf-8")
         except OSError as error:

@@ -40,7 +40,15 @@ async function change(path, values, sent, signal) {
   const headers = { "x-peephole-token": token };
   if (!raw) headers["content-type"] = "application/json";
   else if (!(sent instanceof Blob && sent.type)) headers["content-type"] = "application/octet-stream";
-  return settle(() => fetch(address(path, values), { method: "POST", headers, body: raw ? sent : JSON.stringify(sent ?? {}), signal }));
+  const once = () => settle(() => fetch(address(path, values), { method: "POST", headers, body: raw ? sent : JSON.stringify(sent ?? {}), signal }));
+  try {
+    return await once();
+  } catch (error) {
+    if (error.what !== "token") throw error;
+    // Another window of this browser gave the code or left: this one is somebody else now.
+    headers["x-peephole-token"] = (await hello()).token;
+    return once();
+  }
 }
 
 export async function post(path, sent, { values, signal } = {}) {

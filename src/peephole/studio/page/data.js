@@ -11,7 +11,7 @@ export async function show(root, page) {
     return null;
   }
   const view = new Data(root, page);
-  hear(() => read().tab === "data" && view.draw().catch(page.fail));
+  view.unhear = hear(() => read().tab === "data" && view.draw().catch(page.fail));
   await view.draw();
   return () => view.close();
 }
@@ -22,7 +22,10 @@ class Data {
     this.label = "";
   }
 
-  close() { this.stream?.getTracks().forEach((track) => track.stop()); }
+  close() {
+    this.unhear();
+    this.stream?.getTracks().forEach((track) => track.stop());
+  }
 
   get set() { return read().values.get("set") ?? ""; }
 

@@ -53,11 +53,13 @@ class See {
     this.trace = null;
     this.shown = MAPS;
     this.stop = new AbortController();
-    hear(this.back = () => read().tab === "see" && this.follow());
+    this.unhear = hear(() => read().tab === "see" && this.follow());
+    addEventListener("back", () => this.run(this.input.picture), { signal: this.stop.signal });
   }
 
   close() {
     this.input?.close();
+    this.unhear();
     this.stop.abort();
   }
 
@@ -124,6 +126,7 @@ class See {
           this.plainOf = `${model} ${this.input.key}`;
         }
         this.trace = await Trace.of(model, given, { edits, signal: this.stop.signal });
+        this.trace.lost = () => this.run(this.input.picture);
         if (!edits.length) [this.plain, this.plainOf] = [this.trace, `${model} ${this.input.key}`];
         [this.traced, this.edited] = [model, JSON.stringify(edits)];
         this.took = performance.now() - begun;
