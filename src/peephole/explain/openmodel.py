@@ -125,6 +125,8 @@ def open_bytes(
     graph = _screen(data, name)
     if any(key == CARD_KEY for key, _ in graph.metadata):
         ours = read_bytes(data, name)
+        if (scale, mean, std) != (1.0, 0.0, 1.0) and (scale, mean, std) != (1.0, (0.0,), (1.0,)):
+            raise InputError(f"{name} says itself how its pictures are prepared", "leave out scale, mean and std: its card has them")
         shape = ours.card.input.shape[1:]
         return OpenModel(name, ours.sha256, data, ours.card, ours.card.labels, "image", (1, *shape), "NHWC", "uint8", shape, "logits")
     try:
