@@ -99,8 +99,7 @@ def _product(count: "Count", wide: bool) -> str:
 
 def _lines(found: "Trace") -> list[str]:
     """Return what is said below the table: the sums, what is odd, and the answer."""
-    parameters, macs = (sum(getattr(layer, name).value for layer in found.layers) for name in ("parameters", "macs"))
-    lines = [f"{parameters:,} parameters, {macs:,} multiply-accumulates (MACs), {sum(layer.count for layer in found.layers):,} values"]
+    lines = [f"{found.parameters:,} parameters, {found.macs:,} multiply-accumulates (MACs), {sum(layer.count for layer in found.layers):,} values"]
     lines.append(f"prepared: {'; '.join(found.prepare)}")
     if found.broken:
         lines.append(f"the file holds NaN or infinity in {', '.join(found.broken)}")
