@@ -5,9 +5,9 @@ licence to be trained on, and so are a test that it has never seen (bench/shippe
 
 Two labels alone teach a network nothing of what is neither: it would take a square for an O. So it learns three, X, O and "neither" (many other
 drawings), and the vote for "neither" is then left out: the file has the labels X and O, and rejects strangers by their distance to known drawings,
-as every model file does. Embeddings are centred on the middle of all "neither", so that X and O lie away from it on two sides, and every hidden unit is
-divided by its spread, so that no loud one decides alone. Line, temperature
-and evidence come from drawings that taught nothing, the strangers among them other invented characters.
+as every model file does. Embeddings are centred on the middle of all "neither", so that X and O lie away from it on two sides, and every hidden
+unit is divided by its spread, so that no loud one decides alone. Line, temperature and evidence come from drawings that taught nothing, the
+strangers among them other invented characters.
 
 What would make its figures unfair: choosing anything here by the real drawings; characters that have taught among those that prove.
 """
