@@ -92,6 +92,14 @@ def test_the_numbers_are_those_worked_out(nasty):
     assert sum(row["best_in"] for row in values["dropout"]["labels"]) == 50
 
 
+def test_every_convolution_shows_its_kernels(nasty, make_door, folder):
+    """Inside, the kernels of later layers are pictures too: of each filter the four channels of the largest weights, on the layer's scale."""
+    page = render(nasty)
+    assert page.count("of the 12 of conv2, colours from") > 0
+    assert "those 4 of its 8 input channels" in page
+    assert "of the 12 of conv2, colours from" not in render(explain(load(make_door(NASTY)), folder / "ana" / "0.png"))
+
+
 def test_every_picture_has_a_scale_or_says_what_it_is(nasty):
     """Each figure of maps has its limits in print, in logits, and every picture has words in both languages."""
     sections = inside_sections(nasty)
