@@ -17,8 +17,8 @@ def run(
         "report.html"
     ),
     photos: Annotated[Path | None, typer.Option(help="The folder the model was trained on: shows pictures of the nearest known examples.")] = None,
-    inside: Annotated[bool, typer.Option("--inside", help="Also look inside.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON and write them beside the page.")] = False,
+    inside: Annotated[bool, typer.Option(help="Look inside too: heat maps with their control, rebuilt pictures, patches, dropout.")] = False,
 ) -> None:
     """Explain one answer: every layer, softmax term by term, the nearest known examples, what mattered, the evidence."""
     from peephole.base.errors import InputError

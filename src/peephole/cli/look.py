@@ -117,7 +117,7 @@ def explain(
     json: Annotated[bool, typer.Option("--json", help="Write report.json beside the page and print it.")] = False,
 ) -> None:
     """Write one self-contained page with every layer of the decision."""
-    part("cli.explain:run")(model, photo, output, photos, inside, json)
+    part("cli.explain:run")(model, photo, output, photos, json, inside)
 
 
 def trace(
