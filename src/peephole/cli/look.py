@@ -111,10 +111,11 @@ def explain(
     photo: Annotated[Path, typer.Argument(help="A photo.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path("report.html"),
     photos: Annotated[Path | None, typer.Option(help="The training folder, to show the nearest known examples.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="A folder for feature maps, occlusion and softmax as PNG and SVG.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Write report.json beside the page and print it.")] = False,
 ) -> None:
     """Write one self-contained page with every layer of the decision."""
-    part("cli.explain:run")(model, photo, output, photos, json)
+    part("cli.explain:run")(model, photo, output, photos, json, figures)
 
 
 def demo(
