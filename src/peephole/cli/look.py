@@ -114,10 +114,11 @@ def explain(
     inside: Annotated[
         bool, typer.Option("--inside", help="Look inside too: heat maps with their control, rebuilt pictures, patches, dropout.")
     ] = False,
+    figures: Annotated[Path | None, typer.Option(help="A folder for feature maps, occlusion and softmax as PNG and SVG.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Write report.json beside the page and print it.")] = False,
 ) -> None:
     """Write one self-contained page with every layer of the decision."""
-    part("cli.explain:run")(model, photo, output, photos, json, inside)
+    part("cli.explain:run")(model, photo, output, photos, json, inside, figures)
 
 
 def trace(
