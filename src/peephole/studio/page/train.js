@@ -16,11 +16,10 @@ const STAGES = { "looking at the p": "look", reading: "read", training: "train",
 export async function show(root, page) {
   if (!page.owner) return replace(root, h("h1", t("train.title")), h("p", t("needs.owner")));
   const view = new Train(root, page);
-  let here = true;
-  hear(() => here && read().tab === "train" && view.open().catch(page.fail));
+  const deaf = hear(() => read().tab === "train" && view.open().catch(page.fail));
   await view.begin();
   return () => {
-    here = false;
+    deaf();
     view.close();
   };
 }
