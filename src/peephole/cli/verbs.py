@@ -12,6 +12,7 @@ import typer
 from peephole.base.errors import OutputError, PeepholeError
 from peephole.cli import augment, budget, doubt, gate, learn, look, sign
 from peephole.cli import studio as page
+from peephole.cli.lab import lab_app
 from peephole.cli.show import print_error
 
 __all__ = ["app", "run"]
@@ -40,6 +41,7 @@ app.command("keygen")(sign.keygen)
 app.command("sign")(sign.sign)
 app.command("verify")(sign.verify)
 app.command("studio")(page.studio)
+app.add_typer(lab_app, name="lab")
 app.add_typer(gate.app, name="gate")
 
 
