@@ -23,7 +23,7 @@ async def body(request: Request) -> dict[str, Any]:
     """Return the JSON object that was sent; raises InputError for anything else."""
     try:
         found = json.loads(await request.body())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError("what was sent is no JSON", "reload the page") from None
     if not isinstance(found, dict):
         raise InputError("what was sent is no JSON object", "reload the page")
