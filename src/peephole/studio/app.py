@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from peephole.base.errors import InputError, OutputError, PeepholeError
-from peephole.studio import files, front, lab, seeing
+from peephole.studio import files, front, lab, labfiles, seeing
 from peephole.studio.answers import failure
 from peephole.studio.auth import Auth
 from peephole.studio.guard import Guard
@@ -25,7 +25,7 @@ from peephole.studio.routes import Address, require_marked
 
 __all__ = ["ADDRESSES", "Served", "build", "serve"]
 
-ADDRESSES: tuple[Address, ...] = (*files.ADDRESSES, *front.ADDRESSES, *seeing.ADDRESSES, *lab.ADDRESSES)
+ADDRESSES: tuple[Address, ...] = (*files.ADDRESSES, *front.ADDRESSES, *seeing.ADDRESSES, *lab.ADDRESSES, *labfiles.ADDRESSES)
 
 
 @dataclass(frozen=True)

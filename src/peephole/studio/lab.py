@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from peephole.base.errors import InputError
-from peephole.lab import ball, drawn, hand, learn, parts, x_or_o
+from peephole.lab import ball, drawn, hand, learn, parts, window, x_or_o
 from peephole.studio.answers import answer
 from peephole.studio.front import body
 from peephole.studio.house import House
@@ -22,6 +23,7 @@ MOST_STEPS = 200
 MOST_WAYS = 24  # places of one drop: 576 ways
 DRAWN, SIDE = 20, 12  # drawings of each kind that the filters learn from, and their pixels
 SHOWN = 4
+MOST_GRID = 16
 TURN = threading.Lock()  # one training at a time; whoever asks meanwhile waits
 
 
@@ -54,7 +56,7 @@ def numbers(given: Any, what: str, axes: int, most: int) -> np.ndarray:
 def _drawn(picture: np.ndarray, change: Any) -> np.ndarray:
     """Return the picture after one of the page's buttons; raises InputError for one that is none."""
     side = max(picture.shape)
-    changes = {
+    changes: dict[Any, Callable[[], np.ndarray]] = {
         None: lambda: picture,
         "x": lambda: drawn.cross(side),
         "o": lambda: drawn.ring(side),
@@ -142,7 +144,12 @@ def _chances(given: dict[str, Any], name: str) -> ball.Chances:
     """Read one drop: {start, weights}, the weights as words, divided by their sum."""
     found = given.get(name)
     weights = found.get("weights") if isinstance(found, dict) else None
-    if not isinstance(weights, list) or not 1 <= len(weights) <= MOST_WAYS or not all(isinstance(each, str) and len(each) <= 20 for each in weights):
+    if (
+        not isinstance(found, dict)
+        or not isinstance(weights, list)
+        or not 1 <= len(weights) <= MOST_WAYS
+        or not all(isinstance(each, str) and len(each) <= 20 for each in weights)
+    ):
         raise InputError(f"a drop has 1 to {MOST_WAYS} places, each with a number", "change it on the page")
     return ball.chances(weights, _whole(found, "start", -100, 100, 0), normalise=True)
 
@@ -153,9 +160,19 @@ async def _ball(_house: House, request: Request) -> Response:
     return answer(ball.drop(_chances(given, "first"), _chances(given, "second")))
 
 
+async def _window(_house: House, request: Request) -> Response:
+    """Slide a window over a small grid, by stride, padding and dilation."""
+    given = await body(request)
+    grid = numbers(given.get("grid"), "grid", 2, MOST_GRID)
+    kernel, stride, dilation = (_whole(given, name, 1, MOST_GRID, 1) for name in ("kernel", "stride", "dilation"))
+    steps = window.Steps(kernel, stride, _whole(given, "padding", 0, MOST_GRID, 0), dilation, bool(given.get("partial")))
+    return answer({"slid": window.slide(grid, steps, given.get("how", "sum")), "reach": steps.reach})
+
+
 ADDRESSES = (
     Address("POST", "/api/lab/x-or-o", "anyone", _x_or_o),
     Address("POST", "/api/lab/learn", "anyone", _learn, 1_000),
     Address("POST", "/api/lab/scalar", "anyone", _scalar, 1_000),
     Address("POST", "/api/lab/ball", "anyone", _ball, 4_000),
+    Address("POST", "/api/lab/window", "anyone", _window, 8_000),
 )
