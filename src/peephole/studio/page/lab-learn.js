@@ -1,7 +1,7 @@
 // Filters that learn: one weight of the smallest network first, then filters from drawings, step by step, each step with its numbers.
 import { post } from "./api.js";
 import { h, replace, s, say } from "./html.js";
-import { button, field, Grid, newest } from "./lab-grid.js";
+import { button, field, Grid, minus, newest } from "./lab-grid.js";
 import { limitOf, paint } from "./paint.js";
 import { read, write } from "./state.js";
 import { number, percent, t } from "./words.js";
@@ -12,8 +12,8 @@ export function show(place, page) {
   return new Learn(place, page);
 }
 
-// A number with four significant digits, however large or small.
-const short = (value) => (value === null || !Number.isFinite(Number(value)) ? t("learn.nan") : Number(value) === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 10000) ? number(Number(value), 5) : Number(value).toExponential(2).replaceAll("-", "−").replace("e+", " · 10^").replace("e", " · 10^"));
+// A number with five significant digits, however large or small.
+const short = (value) => (value === null || !Number.isFinite(Number(value)) ? t("learn.nan") : minus(Number(Number(value).toPrecision(5))).replace(/e\+?/, " · 10^"));
 
 // old − rate × slope = new, and what nudging finds.
 function update({ old, slope, learning_rate: rate, new: after, nudge }, before, then) {
@@ -142,7 +142,7 @@ class Learn {
     const [low, high] = [Math.floor(Math.min(...logs)), Math.ceil(Math.max(...logs, 0))];
     const [wide, tall] = [300, 130];
     const [x, y] = [(at) => 40 + (at / STEPS) * wide, (value) => 10 + ((high - value) / (high - low)) * tall];
-    const ticks = [low, high].map((power) => s("text", { x: 36, y: y(power) + 4, "text-anchor": "end" }, short(10 ** power)));
+    const ticks = [low, high].map((power) => s("text", { x: 36, y: y(power) + 4, "text-anchor": "end" }, Math.abs(power) < 4 ? String(10 ** power) : minus(`10^${power}`)));
     replace(this.chart, s("svg", { class: "chart", viewBox: "0 0 350 160", width: 350, height: 160, role: "img", "aria-label": t("learn.chart") }, ticks,
       s("text", { x: 40, y: 156 }, t("learn.chart")),
       s("polyline", { points: logs.map((value, at) => `${x(at)},${y(value)}`).join(" "), fill: "none", stroke: "#1f5fa8", "stroke-width": 2 }),
