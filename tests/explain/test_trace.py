@@ -39,7 +39,7 @@ def test_header_is_json_and_the_file_holds_what_it_says(traced, tmp_path):
 
 def test_the_answer_is_the_file_s(traced):
     """Logits and decision are those of the original, untouched file."""
-    model, photo, prepared, found = traced
+    model, _, prepared, found = traced
     original = onnxruntime.InferenceSession(model.data, providers=["CPUExecutionProvider"]).run(["logits"], {"image": prepared})[0][0]
     np.testing.assert_allclose(found.output.logits, original, atol=1e-5)
     np.testing.assert_allclose(found.values("logits"), original, atol=1e-5)

@@ -6,8 +6,8 @@ import peephole
 from drawings import draw, folder, save
 from peephole.base.card import Region
 from peephole.base.errors import MissingInput, SettingsError
+from peephole.base.files import output_for
 from peephole.export.build import Strangers
-from peephole.export.train import output_for
 
 
 def test_three_lines(tmp_path, monkeypatch):

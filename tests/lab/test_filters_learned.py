@@ -29,7 +29,7 @@ def test_gradients_equal_finite_differences(side):
 
 
 def test_the_scalar_example_exactly():
-    """y = wx with x = 2, target 1, w = .2: loss .36, slope -2.4, a step of .1 gives w = .44 and loss .0144; at w = .5 the slope is 0."""
+    """With y = wx, x = 2, target 1, w = .2: loss .36, slope -2.4, a step of .1 gives w = .44 and loss .0144; at w = .5 the slope is 0."""
     step = scalar_step()
     assert (step.old, step.output, step.error_before, step.slope) == pytest.approx((0.2, 0.4, 0.36, -2.4))
     assert (step.new, step.error_after) == pytest.approx((0.44, 0.0144))
@@ -51,7 +51,7 @@ def test_training_learns_and_is_a_function_of_its_seed():
 
 
 def test_one_weights_update_has_its_numbers():
-    """new = old - rate * slope, in the net that comes next; the errors are those of the nets they name; the nudge finds the same slope."""
+    """It is new = old - rate * slope, in the net that comes next; the errors are those of the nets they name; the nudge finds the same slope."""
     given = drawings(6, 0, 12)
     steps = list(train(given, steps=3, learning_rate=0.3, seed=4, follow=(2, 0, 1)))
     net = begin(12, seed=4)

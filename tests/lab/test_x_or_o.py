@@ -187,7 +187,7 @@ def test_any_picture_equals_an_independent_computation(seed):
 
 
 def test_the_vote_survives_a_shift_that_the_whole_picture_does_not():
-    """Of all shifts by up to one pixel the vote names every X and O right; pixel by pixel four shifted O would be an X. Two pixels may fool the vote."""
+    """Shifted by up to one pixel every X and O gets the right vote; pixel by pixel four O would be an X. Two pixels may fool the vote."""
     near = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
     assert all(work(shift(cross(), *by)).answer == "X" and work(shift(ring(), *by)).answer == "O" for by in near)
     assert sum(nearest_whole(shift(ring(), *by))[0] == "X" for by in near) == 4

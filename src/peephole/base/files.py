@@ -1,4 +1,4 @@
-"""Writing a file so that a power cut leaves the old one or the new one, never half of one."""
+"""Files: the name of one that nobody named, and writing so that a power cut leaves the old one or the new one, never half of one."""
 
 import os
 import tempfile
@@ -10,7 +10,12 @@ from typing import IO
 from peephole.base.disk import DISK, Disk
 from peephole.base.errors import OutputError, PeepholeError
 
-__all__ = ["drafted", "write_atomic"]
+__all__ = ["drafted", "output_for", "write_atomic"]
+
+
+def output_for(root: Path) -> Path:
+    """Return the default place of a model file that is trained on the folder `root`: named after it, in the current one."""
+    return Path(f"{root.resolve().name or 'model'}.onnx")
 
 
 def write_atomic(path: Path | str, data: bytes | str, disk: Disk = DISK, *, mode: int = 0o644) -> Path:

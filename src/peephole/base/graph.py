@@ -14,7 +14,7 @@ import numpy as np
 from peephole.base.errors import HostileModelFile
 from peephole.base.wire import BYTES, DOUBLES, FLOAT, FLOATS, MESSAGES, NUMBER, NUMBERS, Meter, fields, number, numbers, text
 
-__all__ = ["FLOAT32", "MAX_ELEMENTS", "MAX_INITIALISERS", "MAX_NODES", "OPSETS", "UINT8", "Graph", "Node", "Port", "Weight", "check"]
+__all__ = ["FLOAT32", "MAX_ELEMENTS", "MAX_INITIALISERS", "MAX_NODES", "MAX_WHOLE", "OPSETS", "UINT8", "Graph", "Node", "Port", "Weight", "check"]
 
 MAX_NODES = 5_000
 MAX_INITIALISERS = 20_000
@@ -49,6 +49,7 @@ SHAPE = {1: MESSAGES}
 DIMENSION = {1: NUMBER, 2: BYTES, 3: BYTES}
 
 FLOAT32, UINT8, INT32, INT64, FLOAT16, FLOAT64, BFLOAT16 = 1, 2, 6, 7, 10, 11, 16
+TEXT, TEXTS = 8, 6  # a tensor of words, and the field that holds them; foreign classifiers keep their labels so
 # data type -> (bytes per element, the field that holds its values when they are not raw)
 SIZES = {
     **{FLOAT32: (4, 4), UINT8: (1, 5), 3: (1, 5), 4: (2, 5), 5: (2, 5), INT32: (4, 5), INT64: (8, 7), 9: (1, 5)},
@@ -101,13 +102,14 @@ class Graph:
     elements: int
     version: int = 0
     broken: tuple[str, ...] = ()
+    words: tuple[tuple[str, ...], ...] = ()
 
 
 def check(data: bytes | mmap.mmap, *, foreign: bool = False) -> Graph:
     """Return the facts of an ONNX file; raises HostileModelFile whose message is a phrase without the file's name.
 
     A `foreign` file, which nobody's door will run, may need other operators than ours, be of any operator set, and hold NaN or infinity: `broken`
-    then names what holds it. All caps stay.
+    then names what holds it. It may hold tensors of words, which are `words`. All caps stay.
     """
     return _Walk(foreign).model(memoryview(data))
 
@@ -119,6 +121,7 @@ class _Walk:
         self.meter = Meter()
         self.foreign = foreign
         self.broken: list[str] = []
+        self.words: list[tuple[str, ...]] = []
         self.initialisers = self.elements = 0
         self.steps: list[Node] = []
         self.weights: dict[str, Weight] = {}
@@ -143,9 +146,22 @@ class _Walk:
             raise HostileModelFile("holds no graph, or is not an ONNX file")
         opset = opsets.get("", opsets.get("ai.onnx", 0))
         if opset not in OPSETS and not (self.foreign and 0 < opset < FUTURE):
+            if self.foreign:
+                raise HostileModelFile("uses none of ONNX's sets of operators for networks")
             raise HostileModelFile(f"uses ONNX operator set {opset}; {OPSETS.start} to {OPSETS.stop - 1} are supported")
         inputs, outputs = self._graph(graph)
-        return Graph(inputs, outputs, tuple(metadata), tuple(self.steps), self.weights, self.initialisers, self.elements, marked, tuple(self.broken))
+        return Graph(
+            inputs,
+            outputs,
+            tuple(metadata),
+            tuple(self.steps),
+            self.weights,
+            self.initialisers,
+            self.elements,
+            marked,
+            tuple(self.broken),
+            tuple(self.words),
+        )
 
     def _opset(self, view: memoryview) -> tuple[str, int]:
         found = dict(fields(view, OPSET, self.meter))
@@ -266,6 +282,11 @@ class _Walk:
             elif field in (RAW, *VALUES, 6):
                 held.append((field, value))
         what = f"the tensor {name[:80]!r}"
+        if kind == TEXT and self.foreign:
+            if self._count(dims, what) != len(held) or any(field != TEXTS for field, _ in held):
+                raise HostileModelFile(f"promises {math.prod(dims):,} words in {what} and does not hold them")
+            self.words.append(tuple(text(value) for _, value in held))
+            return name, Weight(tuple(dims))
         if kind not in SIZES:
             raise HostileModelFile(f"has values of a type that is not supported (number {kind}) in {what}")
         count = self._count(dims, what)

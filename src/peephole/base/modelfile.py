@@ -162,6 +162,7 @@ def _whole(handle: int, path: Path, screen: Callable[[mmap.mmap, str], object]) 
 
 
 def too_big(name: str, size: int) -> NoReturn:
+    """Refuse a file of `size` bytes."""
     raise HostileModelFile(f"{name} has {size / 1e6:,.0f} MB; at most {MAX_BYTES / 1e6:,.0f} MB are read", HOSTILE_HINT)
 
 

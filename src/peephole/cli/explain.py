@@ -17,6 +17,7 @@ def run(
         "report.html"
     ),
     photos: Annotated[Path | None, typer.Option(help="The folder the model was trained on: shows pictures of the nearest known examples.")] = None,
+    inside: Annotated[bool, typer.Option("--inside", help="Also look inside.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON and write them beside the page.")] = False,
 ) -> None:
     """Explain one answer: every layer, softmax term by term, the nearest known examples, what mattered, the evidence."""
@@ -26,7 +27,7 @@ def run(
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{output} is no name for a page", f"end it in .html: -o {output.with_suffix('.html')}")
-    explanation = explain(load(model), image, photos=photos)
+    explanation = explain(load(model), image, photos=photos, inside=inside)
     page = write_report(explanation, output)
     if as_json:
         write_json(explanation, output.with_suffix(".json"))

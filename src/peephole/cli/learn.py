@@ -9,6 +9,9 @@ import typer
 from peephole.base.card import Card, Region
 from peephole.base.errors import SettingsError, did_you_mean
 from peephole.base.extras import load as part
+from peephole.base.files import output_for
+from peephole.base.watch import Several
+from peephole.cli.events import EventsWatcher
 from peephole.cli.show import ProgressWatcher, card_lines, console, print_json
 from peephole.cli.tables import receipts
 
@@ -130,6 +133,7 @@ def train(
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Then tell which augmentations helped on these photos: up to ten times --seconds more.")
     ] = False,
+    events: Annotated[Path | None, typer.Option(help="A file for what happens meanwhile: one JSON object a line, looks inside too.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
 ) -> None:
     """Train a small network on DATA and write one model file."""
@@ -174,14 +178,15 @@ def _run(
     memory: float | None,
     resume: bool,
     ablate: bool,
+    events: Path | None,
     json: bool,
     **given: Any,
 ) -> None:
     """Check what was typed, train, and say what came out; `given` are the recipe's options."""
     begun = time.perf_counter()
-    options, strangers = _options(given), part("export.build:Strangers")(false_accept, stranger_unit, each_file_a_stranger)
-    path = output or part("export.train:output_for")(data)
-    with ProgressWatcher() as watch:
+    path = output or output_for(data)
+    with ProgressWatcher() as bars, EventsWatcher.of(events, path, bars.said) as written:
+        options, strangers = _options(given), part("export.build:Strangers")(false_accept, stranger_unit, each_file_a_stranger)
         built = part("export.build:build")(
             data,
             path,
@@ -192,8 +197,9 @@ def _run(
             resume=resume,
             memory=memory,
             ablate=ablate,
-            watch=watch,
+            watch=Several(bars, written),
         )
+        written.done(built.path, built.model.card, built.training_seconds)
     if json:
         print_json(built.model.card)
         return

@@ -64,19 +64,29 @@ def evaluate(
     stranger_unit: Annotated[str, typer.Option(help="What a sub-folder of unknown/ is: stranger or kind.")] = "stranger",
     each_file_a_stranger: Annotated[bool, typer.Option(help="Loose files in unknown/ are one stranger each.")] = False,
     wallpaper: Annotated[bool, typer.Option("--wallpaper", help="Ask again before other backgrounds, and without the subjects.")] = False,
+    report: Annotated[Path | None, typer.Option(help="A page with charts and the worst mistakes; its numbers go beside it, as .json.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="A folder for the charts as PNG and SVG.")] = None,
     threads: Annotated[int, typer.Option(help="Threads to compute with.")] = 2,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure a model on photos that it was not trained on."""
+    if report:
+        part("explain.webpage:require_page")(report)
+    draw = part("explain.evaluationfigures:write_figures") if figures else None  # before the work, should matplotlib be missing
     if stranger_unit not in ("stranger", "kind"):
         raise SettingsError(f"stranger-unit is stranger or kind, not '{stranger_unit}'", "--stranger-unit stranger")
     predictor = part("decide.predictor:load")(model, threads)
     with ProgressWatcher() as watch:
         watch.stage(f"evaluating {model.name} on {data}")
-        found = part("decide.evaluate:evaluate")(
+        found = part("decide.evaluate:examine")(
             predictor, data, stranger_unit=stranger_unit, each_file_a_stranger=each_file_a_stranger, wallpaper=wallpaper, progress=watch.progress
         )
-    print_json(found) if json else part("cli.tables:evaluation")(found, console)
+        counted = part("decide.curves:curves")(found) if report or figures else None
+        written = [*part("explain.evaluationpage:write")(found, counted, report, model=model.name, folder=data.resolve().name)] if report else []
+        written += draw(found, counted, figures) if draw else []
+    print_json(found.evaluation) if json else part("cli.tables:evaluation")(found.evaluation, console)
+    for path in written if not json else []:
+        console.print(f"wrote {path} ({path.stat().st_size / 1000:,.0f} kB)", markup=False, soft_wrap=True)
 
 
 def check(
@@ -101,10 +111,13 @@ def explain(
     photo: Annotated[Path, typer.Argument(help="A photo.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path("report.html"),
     photos: Annotated[Path | None, typer.Option(help="The training folder, to show the nearest known examples.")] = None,
+    inside: Annotated[
+        bool, typer.Option("--inside", help="Look inside too: heat maps with their control, rebuilt pictures, patches, dropout.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Write report.json beside the page and print it.")] = False,
 ) -> None:
     """Write one self-contained page with every layer of the decision."""
-    part("cli.explain:run")(model, photo, output, photos, json)
+    part("cli.explain:run")(model, photo, output, photos, inside, json)
 
 
 def demo(

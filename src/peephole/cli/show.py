@@ -84,7 +84,7 @@ class ProgressWatcher(Watcher):
         if self._task is not None:
             self._bars.update(self._task, completed=done, total=total)
 
-    def learned(self, step: int, steps: int, loss: float, held_out: float | None) -> None:
+    def learned(self, step: int, steps: int, loss: float, held_out: float | None, learning_rate: float) -> None:
         """Move the bar by a training step and show the loss."""
         if self._task is not None:
             held = f"  held out {held_out:.3f}" if held_out is not None else ""

@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import onnx
 from onnx import numpy_helper
 
 from peephole.base.errors import InputError, did_you_mean
+from peephole.explain.layers import editable
 from peephole.explain.openmodel import OpenModel
 
 __all__ = ["MAX_EDITS", "Edit", "edited_bytes"]
@@ -33,10 +35,7 @@ def edited_bytes(model: OpenModel, edits: Sequence[Edit]) -> bytes:
     if len(edits) > MAX_EDITS:
         raise InputError(f"{len(edits):,} edits are more than {MAX_EDITS:,}", "undo some, or change the file with the onnx library")
     graph = onnx.load_from_string(model.data)
-    tensors = {tensor.name: tensor for tensor in graph.graph.initializer}
-    for node in graph.graph.node:
-        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
-            tensors[node.output[0]] = node.attribute[0].t
+    tensors = editable(graph.graph)
     by_name: dict[str, list[Edit]] = {}
     for edit in edits:
         by_name.setdefault(edit.tensor, []).append(edit)
@@ -53,8 +52,8 @@ def _change(tensor: onnx.TensorProto, name: str, edits: Sequence[Edit]) -> None:
     if values.dtype.kind != "f":
         raise InputError(f"{name!r} holds {values.dtype}, not weights", "edit a tensor of floats")
     for edit in edits:
-        if not math.isfinite(edit.value):
-            raise InputError(f"{edit.value} is no weight", "give a finite number")
+        if not math.isfinite(edit.value) or abs(edit.value) > float(np.finfo(values.dtype).max):
+            raise InputError(f"{edit.value} is no weight", f"give a finite number that fits {values.dtype}")
         if len(edit.index) != values.ndim or not all(0 <= at < size for at, size in zip(edit.index, values.shape, strict=True)):
             raise InputError(f"there is no place {edit.index} in {name!r} of shape {values.shape}", "count from 0 along each axis")
         values[edit.index] = edit.value

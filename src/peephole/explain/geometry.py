@@ -132,23 +132,46 @@ def _widen(before: Field, window: Window) -> Field:
 
 
 def see(
-    op: str, fields: list[Field | None], picture: Pair, *, window: Window | None = None, pads: tuple[int, ...] = (), units: int = 3
+    op: str,
+    fields: list[Field | None],
+    picture: Pair,
+    *,
+    window: Window | None = None,
+    pads: tuple[int, ...] = (),
+    units: int = 3,
+    cut: tuple[tuple[int, ...], tuple[int, ...]] | None = None,
 ) -> Field | None:
     """Return the receptive field behind `op` from those of its inputs; None when the operation is not known.
 
-    `picture` is the network's input; `pads` those of a Pad node, all axes; `units` the number of axes of the result without the batch.
+    `picture` is the network's input; `pads` those of a Pad node, all axes; `units` the number of axes of the result without the batch; `cut` the
+    first place and the step along each of the three axes of maps, for a Slice or one part of a Split.
     """
     known = [field for field in fields if field is not None]
     if not known or len(known) < len(fields):
         return None
-    if op in MIXING and (op != "Reshape" or units < 3):
+    if known[0].whole and op in {"Slice", "Split", "Pad", "Squeeze"}:
+        return known[0]
+    if op in MIXING and (op not in {"Reshape", "Squeeze"} or units < 3):
         return Field(picture, (0, 0), (0, 0), whole=True)
-    if op in SLIDING:
-        return _widen(known[0], window) if window else None
-    if op == "Pad" and len(pads) == 8:
-        before = known[0]
+    if op in SLIDING | {"Slice", "Split", "Pad"}:
+        return _moved(known[0], window, pads if op == "Pad" else (), cut)
+    return _together(known) if op in CELLWISE | {"Reshape", "Squeeze", "Unsqueeze"} else None
+
+
+def _moved(before: Field, window: Window | None, pads: tuple[int, ...], cut: tuple[tuple[int, ...], tuple[int, ...]] | None) -> Field | None:
+    """Return the field behind a sliding window, a part of maps, or a border of two pads around them; None when nothing is known of it."""
+    if window:
+        return _widen(before, window)
+    if len(pads) == 8:
         return Field(before.size, before.stride, (before.offset[0] - pads[2] * before.stride[0], before.offset[1] - pads[3] * before.stride[1]))
-    return _together(known) if op in CELLWISE or op == "Reshape" else None
+    return _cut(before, cut) if cut and len(cut[0]) == 3 else None
+
+
+def _cut(before: Field, cut: tuple[tuple[int, ...], tuple[int, ...]]) -> Field:
+    """Return the field of a part of maps: its first unit is another, and steps may leave units out."""
+    (_, top, left), (_, down, right) = cut
+    offset = (before.offset[0] + top * before.stride[0], before.offset[1] + left * before.stride[1])
+    return Field(before.size, (before.stride[0] * down, before.stride[1] * right), offset)
 
 
 def count_parameters(op: str, name: str, constants: list[tuple[int, ...]]) -> Count:

@@ -7,7 +7,7 @@ import ast
 import json
 import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,7 @@ from peephole.base.operators import OPERATORS, Shape
 from peephole.base.seal import digest
 from peephole.base.work import measure_foreign
 from peephole.data.prepare import frame_of, placed
+from peephole.explain.fold import fold
 from peephole.explain.rules import RULES
 
 __all__ = ["Layout", "OpenModel", "open_bytes", "open_model"]
@@ -43,9 +44,9 @@ class OpenModel:
     """A model file that was checked and can be looked into.
 
     `card` is None for a foreign file; `labels` are then those in its metadata, or "0", "1", .... `shape` is the picture's (H, W, C), with free sizes
-    settled; `layout` how the graph takes it: "NHWC", "NCHW", or "N*" as one row. `dtype` is numpy's name of the input's type. `broken`
-    names the weights that hold NaN or infinity. A foreign file's pictures are scaled to 0..`scale` (1 or 255), then `mean` is taken off and
-    the rest divided by `std`, a number or one for each channel.
+    settled; `taken` that of the graph's input, with a batch of 1; `layout` how it takes the picture: "NHWC", "NCHW", or "N*" as one row. `dtype` is
+    numpy's name of the input's type. `broken` names the weights that hold NaN or infinity. A foreign file's pictures are scaled to 0..`scale` (1 or
+    255), then `mean` is taken off and the rest divided by `std`, a number or one for each channel.
     """
 
     name: str
@@ -54,6 +55,7 @@ class OpenModel:
     card: Card | None
     labels: tuple[str, ...]
     input_name: str
+    taken: tuple[int, ...]
     layout: Layout
     dtype: str
     shape: tuple[int, int, int]
@@ -90,8 +92,8 @@ class OpenModel:
     def prepare(self, image: Image.Image | np.ndarray) -> np.ndarray:
         """Return a picture as the graph takes it, with the batch axis: (1, H, W, C), (1, C, H, W) or (1, H * W * C).
 
-        `image` is a Pillow image or uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Our files are prepared as their card says; raises PhotoError when
-        its region finds nothing to judge and InputError for what is no picture.
+        `image` is a Pillow image or uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Our files are prepared as their card says; raises PhotoError
+        when its region finds nothing to judge and InputError for what is no picture.
         """
         picture = frame_of(image) if isinstance(image, np.ndarray) else image
         if self.card is not None:
@@ -101,14 +103,10 @@ class OpenModel:
             raise InputError(f"{self.name} takes pictures of {channels} channels, and photos have 1 or 3", "give it an array of its own shape")
         small = picture.convert("RGB").convert("L" if channels == 1 else "RGB").resize((width, height), Image.Resampling.BILINEAR)
         pixels = np.asarray(small, np.float32).reshape(height, width, channels)
-        values = (pixels * np.float32(self.scale / 255) - np.float32(self.mean)) / np.float32(self.std)
-        return np.ascontiguousarray(self._laid(values)[None], self.dtype)
-
-    def _laid(self, values: np.ndarray) -> np.ndarray:
-        """Turn (H, W, C) as the graph takes it."""
-        if self.layout == "NHWC":
-            return values
-        return values.transpose(2, 0, 1) if self.layout == "NCHW" else values.reshape(-1)
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        values = (pixels * np.float32(self.scale / 255) - mean) / std
+        laid = values.transpose(2, 0, 1) if self.layout == "NCHW" else values
+        return np.ascontiguousarray(laid.reshape(self.taken), self.dtype)
 
 
 def open_model(path: Path | str, *, scale: float = 1.0, mean: float | tuple[float, ...] = 0.0, std: float | tuple[float, ...] = 1.0) -> OpenModel:
@@ -127,7 +125,8 @@ def open_bytes(
     graph = _screen(data, name)
     if any(key == CARD_KEY for key, _ in graph.metadata):
         ours = read_bytes(data, name)
-        return OpenModel(name, ours.sha256, data, ours.card, ours.card.labels, "image", "NHWC", "uint8", ours.card.input.shape[1:], "logits")
+        shape = ours.card.input.shape[1:]
+        return OpenModel(name, ours.sha256, data, ours.card, ours.card.labels, "image", (1, *shape), "NHWC", "uint8", shape, "logits")
     try:
         found = _foreign(graph, data, name)
     except ModelFileError as error:
@@ -169,17 +168,33 @@ def _foreign(graph: Graph, data: bytes, name: str) -> OpenModel:
     if port.type not in DTYPES:
         raise ModelFileError(f"takes values of a type that no picture has (number {port.type})")
     layout, shape, full = _layout(port)
-    work = measure_foreign(graph, {port.name: full}, _inferred(graph, data, port.name, full))
-    outputs = [one for one in graph.outputs if one.type in DTYPES and one.type != UINT8]
-    if not outputs:
-        raise ModelFileError("answers no row of numbers")
-    rows = [one for one in outputs if len(work.shapes.get(one.name, ())) == 2]
-    answer = next((one for one in outputs if one.name == "logits"), (rows or outputs)[-1])
+    answer = _answer(graph)
+    graph = _leading_to(graph, answer.name)
+    work = measure_foreign(graph, {port.name: full}, _inferred(graph, data, port.name, full), fold)
     width = int(np.prod(work.shapes.get(answer.name, (1,)), dtype=np.int64))
     if width > MAX_LABELS:
         raise ModelFileError(f"answers {width:,} numbers; at most {MAX_LABELS:,} labels are shown")
-    labels = _labels(graph.metadata, width)
-    return OpenModel(name, digest(data)[0], data, None, labels, port.name, layout, DTYPES[port.type], shape, answer.name, graph.broken)
+    labels = _labels(graph, width)
+    return OpenModel(name, digest(data)[0], data, None, labels, port.name, full, layout, DTYPES[port.type], shape, answer.name, graph.broken)
+
+
+def _answer(graph: Graph) -> Port:
+    """Return the output that is most likely the row of logits: one of that name, else the last row of numbers."""
+    outputs = [one for one in graph.outputs if one.type in DTYPES and one.type != UINT8]
+    if not outputs:
+        raise ModelFileError("answers no row of numbers")
+    rows = [one for one in outputs if len(one.shape) == 2]
+    return next((one for one in outputs if one.name == "logits"), (rows or outputs)[-1])
+
+
+def _leading_to(graph: Graph, output: str) -> Graph:
+    """Return the graph with those steps alone that an output needs: nothing else runs, such as looking up a label's name."""
+    needed, kept = {output}, []
+    for node in reversed(graph.steps):
+        if needed & set(node.outputs):
+            needed |= set(node.inputs)
+            kept.append(node)
+    return replace(graph, steps=tuple(kept[::-1]))
 
 
 def _layout(port: Port) -> tuple[Layout, tuple[int, int, int], Shape]:
@@ -247,15 +262,17 @@ def _told(value: onnx.ValueInfoProto) -> Shape | None:
     return tuple(size.dim_value for size in tensor.shape.dim)
 
 
-def _labels(metadata: tuple[tuple[str, memoryview], ...], width: int) -> tuple[str, ...]:
-    """Return the labels that a file's metadata name, if they are as many as it answers, else numbers."""
-    for key, value in metadata:
+def _labels(graph: Graph, width: int) -> tuple[str, ...]:
+    """Return the labels that a file's metadata or its only tensor of words name, if they are as many as it answers, else numbers."""
+    for key, value in graph.metadata:
         if key.lower() not in LABEL_KEYS:
             continue
         text = bytes(value).decode(errors="replace")
         found = _listed(text)
         if len(found) == width:
             return found
+    if len(graph.words) == 1 and len(graph.words[0]) == width:
+        return graph.words[0]
     return tuple(str(at) for at in range(width))
 
 

@@ -3,22 +3,22 @@
 The rules are the specification that docs/reference/trace.md prints and that `recompute` follows; the page does the same in JavaScript.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-__all__ = ["FUNCTIONS", "RULES", "describe"]
+from peephole.explain.functions import FUNCTIONS
+
+__all__ = ["LEFT_OUT", "RULES", "Facts", "describe"]
 
 Shape = tuple[int, ...]
 Settings = dict[str, Any]
+LEFT_OUT: Shape = (-1,)  # stands for the shape of an input that a node leaves out
+FLOATS = (1, 10, 11, 16)  # ONNX's numbers of the types with a fraction
 
-# Functions of one number, and of several with numpy's broadcasting; attributes beside them where they have some.
-FUNCTIONS = (
-    *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign", "ThresholdedRelu", "Gelu", "Mish", "Erf"),
-    *("Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Clip", "Abs", "Neg", "Exp", "Log", "Sqrt", "Reciprocal", "Floor", "Ceil", "Round", "Sign"),
-    *("Identity", "Cast", "Dropout", "Mul", "Div", "Pow", "Min", "Max", "Mean", "BatchNormalization"),
-)
 RULES: Mapping[str, str] = {
     "Conv": "conv2d",
     **dict.fromkeys(("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"), "pool"),
@@ -26,7 +26,7 @@ RULES: Mapping[str, str] = {
     **dict.fromkeys(FUNCTIONS, "elementwise"),
     **dict.fromkeys(("Add", "Sub", "Sum"), "sum"),
     "Concat": "concat",
-    **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Pad"), "move"),
+    **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "Pad"), "move"),
     **dict.fromkeys(("Softmax", "LogSoftmax"), "softmax"),
     **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"), "reduce"),
 }
@@ -42,28 +42,52 @@ USUAL: Mapping[str, Settings] = {
 }
 
 
-def describe(
-    op: str, given: Mapping[str, Any], shapes: tuple[Shape, ...], constants: tuple[np.ndarray | None, ...], shape: Shape, opset: int
-) -> tuple[str | None, Settings]:
-    """Return the rule of a layer, None where it cannot be explained, and the attributes that the rule needs.
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What is known of a node: `given` are its own attributes, `shapes` those of its inputs, without the batch for layers and whole for constants.
 
-    `given` are the node's attributes; `shapes` those of its inputs, without the batch for layers, whole for constants; `constants` the values of
-    those inputs that are constants; `shape` that of the layer.
+    `constants` are the values of those inputs that are constants (None for the others); `shape` is that of the layer, `opset` the operator set.
     """
-    rule = RULES.get(op)
-    maker = _MAKERS.get(rule or "", lambda *_: {})
+
+    op: str
+    given: Mapping[str, Any]
+    shapes: tuple[Shape, ...]
+    constants: tuple[np.ndarray | None, ...]
+    shape: Shape
+    opset: int
+
+    def fixed(self, at: int) -> np.ndarray | None:
+        """Return the constant that is input number `at`; None when it is left out or no constant."""
+        return self.constants[at] if at < len(self.constants) else None
+
+    def moving(self, at: int) -> bool:
+        """Tell whether input number `at` is there and no constant."""
+        return at < len(self.constants) and self.constants[at] is None and self.shapes[at] != LEFT_OUT
+
+    def whole(self, at: int, name: str) -> list[int] | None:
+        """Return whole numbers that newer operator sets have as an input and older ones as an attribute; ValueError where they are computed."""
+        if self.moving(at):
+            raise ValueError("numbers that the picture decides")
+        value = self.given.get(name) if self.fixed(at) is None else self.fixed(at)
+        return None if value is None else [int(one) for one in np.asarray(value).ravel()]
+
+
+def describe(facts: Facts) -> tuple[str | None, Settings]:
+    """Return the rule of a layer, None where it cannot be explained, and the attributes that the rule needs, else the node's own."""
+    rule = RULES.get(facts.op)
+    if rule is None:
+        return None, _plain(facts.given)
     try:
-        found = maker(op, given, shapes, constants, shape, opset)
+        return rule, _MAKERS[rule](facts)
     except (LookupError, ValueError, TypeError):
-        found = None
-    return (rule, found) if found is not None else (None, _plain(given))
+        return None, _plain(facts.given)
 
 
 def _plain(given: Mapping[str, Any]) -> Settings:
     """Return the attributes as they stand in the file, as far as they are numbers or words."""
     found: Settings = {}
-    for name, value in given.items():
-        value = value.decode(errors="replace") if isinstance(value, bytes) else value
+    for name, held in given.items():
+        value = held.decode(errors="replace") if isinstance(held, bytes) else held
         if isinstance(value, int | float | str):
             found[name] = value
         elif isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value):
@@ -103,119 +127,128 @@ def _slides(given: Mapping[str, Any], sides: Shape, kernel: Shape) -> Settings:
     return {"kernel": [*map(int, kernel)], "stride": stride, "dilation": dilation, "pads": pads}
 
 
-def _conv(
-    op: str, given: Mapping[str, Any], shapes: tuple[Shape, ...], constants: tuple[np.ndarray | None, ...], shape: Shape, opset: int
-) -> Settings:
-    if constants[1] is None or (len(constants) > 2 and shapes[2] and constants[2] is None):
+def _conv(facts: Facts) -> Settings:
+    if facts.moving(1) or facts.moving(2):
         raise ValueError("kernels that are not constant")
-    return {**_slides(given, shapes[0][1:], shapes[1][2:]), "group": int(given.get("group", 1))}
+    return {**_slides(facts.given, facts.shapes[0][1:], facts.shapes[1][2:]), "group": int(facts.given.get("group", 1))}
 
 
-def _pool(
-    op: str, given: Mapping[str, Any], shapes: tuple[Shape, ...], constants: tuple[np.ndarray | None, ...], shape: Shape, opset: int
-) -> Settings:
-    how, sides = "max" if "Max" in op else "average", shapes[0][1:]
-    if op.startswith("Global"):
+def _pool(facts: Facts) -> Settings:
+    how, sides = "max" if "Max" in facts.op else "average", facts.shapes[0][1:]
+    if facts.op.startswith("Global"):
         return {"how": how, **_slides({}, sides, sides), "count_include_pad": 0}
-    return {"how": how, **_slides(given, sides, tuple(given["kernel_shape"])), "count_include_pad": int(given.get("count_include_pad", 0))}
+    window = _slides(facts.given, sides, tuple(facts.given["kernel_shape"]))
+    return {"how": how, **window, "count_include_pad": int(facts.given.get("count_include_pad", 0))}
 
 
-def _matmul(
-    op: str, given: Mapping[str, Any], shapes: tuple[Shape, ...], constants: tuple[np.ndarray | None, ...], shape: Shape, opset: int
-) -> Settings:
-    if given.get("transA"):
-        raise ValueError("a batch that is turned")
-    if op == "Gemm" and (constants[0] is not None or constants[1] is None):
-        raise ValueError("weights that are not constant")
-    return {"alpha": float(given.get("alpha", 1)), "beta": float(given.get("beta", 1)), "transB": int(given.get("transB", 0))}
+def _matmul(facts: Facts) -> Settings:
+    if facts.op == "MatMul":
+        if facts.moving(1) and len(facts.shapes[1]) < 2:
+            raise ValueError("a batch that is summed over")
+        return {"alpha": 1.0, "beta": 1.0, "transB": 0}
+    if facts.given.get("transA") or not facts.moving(0) or facts.moving(1):
+        raise ValueError("a batch that is turned, or weights that are not constant")
+    return {"alpha": float(facts.given.get("alpha", 1)), "beta": float(facts.given.get("beta", 1)), "transB": int(facts.given.get("transB", 0))}
 
 
-def _function(
-    op: str, given: Mapping[str, Any], shapes: tuple[Shape, ...], constants: tuple[np.ndarray | None, ...], shape: Shape, opset: int
-) -> Settings:
-    found = {"function": op, **USUAL.get(op, {}), **{name: value for name, value in _plain(given).items() if name in USUAL.get(op, {})}}
+def _function(facts: Facts) -> Settings:
+    op, usual = facts.op, USUAL.get(facts.op, {})
+    found = {"function": op, **usual, **{name: value for name, value in _plain(facts.given).items() if name in usual}}
     if op == "Clip":
-        bounds = [given.get("min"), given.get("max")] if opset < 11 else [None if at >= len(constants) else constants[at] for at in (1, 2)]
-        if opset >= 11 and any(len(shapes) > at and shapes[at] is not None and at < len(constants) and constants[at] is None for at in (1, 2)):
-            raise ValueError("bounds that are not constant")
-        for name, bound in zip(("min", "max"), bounds, strict=True):
-            found[name] = None if bound is None else float(np.asarray(bound).reshape(()))
-    if op == "Cast" and given.get("to") not in (1, 10, 11):
-        found["to"] = int(given.get("to", 0))
-    if op == "BatchNormalization" and any(constants[at] is None for at in range(1, 5)):
+        found |= _bounds(facts)
+    if op == "Cast" and facts.given.get("to") not in FLOATS:
+        found["whole"] = 1
+    if op == "BatchNormalization" and any(facts.moving(at) for at in range(1, 5)):
         raise ValueError("statistics that are not constant")
     return found
 
 
-def _sum(
-    op: str, given: Mapping[str, Any], shapes: tuple[Shape, ...], constants: tuple[np.ndarray | None, ...], shape: Shape, opset: int
-) -> Settings:
-    return {"signs": [1, -1] if op == "Sub" else [1] * len(shapes)}
+def _bounds(facts: Facts) -> Settings:
+    """Return the limits of a Clip, None where it has none."""
+    if facts.opset < 11:
+        found = [facts.given.get("min"), facts.given.get("max")]
+    elif facts.moving(1) or facts.moving(2):
+        raise ValueError("bounds that are not constant")
+    else:
+        found = [facts.fixed(1), facts.fixed(2)]
+    low, high = (None if bound is None else float(np.asarray(bound).reshape(())) for bound in found)
+    return {"min": low, "max": high}
 
 
-def _concat(
-    op: str, given: Mapping[str, Any], shapes: tuple[Shape, ...], constants: tuple[np.ndarray | None, ...], shape: Shape, opset: int
-) -> Settings:
-    return {"axis": _axis(int(given["axis"]), len(shape) + 1)}
+def _sum(facts: Facts) -> Settings:
+    return {"signs": [1, -1] if facts.op == "Sub" else [1] * len(facts.shapes)}
 
 
-def _whole(given: Mapping[str, Any], constants: tuple[np.ndarray | None, ...], at: int, name: str) -> list[int] | None:
-    """Return whole numbers that newer operator sets have as an input and older ones as an attribute."""
-    value = constants[at] if at < len(constants) and constants[at] is not None else given.get(name)
-    return None if value is None else [int(one) for one in np.asarray(value).ravel()]
+def _concat(facts: Facts) -> Settings:
+    return {"axis": _axis(int(facts.given["axis"]), len(facts.shape) + 1)}
 
 
-def _move(
-    op: str, given: Mapping[str, Any], shapes: tuple[Shape, ...], constants: tuple[np.ndarray | None, ...], shape: Shape, opset: int
-) -> Settings:
-    rank = len(shapes[0]) + 1
-    if op == "Transpose":
-        perm = [int(axis) for axis in given.get("perm", range(rank)[::-1])]
-        if perm[0] != 0:
-            raise ValueError("the batch is moved")
-        return {"how": "transpose", "perm": [axis - 1 for axis in perm[1:]]}
-    if op == "Slice":
-        starts, ends = _whole(given, constants, 1, "starts"), _whole(given, constants, 2, "ends")
-        axes, steps = _whole(given, constants, 3, "axes") or [*range(len(starts or ()))], _whole(given, constants, 4, "steps")
-        if starts is None or ends is None:
-            raise ValueError("a part that is not constant")
-        begin, stride = [0] * (rank - 1), [1] * (rank - 1)
-        for start, end, axis, step in zip(starts, ends, axes, steps or [1] * len(starts), strict=True):
-            at = _axis(axis, rank)
-            begin[at], _, stride[at] = slice(start, end, step).indices(shapes[0][at])
-        return {"how": "slice", "starts": begin, "steps": stride}
-    if op == "Pad":
-        pads, axes = _whole(given, constants, 1, "pads"), _whole(given, constants, 3, "axes")
-        mode = given.get("mode", b"constant").decode()
-        if pads is None or axes is not None or pads[0] or pads[rank] or mode not in ("constant", "reflect", "edge"):
-            raise ValueError("pads that are not constant")
-        fill = constants[2] if len(constants) > 2 and constants[2] is not None else given.get("value", 0.0)
-        return {"how": "pad", "mode": mode, "before": pads[1:rank], "after": pads[rank + 1 :], "value": float(np.asarray(fill).reshape(()))}
-    if int(np.prod(shape)) != int(np.prod(shapes[0])):
+def _move(facts: Facts) -> Settings:
+    maker = {"Transpose": _transpose, "Slice": _slice, "Pad": _pad, "Split": _split}.get(facts.op)
+    if maker:
+        return maker(facts)
+    if math.prod(facts.shape) != math.prod(facts.shapes[0]):
         raise ValueError("the batch is moved")
     return {"how": "flat"}
 
 
-def _softmax(
-    op: str, given: Mapping[str, Any], shapes: tuple[Shape, ...], constants: tuple[np.ndarray | None, ...], shape: Shape, opset: int
-) -> Settings:
-    rank = len(shape) + 1
-    if opset < 13:  # the older softmax is over all axes from this one on
-        first = _axis(int(given.get("axis", 1)), rank)
-        return {"axes": [*range(first, rank - 1)], "log": int(op == "LogSoftmax")}
-    return {"axes": [_axis(int(given.get("axis", -1)), rank)], "log": int(op == "LogSoftmax")}
+def _transpose(facts: Facts) -> Settings:
+    rank = len(facts.shapes[0]) + 1
+    perm = [int(axis) for axis in facts.given.get("perm", range(rank)[::-1])]
+    if perm[0] != 0:
+        raise ValueError("the batch is moved")
+    return {"how": "transpose", "perm": [axis - 1 for axis in perm[1:]]}
 
 
-def _reduce(
-    op: str, given: Mapping[str, Any], shapes: tuple[Shape, ...], constants: tuple[np.ndarray | None, ...], shape: Shape, opset: int
-) -> Settings:
-    axes, rank = _whole(given, constants, 1, "axes"), len(shapes[0]) + 1
+def _slice(facts: Facts) -> Settings:
+    sides = facts.shapes[0]
+    starts, ends, axes, steps = (facts.whole(at, name) for at, name in ((1, "starts"), (2, "ends"), (3, "axes"), (4, "steps")))
+    if starts is None or ends is None:
+        raise ValueError("a part that is not said")
+    begin, stride = [0] * len(sides), [1] * len(sides)
+    for start, end, axis, step in zip(starts, ends, axes or range(len(starts)), steps or [1] * len(starts), strict=True):
+        at = _axis(axis, len(sides) + 1)
+        begin[at], _, stride[at] = slice(start, end, step).indices(sides[at])
+    return {"how": "slice", "starts": begin, "steps": stride}
+
+
+def _split(facts: Facts) -> Settings:
+    """Each part of a Split is a layer; `before` is how much of the axis lies before it (see layers)."""
+    axis = _axis(int(facts.given.get("axis", 0)), len(facts.shape) + 1)
+    starts = [0] * len(facts.shape)
+    starts[axis] = int(facts.given["before"])
+    return {"how": "slice", "starts": starts, "steps": [1] * len(facts.shape)}
+
+
+def _pad(facts: Facts) -> Settings:
+    rank = len(facts.shapes[0]) + 1
+    pads, axes = facts.whole(1, "pads"), facts.whole(3, "axes")
+    mode = facts.given.get("mode", b"constant").decode()
+    if pads is None or axes is not None or pads[0] or pads[rank] or mode not in ("constant", "reflect", "edge") or facts.moving(2):
+        raise ValueError("pads that are not constant")
+    fill = facts.given.get("value", 0.0) if facts.fixed(2) is None else facts.fixed(2)
+    return {"how": "pad", "mode": mode, "before": pads[1:rank], "after": pads[rank + 1 :], "value": float(np.asarray(fill).reshape(()))}
+
+
+def _softmax(facts: Facts) -> Settings:
+    rank, log = len(facts.shape) + 1, int(facts.op == "LogSoftmax")
+    if facts.opset < 13:  # the older softmax is over all axes from this one on
+        return {"axes": [*range(_axis(int(facts.given.get("axis", 1)), rank), rank - 1)], "log": log}
+    return {"axes": [_axis(int(facts.given.get("axis", -1)), rank)], "log": log}
+
+
+def _reduce(facts: Facts) -> Settings:
+    axes, rank = facts.whole(1, "axes"), len(facts.shapes[0]) + 1
     if not axes:
         raise ValueError("over the batch")
-    return {"how": op.removeprefix("Reduce"), "axes": sorted(_axis(axis, rank) for axis in axes), "keepdims": int(given.get("keepdims", 1))}
+    return {
+        "how": facts.op.removeprefix("Reduce"),
+        "axes": sorted(_axis(axis, rank) for axis in axes),
+        "keepdims": int(facts.given.get("keepdims", 1)),
+    }
 
 
-_MAKERS = {
+_MAKERS: Mapping[str, Callable[[Facts], Settings]] = {
     "conv2d": _conv,
     "pool": _pool,
     "matmul": _matmul,

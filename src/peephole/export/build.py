@@ -46,13 +46,14 @@ from peephole.train.checkpoint import Kept
 from peephole.train.doubt import told
 from peephole.train.enough import settled
 from peephole.train.facts import survey
+from peephole.train.insight import Insight
 from peephole.train.judged import judge_by_holding_out, known_examples, parts_held_out
 from peephole.train.learner import learner_for
 from peephole.train.loop import LEAST_STEPS, Moment
 from peephole.train.recipe import Facts, Options, Recipe, derive, instead, unused
 from peephole.train.scenery import exchanging, sought
 
-__all__ = ["Built", "Strangers", "build", "gather"]
+__all__ = ["Built", "Strangers", "build", "gather", "proven"]
 
 # How many known examples become constants of the graph.
 KNOWN_PER_LABEL, KNOWN_MOST = 50, 3000
@@ -157,8 +158,7 @@ def _build(
         if in_doubt:
             watch.said(in_doubt)
         watch.stage("exporting, and comparing the file with the network")
-        graph = to_onnx(trained.network, trained.known, spec.shape[1:])
-        card = prove(_card(trained, graph, strangers, copies), trained, graph, strangers.unit)
+        graph, card = proven(trained, strangers, copies)
         model = write(output, graph, card)
         if found := tested(model, listing, photos, parts, watch):
             model = write(output, graph, card := card.model_copy(update={"wallpaper": found}))
@@ -168,6 +168,12 @@ def _build(
     if ablate and (compared := receipts_of(trained.learner, photos, parts, options=options, path=output, watch=watch)):
         model = write(output, graph, card.model_copy(update={"receipts": compared}))
     return Built(output, model, trained.recipe, trained.seconds, (*photos.notes, *parts.notes, *([in_doubt] if in_doubt else [])))
+
+
+def proven(trained: Trained, strangers: Strangers, copies: Mapping[str, tuple[str, ...]]) -> tuple[onnx.ModelProto, Card]:
+    """Return the graph of what was trained and its card, with what the graph itself shows; `copies` are digests of copies by a photo's id."""
+    graph = to_onnx(trained.network, trained.known, trained.spec.shape[1:])
+    return graph, prove(_card(trained, graph, strangers, copies), trained, graph, strangers.unit)
 
 
 def _say_unused(recipe: Recipe, options: Options, resume: bool, watch: Watcher) -> None:
@@ -261,7 +267,8 @@ def _train(gathered: Gathered, parts: Split, strangers: Strangers, *, kept: Kept
         distributed.dismiss()  # the features are there: the last layer takes one process
     if not kept.resume and (pace := learner.plan(parts.train)):
         _say_least(pace, recipe.seconds / FINAL_SHARE[parts.role], parts_held_out(parts, len(photos.names), len(choosing), hurried=True), watch)
-    fitted = learner.finish(parts.train, parts.choose, partial(_report, watch), kept)
+    insight = Insight(photos.names, watch.inside) if watch.curious else None
+    fitted = learner.finish(parts.train, parts.choose, partial(_report, watch), kept, insight)
     # Told by the steps, not by the clock: a resumed training must come to the same.
     hurried = not recipe.steps and recipe.fit != "frozen" and fitted.recipe.steps <= LEAST_STEPS
     if hasattr(fitted.network.body, "shrink"):
@@ -276,7 +283,7 @@ def _train(gathered: Gathered, parts: Split, strangers: Strangers, *, kept: Kept
 
 
 def _report(watch: Watcher, moment: Moment) -> None:
-    watch.learned(moment.step, moment.steps, moment.loss, moment.held_out)
+    watch.learned(moment.step, moment.steps, moment.loss, moment.held_out, moment.learning_rate)
 
 
 def _say_least(pace: float, asked: float, parts: int, watch: Watcher) -> None:

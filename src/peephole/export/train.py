@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from peephole.base.card import Region
 from peephole.base.errors import SettingsError, did_you_mean
+from peephole.base.files import output_for
 from peephole.base.records import Unit
 from peephole.base.watch import Watcher
 from peephole.decide.predictor import Predictor
@@ -14,12 +15,7 @@ from peephole.nets.deep import Deep
 from peephole.train.augment import Augment
 from peephole.train.recipe import Options
 
-__all__ = ["output_for", "train"]
-
-
-def output_for(root: Path) -> Path:
-    """Return the model file's default place: named after the folder, in the current one."""
-    return Path(f"{root.resolve().name or 'model'}.onnx")
+__all__ = ["train"]
 
 
 def _options(given: dict[str, Any]) -> Options:

@@ -1,1 +1,1 @@
-"""Convolution held in the hands: the ball, the echo, the image kernel, X or O."""
+"""Convolution in one's hands: a ball dropped twice, an echo, an image kernel; NumPy and SciPy only."""

@@ -6,6 +6,7 @@ Nobody's drawings are used. A drawing is a function of (kind, seed) alone, whate
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -31,10 +32,10 @@ def _line(*corners: tuple[float, float]) -> np.ndarray:
     return np.stack([np.interp(at, np.arange(len(corners)), given[:, axis]) for axis in (0, 1)], 1)
 
 
-def _arc(start: float, sweep: float, wide: float = 0.9, high: float = 0.9, x: float = 0.0, y: float = 0.0) -> np.ndarray:
-    """Part of an ellipse: from `start` over `sweep`, in turns."""
+def _arc(start: float, sweep: float, wide: float = 0.9, high: float = 0.9, *, at: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+    """Part of an ellipse about `at`: from `start` over `sweep`, in turns."""
     angle = 2 * math.pi * (start + sweep * np.linspace(0, 1, POINTS))
-    return np.stack([x + wide * np.cos(angle), y + high * np.sin(angle)], 1)
+    return np.stack([at[0] + wide * np.cos(angle), at[1] + high * np.sin(angle)], 1)
 
 
 def _x(rng: np.random.Generator) -> Strokes:
@@ -46,8 +47,9 @@ def _x(rng: np.random.Generator) -> Strokes:
 def _o(rng: np.random.Generator) -> Strokes:
     """A round in one go, begun anywhere, in either direction, that ends a little short of its beginning or goes past it."""
     sweep = rng.choice([-1, 1]) * rng.uniform(0.9, 1.15)
-    wide, high = rng.uniform(0.7, 0.95, 2)
-    arc = _arc(rng.uniform(0, 1), sweep, wide, high)
+    arc = _arc(rng.uniform(0, 1), sweep, 0.9, 0.9 * rng.uniform(0.45, 1))
+    lean = rng.uniform(0, math.pi)
+    arc = arc @ np.array([[math.cos(lean), -math.sin(lean)], [math.sin(lean), math.cos(lean)]])
     drift = np.linspace(0, 1, POINTS)[:, None] * rng.normal(0, 0.09, 2)
     return [arc + drift]
 
@@ -103,11 +105,13 @@ STRANGERS: dict[str, Callable[[np.random.Generator], Strokes]] = {
     "square": _fixed(_line((-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85), (-0.85, -0.85))),
     "house": _fixed(_line((-0.8, 0.9), (-0.8, -0.1), (0, -0.9), (0.8, -0.1), (0.8, 0.9), (-0.8, 0.9))),
     "star": _fixed(_line(*_STAR)),
-    "heart": _fixed(_arc(0.5, 0.5, 0.45, 0.45, -0.45, -0.35), _arc(0.5, 0.5, 0.45, 0.45, 0.45, -0.35), _line((-0.9, -0.3), (0, 0.9), (0.9, -0.3))),
-    "moon": _fixed(_arc(0.15, 0.7), _arc(0.2, 0.6, 0.5, 0.6, 0.35, 0.0)),
+    "heart": _fixed(
+        _arc(0.5, 0.5, 0.45, 0.45, at=(-0.45, -0.35)), _arc(0.5, 0.5, 0.45, 0.45, at=(0.45, -0.35)), _line((-0.9, -0.3), (0, 0.9), (0.9, -0.3))
+    ),
+    "moon": _fixed(_arc(0.15, 0.7), _arc(0.2, 0.6, 0.5, 0.6, at=(0.35, 0.0))),
     "half": lambda rng: [_arc(rng.uniform(0, 1), rng.uniform(0.35, 0.6))],
-    "hook": _fixed(_line((0.1, _UP), (0.1, 0.4)), _arc(0.0, 0.4, 0.4, 0.4, -0.3, 0.4)),
-    "S": _fixed(_arc(-0.05, -0.7, 0.55, 0.45, 0, -0.45), _arc(-0.25, 0.7, 0.55, 0.45, 0, 0.45)),
+    "hook": _fixed(_line((0.1, _UP), (0.1, 0.4)), _arc(0.0, 0.4, 0.4, 0.4, at=(-0.3, 0.4))),
+    "S": _fixed(_arc(-0.05, -0.7, 0.55, 0.45, at=(0, -0.45)), _arc(-0.25, 0.7, 0.55, 0.45, at=(0, 0.45))),
     "A": _fixed(_line((-0.8, _DOWN), (0, _UP), (0.8, _DOWN)), _line((-0.45, 0.2), (0.45, 0.2))),
     "E": _fixed(_line((0.7, _UP), (-0.6, _UP), (-0.6, _DOWN), (0.7, _DOWN)), _line((-0.6, 0), (0.5, 0))),
     "H": _fixed(_line((-0.7, _UP), (-0.7, _DOWN)), _line((0.7, _UP), (0.7, _DOWN)), _line((-0.7, 0), (0.7, 0))),
@@ -115,11 +119,11 @@ STRANGERS: dict[str, Callable[[np.random.Generator], Strokes]] = {
     "M": _fixed(_line((-0.9, _DOWN), (-0.7, _UP), (0, 0.3), (0.7, _UP), (0.9, _DOWN))),
     "Y": _fixed(_line((-0.8, _UP), (0, 0)), _line((0.8, _UP), (0, 0), (0, _DOWN))),
     "Z": _fixed(_line((-0.8, _UP), (0.8, _UP), (-0.8, _DOWN), (0.8, _DOWN))),
-    "2": _fixed(_arc(0.5, 0.55, 0.6, 0.5, 0, -0.4), _line((0.5, -0.1), (-0.7, _DOWN), (0.8, _DOWN))),
+    "2": _fixed(_arc(0.5, 0.55, 0.6, 0.5, at=(0, -0.4)), _line((0.5, -0.1), (-0.7, _DOWN), (0.8, _DOWN))),
     "4": _fixed(_line((0.2, _UP), (-0.8, 0.3), (0.8, 0.3)), _line((0.3, -0.3), (0.3, _DOWN))),
-    "6": _fixed(_line((0.4, _UP), (-0.5, 0.3)), _arc(0.5, 1.0, 0.5, 0.5, 0.0, 0.4)),
-    "8": _fixed(_arc(0.25, 1.0, 0.45, 0.42, 0, -0.45), _arc(-0.25, 1.0, 0.55, 0.48, 0, 0.42)),
-    "9": _fixed(_arc(0.0, 1.0, 0.5, 0.45, 0.0, -0.42), _line((0.5, -0.4), (0.3, _DOWN))),
+    "6": _fixed(_line((0.4, _UP), (-0.5, 0.3)), _arc(0.5, 1.0, 0.5, 0.5, at=(0.0, 0.4))),
+    "8": _fixed(_arc(0.25, 1.0, 0.45, 0.42, at=(0, -0.45)), _arc(-0.25, 1.0, 0.55, 0.48, at=(0, 0.42))),
+    "9": _fixed(_arc(0.0, 1.0, 0.5, 0.45, at=(0.0, -0.42)), _line((0.5, -0.4), (0.3, _DOWN))),
     "spiral": _spiral,
     "scribble": _scribble,
     "zigzag": _zigzag,
@@ -132,15 +136,17 @@ KINDS: dict[str, Callable[[np.random.Generator], Strokes]] = {"X": _x, "O": _o} 
 
 def _by_hand(strokes: Strokes, rng: np.random.Generator) -> Strokes:
     """Bow each stroke, then stretch, slant and turn all of them together."""
-    turn, slant = rng.normal(0, 0.13), rng.normal(0, 0.12)
-    wide, high = np.exp(rng.normal(0, 0.13, 2))
+    hand = rng.uniform(0.4, 1.6)  # how far this one is from neat
+    turn, slant = hand * rng.normal(0, 0.15), hand * rng.normal(0, 0.2)
+    wide, high = np.exp(hand * rng.normal(0, 0.15, 2))
     plane = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]) @ np.array([[wide, slant], [0, high]])
     out = list[np.ndarray]()
     for stroke in strokes:
         along = np.linspace(0, 1, len(stroke))[:, None]
-        bow, wobble = rng.normal(0, 0.06, 2), rng.normal(0, 0.025, 2)
+        bow, wobble = hand * rng.normal(0, 0.06, 2), hand * rng.normal(0, 0.025, 2)
         out.append(
-            (stroke + bow * np.sin(math.pi * along) + wobble * np.sin(math.pi * (2 * along + rng.uniform(0, 2))) + rng.normal(0, 0.03, 2)) @ plane.T
+            (stroke + bow * np.sin(math.pi * along) + wobble * np.sin(math.pi * (2 * along + rng.uniform(0, 2))) + hand * rng.normal(0, 0.03, 2))
+            @ plane.T
         )
     return out
 
@@ -150,7 +156,7 @@ def _ink(strokes: Strokes, side: int, pen: float, soft: float) -> np.ndarray:
     y, x = np.mgrid[:side, :side].astype(np.float32)
     near = np.full((side, side), np.inf, np.float32)
     for stroke in strokes:
-        for (ax, ay), (bx, by) in zip(stroke[:-1], stroke[1:], strict=True):
+        for (ax, ay), (bx, by) in pairwise(stroke):
             reach = pen + soft + 1
             top, bottom = max(0, int(min(ay, by) - reach)), min(side, int(max(ay, by) + reach) + 2)
             left, right = max(0, int(min(ax, bx) - reach)), min(side, int(max(ax, bx) + reach) + 2)
@@ -160,7 +166,8 @@ def _ink(strokes: Strokes, side: int, pen: float, soft: float) -> np.ndarray:
             vx, vy = bx - ax, by - ay
             t = np.clip((u * vx + v * vy) / max(vx * vx + vy * vy, 1e-9), 0, 1)
             np.minimum(near[top:bottom, left:right], np.hypot(u - t * vx, v - t * vy), out=near[top:bottom, left:right])
-    return np.clip((pen + soft / 2 - near) / soft, 0, 1).astype(np.float64)
+    ink: np.ndarray = np.clip((pen + soft / 2 - near) / soft, 0, 1).astype(np.float64)
+    return ink
 
 
 def draw(kind: str, seed: int, side: int = 28, *, least: float = 0.45, most: float = 0.95, pen: tuple[float, float] = (0.012, 0.06)) -> np.ndarray:

@@ -28,8 +28,9 @@ FLAT = 1e-9  # of a patch's energy: less variation than this is rounding
 class Slide:
     """How a kernel slides.
 
-    `flip` turns it first (convolution) or not (cross-correlation); `pad` is what lies outside; `stride` is how many pixels it is from one place to the
-    next, `dilation` how far its taps stand apart. All but "valid" pad so that stride 1 keeps the size: (K - 1) // 2 before and K // 2 after, K being the kernel's side with its gaps.
+    `flip` turns it first (convolution) or not (cross-correlation); `pad` is what lies outside; `stride` is how many pixels it is from one place
+    to the next, `dilation` how far its taps stand apart. All but "valid" pad so that stride 1 keeps the size: (K - 1) // 2 before and K // 2 after,
+    K being the kernel's side with its gaps.
     """
 
     flip: bool = True
@@ -224,12 +225,12 @@ def match(image: np.ndarray, patch: Kernel, *, centred: bool = True) -> Match:
     flat = spread <= FLAT * np.maximum(energy, 1e-300)
     found = np.where(flat, 0.0, np.clip(product / (norm * np.sqrt(np.where(flat, 1.0, spread))), -1, 1))
     best = np.unravel_index(int(found.argmax()), found.shape)
-    return Match(found, (int(best[0]), int(best[1])), float(found[best]))
+    return Match(np.asarray(found), (int(best[0]), int(best[1])), float(found[best]))
 
 
 def picture(values: np.ndarray, *, signed: bool, limit: float | None = None) -> np.ndarray:
     """Return values as uint8 of the same shape: cut to 0..255, or `signed`: 0 is mid-grey 128, -limit black, limit white (without it the largest)."""
     if not signed:
-        return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
     most = limit if limit is not None else float(np.abs(values).max())
     return np.asarray(np.clip(np.rint(128 + (values / most if most > 0 else values) * 127), 1, 255).astype(np.uint8))

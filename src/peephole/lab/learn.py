@@ -1,4 +1,4 @@
-"""Filters learned from drawings by gradient descent: convolution, ReLU, pooling twice, flatten, one dense layer, softmax; forward and backward by hand.
+"""Filters learned from drawings by gradient descent: convolution, ReLU, pooling twice, flatten, dense, softmax; forward and backward by hand.
 
 Every step tells what one weight did, with its numbers, beside Rohrer's way of finding it: nudge it up, nudge it down, keep what lowers the error.
 """
@@ -154,9 +154,10 @@ def begin(side: int, *, filters: int = 3, kernel: int = 3, seed: int = 0) -> Net
     if not (1 <= filters <= 8 and 2 <= kernel <= min(9, side)):
         raise SettingsError(f"{filters} filters of {kernel} x {kernel} on {side} x {side} cannot be trained here", "1 to 8 filters of 2 x 2 to 9 x 9")
     rng = np.random.default_rng(seed)
-    cells = -(-(-(-(side - kernel + 1) // 2)) // 2)
+    cells = (side - kernel + 4) // 4  # pooled twice, partial windows kept
     flat = filters * cells * cells
-    return Net(rng.normal(0, 1 / kernel, (filters, kernel, kernel)), np.zeros(filters), rng.normal(0, flat**-0.5, (2, flat)), np.zeros(2))
+    # Small enough that both votes begin near 0 and the error near log 2: no step of the usual rates overshoots.
+    return Net(rng.normal(0, 0.5 / kernel, (filters, kernel, kernel)), np.zeros(filters), rng.normal(0, 0.3 * flat**-0.5, (2, flat)), np.zeros(2))
 
 
 def _moved(net: Net, by: Gradient, rate: float) -> Net:
@@ -169,21 +170,21 @@ def _with(net: Net, at: tuple[int, int, int], value: float) -> Net:
     return replace(net, filters=filters)
 
 
-def _told(net: Net, slopes: Gradient, after: Net, drawings: Drawings, at: tuple[int, int, int], rate: float) -> WeightUpdate:
+def _told(net: Net, slopes: Gradient, drawings: Drawings, at: tuple[int, int, int], rate: float) -> WeightUpdate:
     """Tell what one weight does in a step, and what nudging it would have found."""
     old, slope, before = float(net.filters[at]), float(slopes.filters[at]), error(net, drawings)
     up, down = (error(_with(net, at, old + by), drawings) for by in (NUDGE, -NUDGE))
     kept = "up" if up < min(before, down) else "down" if down < before else "as it was"
     nudge = Nudge(NUDGE, up, down, (up - down) / (2 * NUDGE), kept)
     new = old - rate * slope
-    return WeightUpdate(*at, old, slope, rate, new, before, error(_with(net, at, new), drawings), error(after, drawings), nudge)
+    return WeightUpdate(*at, old, slope, rate, new, before, error(_with(net, at, new), drawings), error(_moved(net, slopes, rate), drawings), nudge)
 
 
 def train(
     drawings: Drawings,
     *,
-    steps: int = 150,
-    learning_rate: float = 0.2,
+    steps: int = 100,
+    learning_rate: float = 0.05,
     filters: int = 3,
     kernel: int = 3,
     seed: int = 0,
@@ -203,18 +204,20 @@ def train(
     if not np.isfinite(pictures).all():
         raise DataError("a drawing has a number that is none (NaN or infinite)", "-1 is black, 1 is white")
     if steps < 1 or not 0 < learning_rate <= 100:
-        raise SettingsError(f"{steps} steps at a rate of {learning_rate:g} train nothing", "150 steps at 0.2 are a good start")
+        raise SettingsError(f"{steps} steps at a rate of {learning_rate:g} train nothing", "100 steps at 0.05 are a good start")
     net = begin(pictures.shape[1], filters=filters, kernel=kernel, seed=seed)
     if not all(0 <= at < size for at, size in zip(follow, net.filters.shape, strict=True)):
         raise SettingsError(f"there is no weight {follow}", f"filter, row and column are below {net.filters.shape}")
-    given = Drawings(pictures, labels)
+    return _steps(net, Drawings(pictures, labels), held_out, steps=steps, rate=learning_rate, follow=follow)
+
+
+def _steps(net: Net, given: Drawings, held_out: Drawings | None, *, steps: int, rate: float, follow: tuple[int, int, int]) -> Iterator[Step]:
     for number in range(1, steps + 1):
         slopes = gradient(net, given)
-        after = _moved(net, slopes, learning_rate)
-        update = _told(net, slopes, after, given, follow, learning_rate)
-        net = after
+        update = _told(net, slopes, given, follow, rate)
+        net = _moved(net, slopes, rate)
         held = None if held_out is None else accuracy(net, held_out)
-        yield Step(number, steps, update.error_after, accuracy(net, given), held, learning_rate, net, update)
+        yield Step(number, steps, update.error_after, accuracy(net, given), held, rate, net, update)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from peephole.lab.x_or_o import FILTERS, Worked, work
 
 __all__ = ["Comparison", "PartMatch", "Place", "Whole", "compare", "nearest_whole", "whole"]
 
+PLACES_MOST = 16
+
 
 @dataclass(frozen=True)
 class Whole:
@@ -37,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True)
 class PartMatch:
-    """One filter in both pictures: its best match in each, of `whole`; `exact` where both are perfect; the lines between the places, one `Place` each.
+    """One filter in both pictures: its best match in each, of `whole`; `exact` where both are perfect; a line for each pair of places.
 
     The places are those of the best match in each picture, paired so that the lines are as alike as they can be; what is left over stays unpaired.
     """
@@ -89,24 +91,26 @@ def _best(worked: Worked, number: int) -> tuple[int, np.ndarray]:
     return int(parts.max()), np.argwhere(parts == parts.max())
 
 
-def _paired(a: np.ndarray, b: np.ndarray) -> list[tuple[int, int]]:
+def _paired(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Pair places (n, 2) and (m, 2) by one common move: the move that pairs most of them exactly, the shortest of those; the rest by nearness."""
+    a, b = np.array(first), np.array(second)
     moves, counts = np.unique((b[None] - a[:, None]).reshape(-1, 2), axis=0, return_counts=True)
     move = moves[np.lexsort((np.abs(moves).sum(1), -counts))[0]]
     away = np.abs(a[:, None] + move - b[None]).sum(-1).astype(float)
-    pairs = list[tuple[int, int]]()
+    pairs = list[tuple[tuple[int, int], tuple[int, int]]]()
     for _ in range(min(len(a), len(b))):
-        i, j = np.unravel_index(int(away.argmin()), away.shape)
-        pairs.append((int(i), int(j)))
+        i, j = divmod(int(away.argmin()), len(b))
+        pairs.append((first[i], second[j]))
         away[i, :], away[:, j] = np.inf, np.inf
     return sorted(pairs)
 
 
 def _part(first: Worked, second: Worked, number: int) -> PartMatch:
     (best_a, at_a), (best_b, at_b) = _best(first, number), _best(second, number)
-    # A filter that fits nowhere better than it misses says nothing of where it is.
-    pairs = _paired(at_a, at_b) if min(best_a, best_b) > 0 else []
-    places = tuple(Place(*(int(n) for n in (*at_a[i], *at_b[j])), best_a, best_b) for i, j in pairs)
+    # A part that fits nowhere, or everywhere alike, is nowhere.
+    somewhere = min(best_a, best_b) > 0 and max(len(at_a), len(at_b)) <= PLACES_MOST
+    pairs = _paired(at_a.tolist(), at_b.tolist()) if somewhere else []
+    places = tuple(Place(*a, *b, best_a, best_b) for a, b in pairs)
     left = len(at_a) - len(pairs), len(at_b) - len(pairs)
     return PartMatch(first.maps[number].name, best_a, best_b, first.whole, best_a == first.whole and best_b == second.whole, places, *left)
 

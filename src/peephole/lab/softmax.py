@@ -43,7 +43,8 @@ def cross_entropy(z: np.ndarray, label: int) -> float:
 
 def slope(z: np.ndarray, label: int) -> np.ndarray:
     """Return the gradient of the cross-entropy on the logits (labels,): p - onehot(label); it adds up to 0."""
-    return softmax(_label(z, label)) - np.eye(len(z))[label]
+    gradient: np.ndarray = softmax(_label(z, label)) - np.eye(len(z))[label]
+    return gradient
 
 
 def jacobian(z: np.ndarray) -> np.ndarray:
@@ -62,4 +63,5 @@ def dropout(x: np.ndarray, mask: np.ndarray, share: float) -> np.ndarray:
         raise InputError(f"the share that is dropped is at least 0 and below 1, not {share:g}", "0.4 drops four of ten")
     if values.shape != kept.shape or not np.isin(kept, (0, 1)).all():
         raise InputError("a mask has a 0 or a 1 for each number", "dropout([.2, .4], [1, 0], .4)")
-    return values * kept / (1 - share)
+    scaled: np.ndarray = values * kept / (1 - share)
+    return scaled

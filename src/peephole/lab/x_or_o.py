@@ -33,7 +33,8 @@ POOL = 2
 class FilterMap:
     """One filter's way: its match with every part of the picture, then ReLU, then 2 x 2 max pooling, then pooling once more.
 
-    `matches` (H - h + 1, W - w + 1); `negatives` of its cells are below 0; `agreeing` counts the pixels that agree, None for a grey picture or filter.
+    `matches` (H - h + 1, W - w + 1); `negatives` of its cells are below 0; `agreeing` counts the pixels that agree, None where anything
+    is grey.
     Pooling keeps windows cut by the edge (7 -> 4); `pooled_floor` leaves them out (7 -> 3). `winners` (rows, columns, 2) is the cell of `rectified`
     that each window kept, `winners_twice` that of `pooled`.
     """

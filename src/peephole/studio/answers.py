@@ -42,7 +42,8 @@ TURNS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 def answer(value: Any, status: int = 200) -> Response:
     """Return a JSON response."""
     text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Response(text, status, media_type="application/json")
+    # Names of files may hold bytes that are no text; they are shown, not stumbled over.
+    return Response(text.encode(errors="replace"), status, media_type="application/json")
 
 
 def failure(what: str, hint: str = "", status: int = 400) -> Response:

@@ -41,10 +41,13 @@ class Auth:
         self._folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)  # it may have been made by somebody else's unpacking
             secret = folder / "secret"
             if not secret.is_file() or secret.stat().st_size < 32:
                 write_atomic(secret, secrets.token_bytes(32), mode=0o600)
-            self._secret = secret.read_bytes()
+            secret.chmod(0o600)
+            # With the file's number on this disk: a folder that was copied, or unpacked from a stranger's archive, brings no sessions along.
+            self._secret = hashlib.sha256(secret.read_bytes() + f" {secret.stat().st_ino}".encode()).digest()
         except OSError as error:
             raise OutputError(
                 f"{folder} cannot be used: {error.strerror or error}", "choose a folder that you can write to: peephole studio FOLDER"
@@ -82,7 +85,7 @@ class Auth:
         before = self._lockout
         self._lockout = failed(PATIENCE, before, now)
         self._remember()
-        if not hmac.compare_digest(code.strip().upper().replace("-", "").encode(), self.code.encode()):
+        if not hmac.compare_digest(code.strip().upper().replace("-", "").encode(errors="replace"), self.code.encode()):
             return Refusal("login.wrong", max(0.0, self._lockout.until - now))
         self._lockout = cleared(before)
         self._remember()

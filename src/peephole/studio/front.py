@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -32,6 +33,11 @@ async def body(request: Request) -> dict[str, Any]:
 
 async def _hello(house: House, request: Request) -> Response:
     """Say who the visitor is, the token for changes, and which models there are: the shipped ones, and the owner's own."""
+    return answer(await run_in_threadpool(_here, house, request))
+
+
+def _here(house: House, request: Request) -> dict[str, Any]:
+    """Look into the folder, which may take a moment."""
     visitor = visitor_of(request.headers)
     owner = house.owns(request)
     shop = house.workshop
@@ -48,7 +54,7 @@ async def _hello(house: House, request: Request) -> Response:
         found["models"] += [{"id": each.id, "bytes": each.bytes} for each in shop.models()]
         found["photos"] = [{"id": each.id, "photos": each.bytes} for each in shop.photo_folders()]
         found["gates"] = [each.id for each in shop.gates()]
-    return answer(found)
+    return found
 
 
 async def _login(house: House, request: Request) -> Response:
@@ -69,6 +75,7 @@ async def _logout(house: House, request: Request) -> Response:
         return failure("nobody was logged in")
     house.auth.let_out(visitor)
     response = answer({"owner": False})
+    response.headers["clear-site-data"] = '"cache"'  # small pictures of photos may lie there
     response.set_cookie(cookie_of(request.headers), house.auth.fresh(), max_age=MONTH, httponly=True, samesite="strict", path="/")
     return response
 

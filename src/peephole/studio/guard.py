@@ -3,6 +3,7 @@
 A page of another site can send requests to 127.0.0.1, and a name of its own can point there (DNS rebinding); here none of them has an effect.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,7 +18,9 @@ __all__ = ["POLICY", "TOKEN", "Guard", "cookie_of", "visitor_of"]
 COOKIE, TOKEN = "peephole", "x-peephole-token"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    # Elements are never made from text: a browser that knows how refuses it.
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 HEADERS = {
     "content-security-policy": POLICY,
@@ -28,10 +31,12 @@ HEADERS = {
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
+# Seconds that the next piece of a body may take: whoever sends slower holds a line open for nothing.
+PATIENT = 30.0
 
 
-class _TooMuch(Exception):
-    """More was sent than the address takes."""
+class _NotHeard(Exception):
+    """More was sent than the address takes, or nothing more came."""
 
 
 class Guard:
@@ -53,32 +58,12 @@ class Guard:
         if refused:
             await JSONResponse({"error": refused[1]}, refused[0], headers=HEADERS)(scope, receive, send)
             return
-        started = False
-
-        async def answer(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                kept = MutableHeaders(raw=message["headers"])
-                for name, value in HEADERS.items():
-                    kept.setdefault(name, value)
-            await send(message)
-
-        most, taken = address.most if address else 0, 0
-
-        async def hear() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > most:
-                raise _TooMuch
-            return message
-
+        line = _Line(address.most if address else 0, receive, send)
         try:
-            await self._app(scope, hear, answer)
-        except _TooMuch:
-            if not started:
-                await JSONResponse({"error": "too.much", "most": most}, 413, headers=HEADERS | {"connection": "close"})(scope, receive, send)
+            await self._app(scope, line.hear, line.answer)
+        except _NotHeard:
+            if line.refused and not line.started:
+                await JSONResponse(*line.refused, headers=HEADERS | {"connection": "close"})(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers, address: Address | None) -> tuple[int, str] | None:
         """Say with which status and sentence a request is refused; None when it may go on."""
@@ -89,10 +74,10 @@ class Guard:
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             return 421, "host"
-        site, navigates = headers.get("sec-fetch-site", "same-origin"), headers.get("sec-fetch-mode") == "navigate"
+        sites, navigates = headers.getlist("sec-fetch-site"), headers.get("sec-fetch-mode") == "navigate"
         led_here = navigates and scope["path"] == "/" and scope["method"] == "GET"
         foreign = any(origin.lower() != f"http://{hosts[0].lower()}" for origin in origins) or len(origins) > 1
-        return (403, "origin") if foreign or (site not in ("same-origin", "none") and not led_here) else None
+        return (403, "origin") if foreign or (any(site not in ("same-origin", "none") for site in sites) and not led_here) else None
 
     def _not_theirs(self, headers: Headers, address: Address) -> tuple[int, str] | None:
         """Refuse what this visitor may not do, a change without its token, and what is too long."""
@@ -101,7 +86,44 @@ class Guard:
             return 401, "login"
         if address.method == "POST" and not self._auth.fits(visitor, headers.get(TOKEN, "")):
             return 403, "token"
-        return None if said.isdigit() and int(said) <= address.most else (413, "too.much")
+        # More than 15 digits are no length of anything, and int() of 5,000 digits raises.
+        return None if said.isascii() and said.isdecimal() and len(said) < 16 and int(said) <= address.most else (413, "too.much")
+
+
+class _Line:
+    """What is heard and said between a visitor and an address that takes at most `most` bytes."""
+
+    def __init__(self, most: int, receive: Receive, send: Send) -> None:
+        self._most, self._receive, self._send = most, receive, send
+        self._taken, self._whole = 0, False
+        self.started = False
+        self.refused: tuple[dict[str, object], int] | None = None
+
+    async def hear(self) -> Message:
+        """Return the next piece of the body; raises _NotHeard."""
+        try:
+            async with asyncio.timeout(None if self._whole else PATIENT):
+                message = await self._receive()
+        except TimeoutError:
+            self.refused = {"error": "too.slow"}, 408
+            raise _NotHeard from None
+        self._taken += len(message.get("body", b""))
+        self._whole = self._whole or not message.get("more_body", False)
+        if self._taken > self._most:
+            self.refused = {"error": "too.much", "most": self._most}, 413
+            raise _NotHeard
+        return message
+
+    async def answer(self, message: Message) -> None:
+        """Send a piece of the answer, with the strict headers; nothing once the visitor is refused (the application would say that it broke)."""
+        if self.refused and not self.started:
+            return
+        if message["type"] == "http.response.start":
+            self.started = True
+            kept = MutableHeaders(raw=message["headers"])
+            for name, value in HEADERS.items():
+                kept.setdefault(name, value)
+        await self._send(message)
 
 
 def cookie_of(headers: Headers) -> str:

@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -11,8 +10,10 @@ from starlette.requests import Request
 from peephole.base.errors import InputError, OutputError
 from peephole.explain.openmodel import OpenModel, open_model
 from peephole.explain.trace import Tracer
+from peephole.lab.shipped import shipped
 from peephole.studio.auth import Auth
 from peephole.studio.guard import visitor_of
+from peephole.studio.jobs import Jobs
 from peephole.studio.traces import Traces
 from peephole.studio.workshop import SHIPPED, Workshop
 
@@ -30,23 +31,28 @@ class House:
     tracer: Tracer = field(default_factory=Tracer)
     traces: Traces = field(default_factory=Traces)
     auth: Auth = field(init=False)
+    jobs: Jobs = field(init=False)
     turn: threading.Lock = field(default_factory=threading.Lock)
     _open: dict[tuple[str, int, int], OpenModel] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path) -> "House":
         """Open a working folder; raises MissingInput and OutputError."""
-        workshop = Workshop(folder, _shipped())
+        workshop = Workshop(folder, {"x-or-o": shipped()})
         state = workshop.folder / STATE
         try:
             state.mkdir(mode=0o700, exist_ok=True)
+            if state.is_symlink():
+                raise OutputError(f"{state} is a link to another place", f"remove it: rm {state}")
             # What is kept here belongs into no repository.
             (state / ".gitignore").write_text("*\n", "utf-8")
         except OSError as error:
             raise OutputError(
                 f"{state} cannot be written: {error.strerror or error}", "choose a folder that you can write to: peephole studio FOLDER"
             ) from error
-        return cls(workshop, state)
+        house = cls(workshop, state)
+        house.jobs = Jobs(state / "jobs", workshop.folder)
+        return house
 
     def owns(self, request: Request) -> bool:
         """Whether the request comes from the owner."""
@@ -65,9 +71,3 @@ class House:
                     self._open.pop(next(iter(self._open)))
                 self._open[key] = open_model(path)
             return self._open[key]
-
-
-def _shipped() -> dict[str, Path]:
-    """Return the model files that come with the package, by name; a package is installed as files."""
-    folder = Path(str(files("peephole.lab").joinpath("models")))
-    return {path.stem: path for path in sorted(folder.glob("*.onnx"))}

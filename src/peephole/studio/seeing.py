@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from peephole.base.errors import InputError
 from peephole.data.decode import open_bytes
+from peephole.explain.match import match
 from peephole.explain.openmodel import OpenModel
 from peephole.explain.trace import Edit, Trace
 from peephole.studio.answers import answer, plain
@@ -58,7 +59,7 @@ def _edits(request: Request) -> tuple[Edit, ...]:
     try:
         found = json.loads(text)
         edits = tuple(Edit(str(each["tensor"]), tuple(int(at) for at in each["index"]), float(each["value"])) for each in found)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise InputError("the changed weights cannot be read", "take the changes back") from None
     if len(edits) > MOST_EDITS:
         raise InputError(f"{len(edits)} weights were changed; at most {MOST_EDITS} are", "take some of the changes back")
@@ -96,7 +97,9 @@ def _packed(trace: Trace, model: OpenModel, name: str) -> bytes:
 async def _trace(house: House, request: Request) -> Response:
     """Run a model on the picture that was sent and keep every layer."""
     name = request.query_params.get("model", "")
-    model, edits = house.model(request, name), _edits(request)
+    edits = _edits(request)
+    # Opening waits for its turn: not here, where everybody else is answered too.
+    model = await run_in_threadpool(house.model, request, name)
     picture = await picture_of(request)
 
     def work() -> bytes:
@@ -123,9 +126,16 @@ async def _tensor(house: House, request: Request) -> Response:
     return Response(found.values.astype("<f4", copy=False).tobytes(), media_type=BINARY)
 
 
+async def _match(house: House, request: Request) -> Response:
+    """Send how well each window of a convolution fits its kernel: cosines, float32, in the layer's shape."""
+    trace = _kept(house, request)
+    found = await run_in_threadpool(match, trace, request.query_params.get("layer", ""))
+    return Response(found.astype("<f4", copy=False).tobytes(), media_type=BINARY)
+
+
 async def _model(house: House, request: Request) -> Response:
     """Say what a model file is: its card, or for a foreign one what could be read from it."""
-    model = house.model(request, request.query_params.get("model", ""))
+    model = await run_in_threadpool(house.model, request, request.query_params.get("model", ""))
     return answer(
         {
             "name": model.name,
@@ -145,5 +155,6 @@ ADDRESSES = (
     Address("POST", "/api/trace", "anyone", _trace, MOST_PICTURE),
     Address("GET", "/api/values", "anyone", _values, 0),
     Address("GET", "/api/tensor", "anyone", _tensor, 0),
+    Address("GET", "/api/match", "anyone", _match, 0),
     Address("GET", "/api/model", "anyone", _model, 0),
 )

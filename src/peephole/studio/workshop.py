@@ -1,11 +1,12 @@
 """The working folder as the page sees it: its model files, its folders of photos, its gates; nothing outside it has a name here."""
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from peephole.base.errors import InputError, MissingInput
 
-__all__ = ["Found", "Workshop"]
+__all__ = ["Found", "Workshop", "is_name"]
 
 MOST = 500  # entries of a kind that are listed
 DEEP = 3  # folders below the working folder in which is looked
@@ -43,7 +44,7 @@ class Workshop:
         """Return the folders that hold sub-folders of photos, with how many photos they have at least."""
         found = []
         for folder in self._folders():
-            counts = [self._photos(each) for each in sorted(folder.iterdir()) if each.is_dir() and not each.is_symlink()]
+            counts = [self._photos(each) for each in self._inside(folder) if each.is_dir()]
             if sum(count > 0 for count in counts) >= 1:
                 found.append(Found(folder.relative_to(self.folder).as_posix(), sum(counts)))
         return tuple(found[:MOST])
@@ -62,7 +63,7 @@ class Workshop:
 
     def place(self, name: str) -> Path:
         """Return what an id names inside the folder; raises InputError for one that leads out of it."""
-        path = (self.folder / name).resolve() if name and "\0" not in name and len(name) < 1000 else None
+        path = (self.folder / name).resolve() if name and is_name(name) else None
         if path is None or not path.is_relative_to(self.folder) or any(part.startswith(".") for part in path.relative_to(self.folder).parts):
             raise InputError("that name leads out of the working folder", "choose one from the list")
         return path
@@ -71,19 +72,21 @@ class Workshop:
         """Return the folders down to DEEP levels, hidden ones and links left out."""
         found, level = [self.folder], [self.folder]
         for _ in range(DEEP):
-            level = [each for folder in level for each in self._inside(folder) if each.is_dir()]
-            found += level[:MOST]
+            level = [each for folder in level for each in self._inside(folder) if each.is_dir()][:MOST]
+            found += level
         return found[:MOST]
 
     def _inside(self, folder: Path) -> list[Path]:
         try:
-            return sorted(each for each in folder.iterdir() if not each.name.startswith(".") and not each.is_symlink())
+            # A name that is no text could not be given back by the page.
+            return sorted(each for each in folder.iterdir() if not each.name.startswith(".") and not each.is_symlink() and is_name(each.name))
         except OSError:
             return []
 
     def _files(self, endings: tuple[str, ...]) -> tuple[Found, ...]:
         files = (each for folder in self._folders() for each in self._inside(folder) if each.suffix in endings and each.is_file())
-        return tuple(Found(each.relative_to(self.folder).as_posix(), each.stat().st_size) for each in list(files)[:MOST])
+        sized = ((each, _size(each)) for each in islice(files, MOST))
+        return tuple(Found(each.relative_to(self.folder).as_posix(), size) for each, size in sized if size is not None)
 
     def _photos(self, folder: Path) -> int:
         return sum(each.suffix.lower() in PHOTOS for each in self._inside(folder)[:MOST])
@@ -94,3 +97,19 @@ class Workshop:
                 return b"[gate]" in file.read(100_000)
         except OSError:
             return False
+
+
+def is_name(name: str) -> bool:
+    """Whether a path can be written as UTF-8, in parts as long as file systems take them (255 bytes)."""
+    try:
+        return "\0" not in name and len(name) < 1000 and max(len(part.encode()) for part in name.split("/")) < 256
+    except UnicodeEncodeError:
+        return False
+
+
+def _size(path: Path) -> int | None:
+    """Return a file's size in bytes, None when it went away meanwhile."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

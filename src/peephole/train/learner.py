@@ -25,6 +25,7 @@ from peephole.train import distributed, forms
 from peephole.train.augment import Key, augment
 from peephole.train.checkpoint import Kept
 from peephole.train.ink import ink
+from peephole.train.insight import Insight
 from peephole.train.loop import LEAST_STEPS, Examples, Fitted, Moment, answers, answers_of, device, fit, steps_in
 from peephole.train.recipe import Recipe
 from peephole.train.scenery import Scenery
@@ -67,8 +68,8 @@ class Learner(Protocol):
         """Return the seconds that a step takes, or the features of one photo where they are kept."""
         ...
 
-    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
-        """Return the network to export, learned from `indices` with the set's own labels; `held_out` may stop it early."""
+    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None, insight: Insight | None = None) -> Fitted:
+        """Return the network to export, learned from `indices` with the set's own labels; `held_out` may stop it early, `insight` looks on."""
         ...
 
 
@@ -175,12 +176,12 @@ class Scratch:
         network = self._begun(indices, labels, recipe.seed)
         return _Answering(self._answering(fit(network, self._examples(indices, labels), recipe).network), self.photos.images)
 
-    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
+    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None, insight: Insight | None = None) -> Fitted:
         """Train the network to export."""
         labels = self.photos.labels
         looked = self._examples(held_out[:2000], labels) if len(held_out) else None
         network = self._begun(indices, labels, self.recipe.seed)
-        fitted = fit(network, self._examples(indices, labels), self.recipe, looked, watch=watch, kept=kept)
+        fitted = fit(network, self._examples(indices, labels), self.recipe, looked, watch=watch, kept=kept, onlooker=insight)
         self.recipe = fitted.recipe
         return replace(fitted, network=self._answering(fitted.network))
 
@@ -318,7 +319,7 @@ class Frozen:
         how = {"whitened": self.recipe.features != "whole", "calmed": self.recipe.augment.background > 0}
         return _Fitted(forms.last_layer(views, labels[indices], **how), self.features)
 
-    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None) -> Fitted:
+    def finish(self, indices: np.ndarray, held_out: np.ndarray, watch: Watch | None, kept: Kept | None, insight: Insight | None = None) -> Fitted:
         """Fit the last layers of the network to export; takes a moment, so there is nothing to resume."""
         head, form = self.learn(indices, self.photos.labels, 1.0).head, self.recipe.features
         assert form != "auto"  # settled when the features were computed
@@ -331,6 +332,8 @@ class Frozen:
                 whiten.bias.copy_(torch.from_numpy(head.whitening.offset))
             network.head().weight.copy_(torch.from_numpy(head.weight))
             network.head().bias.copy_(torch.from_numpy(head.bias))
+        if insight:
+            insight.look(network.eval(), Examples(self.images, torch.from_numpy(self.photos.labels[indices]), torch.from_numpy(indices)), 0, 0)
         return Fitted(network.eval(), self.recipe, time.perf_counter() - self.begun, ())
 
 

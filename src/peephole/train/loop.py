@@ -28,7 +28,7 @@ from peephole.train.recipe import Recipe
 from peephole.train.scenery import Scenery
 from peephole.train.wholebatch import whole_batch
 
-__all__ = ["LEAST_STEPS", "Examples", "Fitted", "Moment", "answers", "answers_of", "device", "fit", "normalise"]
+__all__ = ["LEAST_STEPS", "Examples", "Fitted", "Moment", "Onlooker", "answers", "answers_of", "device", "fit", "normalise"]
 
 LOOKS = 12  # how often held-out examples are looked at during a training
 PATIENCE = 4  # looks without anything better before it stops early
@@ -74,6 +74,16 @@ class Moment:
     loss: float
     learning_rate: float
     held_out: float | None
+
+
+class Onlooker:
+    """Sees the network before and after every step and changes nothing; this one does not even look."""
+
+    def before(self, state: State) -> None:
+        """A step begins."""
+
+    def after(self, state: State, examples: Examples) -> None:
+        """A step is done; its gradients are still there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,6 +267,7 @@ def fit(
     *,
     watch: Callable[[Moment], None] | None = None,
     kept: Kept | None = None,
+    onlooker: Onlooker | None = None,
 ) -> Fitted:
     """Train `network` in place on `examples`; return it with the running average of its weights.
 
@@ -273,7 +284,7 @@ def fit(
     if distributed.size() > 1:
         state.take(distributed.agreed(state.parts()))
     state.steps = state.steps or recipe.steps or steps_in(recipe.seconds, network, examples, recipe)
-    order, history = Order(examples.labels, recipe.batch, recipe.seed), list[Moment]()
+    order, history, onlooker = Order(examples.labels, recipe.batch, recipe.seed), list[Moment](), onlooker or Onlooker()
     begun = saved = time.perf_counter()
     network.train()
     many = distributed.size() > 1
@@ -284,8 +295,10 @@ def fit(
                 rate = _schedule(state.step, state.steps, recipe.learning_rate)
                 for group in state.optimiser.param_groups:
                     group["lr"] = rate
+                onlooker.before(state)
                 loss = _learn(state, examples, order(state.step), recipe, state.step)
                 state.advance()
+                onlooker.after(state, examples)
                 moment = _observe(state, loss, rate, held_out, recipe)
                 if moment:
                     history.append(moment)

@@ -5,6 +5,7 @@ import { hear, link, read, write } from "./state.js";
 import { choose, fetchWords, has, language, languages, t } from "./words.js";
 
 const TABS = ["see", "lab", "data", "train", "map", "words", "gate", "report", "walk"];
+const FILES = { words: "fill" }; // words.js holds the page's own words
 const main = document.getElementById("main");
 const page = { owner: false, models: [], photos: [], gates: [], folder: "", fail, refresh };
 let shown = "";
@@ -18,6 +19,21 @@ export function fail(error) {
     h("button", { type: "button", onclick: () => replace(notice()) }, t("close")));
   replace(notice(), box);
   if (error.status === 401) ask();
+  if (error.what === "away") wait();
+}
+
+// The server went away: look for it until it is back, and let the open tab show again what it showed.
+let waiting = 0;
+function wait() {
+  if (waiting) return;
+  waiting = setInterval(async () => {
+    try { await refresh(); } catch { return; }
+    clearInterval(waiting);
+    waiting = 0;
+    tools();
+    replace(notice(), h("p.note", {}, t("back")));
+    dispatchEvent(new Event("back"));
+  }, 1500);
 }
 
 const notice = () => document.getElementById("notice");
@@ -81,7 +97,7 @@ async function refresh() {
 
 async function show() {
   const { tab, values } = read();
-  const name = TABS.includes(tab) ? tab : "see";
+  const name = known(tab);
   const wanted = values.get("lang");
   if (wanted && wanted !== language()) {
     choose(wanted);
@@ -99,7 +115,7 @@ async function show() {
   main.className = `tab-${name}`;
   replace(main, h("p.quiet", {}, t("loading")));
   try {
-    const module = await import(`./${name}.js`);
+    const module = await import(`./${FILES[name] ?? name}.js`);
     if (shown !== name) return;
     replace(main);
     close = (await module.show(main, page)) ?? (() => {});
@@ -107,12 +123,12 @@ async function show() {
 }
 
 async function begin() {
+  hear(() => follow().catch(fail));
   let kept = "";
   try { kept = localStorage.getItem("language"); } catch { /* as above */ }
   choose(read().values.get("lang") ?? kept);
-  const code = /^#code=([\w-]+)$/.exec(location.hash)?.[1];
-  if (code) history.replaceState(null, "", "#see");
-  const words = fetchWords("frame", read().tab);
+  const code = codeGiven();
+  const words = fetchWords("frame", known(read().tab));
   try {
     await refresh();
     if (code && !page.owner) {
@@ -125,11 +141,34 @@ async function begin() {
   }
   await words.catch(fail);
   await show();
-  hear(() => show().catch(fail));
 }
+
+// Take the code out of the address, where it would be seen over a shoulder.
+function codeGiven() {
+  const code = /^#code=([\w-]+)$/.exec(location.hash)?.[1];
+  if (code) write({}, { tab: "see", keep: true });
+  return code;
+}
+
+// Go where the address says; it may have been pasted with the code into a page that is open.
+async function follow() {
+  const code = codeGiven();
+  if (code && !page.owner) {
+    await login(code);
+    await refresh();
+    shown = "";
+  }
+  await show();
+}
+
+const known = (tab) => (TABS.includes(tab) ? tab : "see");
 
 document.getElementById("skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
+});
+addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  fail(event.reason);
 });
 begin().catch(fail);

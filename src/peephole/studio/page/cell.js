@@ -38,9 +38,9 @@ export async function showCell(place, found) {
   const sum = await work(trace, layer, index).catch((error) => view.page.fail(error));
   if (turn !== place.turn) return;
   const maps = mapsOf(layer);
-  const value = values[maps.row ? column : flat(layer.shape, index)];
+  const value = found.sums[maps.row ? column : flat(layer.shape, index)];
   const spoken = sentence(layer, index, value, sum);
-  const crumbs = h("p.crumbs", {}, h("button", { type: "button", onclick: () => view.choose(layer.id) }, layer.id), "›", h("b", where(layer, index)), h("span.n", {}, "= ", h("b", { data: { value } }, number(value, 4))));
+  const crumbs = h("p.crumbs", {}, h("button", { type: "button", onclick: () => view.choose(layer.id) }, layer.id), "›", h("b", where(layer, index)), h("span.n", {}, "= ", h("b", { data: { value } }, number(value, 4))), found.match !== null && h("span.n", t("cell.match", { match: number(found.match, 3) })));
   const map = maps.row ? null : maps.height <= GRID && maps.width <= GRID ? grid(found) : picture(found);
   const open = new Set([...place.querySelectorAll("details[open]")].map((each) => each.dataset.name));
   replace(place, h("h2", t("cell.title")), crumbs, h("div.unit", {}, map ?? h("div"), h("div", {}, arithmetic(found, sum, index, value), closing(sum), h("p.quiet", { id: "sentence" }, spoken))));

@@ -1,5 +1,5 @@
 // What goes in: a drawing, a file, a camera's picture or an example; and what the network makes of it before the first layer.
-import { get } from "./api.js";
+import { bytes } from "./api.js";
 import { h, replace, s } from "./html.js";
 import { Pad } from "./pad.js";
 import { photo } from "./paint.js";
@@ -9,6 +9,9 @@ import { t } from "./words.js";
 // An X, drawn by hand once.
 export const AN_X = "edkjrryxFFMN.NdGlztsAlHeO";
 const MOST_FILE = 20_000_000;
+
+// The picture that was looked at last, for the tabs that go on from it.
+export const last = { picture: null };
 
 // The network's input as (height, width, channels) of 0..255, however a foreign graph wants it laid out and scaled.
 function pixelsOf(trace) {
@@ -27,7 +30,10 @@ function pixelsOf(trace) {
 export class Input {
   constructor({ page, changed }) {
     this.page = page;
-    this.tell = changed;
+    this.tell = (picture) => {
+      last.picture = picture;
+      changed(picture);
+    };
     this.root = h("section", { "aria-label": t("input.title") });
     this.held = null; // a picture that came from a file or the camera
   }
@@ -40,7 +46,7 @@ export class Input {
     this.pad = new Pad({ ink: values.get("ink") ?? AN_X, width: Number(values.get("pen")) || 16, changed: (ink, done) => {
       this.held = null;
       this.heldName = "";
-      if (done) write({ ink: ink || ".", pen: this.pad.width === 16 ? null : this.pad.width }, { keep: true });
+      if (done) write({ from: null, ink: ink || ".", pen: this.pad.width === 16 ? null : this.pad.width }, { keep: true });
       this.tell(this.picture);
     } });
     const pen = h("input", { type: "range", min: 4, max: 40, value: this.pad.width, id: "pen", oninput: () => {
@@ -53,12 +59,25 @@ export class Input {
     this.over = s("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
     this.caption = h("p.quiet");
     this.givenName = h("p.quiet");
-    replace(this.root, h("h2", t("input.draw")), this.pad.canvas, h("p.unseen", { id: "pad-keys" }, t("pad.keys")),
+    const draw = h("div", {}, h("h2", t("input.draw")), this.pad.canvas, h("p.unseen", { id: "pad-keys" }, t("pad.keys")),
       h("p.row", {}, h("button", { type: "button", onclick: () => this.pad.clear() }, t("pad.clear")), h("button", { type: "button", onclick: () => this.pad.undo() }, t("undo"))),
-      h("p.row", {}, h("label", { for: "pen" }, t("pad.pen")), pen),
-      h("p", {}, h("label", { for: "file" }, t("input.file")), h("br"), this.file), this.camera(), this.givenName,
-      h("h2", t("input.network")), h("div.stack", {}, this.network, this.over), this.caption);
-    this.tell(this.picture);
+      h("p.row", {}, h("label", { for: "pen" }, t("pad.pen")), pen));
+    const given = h("div", {}, h("h2", t("input.network")), h("div.stack", {}, this.network, this.over), this.caption);
+    replace(this.root, draw, given, h("details.other", {}, h("summary", t("input.other")), h("p", {}, h("label", { for: "file" }, t("input.file")), h("br"), this.file), this.camera()), this.givenName);
+    if (!(await this.fetched())) this.tell(this.picture);
+  }
+
+  // A picture that the address names: one that a door kept.
+  async fetched() {
+    const from = read().values.get("from");
+    if (!from?.startsWith("/api/gate/picture?")) return false;
+    try {
+      this.take(new Blob([await bytes(from)], { type: "image/jpeg" }), t("input.fromgate"));
+      return true;
+    } catch (error) {
+      this.page.fail(error);
+      return false;
+    }
   }
 
   camera() {

@@ -1,7 +1,8 @@
 // The See tab: a picture goes in, every layer of the very file that answers is seen, down to one multiplication and back.
 import { describe, Trace } from "./trace.js";
-import { h, replace, s, say } from "./html.js";
+import { h, replace, s, say, table } from "./html.js";
 import { Input } from "./input.js";
+import { Inside } from "./inside.js";
 import { colour, limitOf, paint, photo } from "./paint.js";
 import { showCell } from "./cell.js";
 import { read, write, hear } from "./state.js";
@@ -52,11 +53,13 @@ class See {
     this.trace = null;
     this.shown = MAPS;
     this.stop = new AbortController();
-    hear(this.back = () => read().tab === "see" && this.follow());
+    this.unhear = hear(() => read().tab === "see" && this.follow());
+    addEventListener("back", () => this.run(this.input.picture), { signal: this.stop.signal });
   }
 
   close() {
     this.input?.close();
+    this.unhear();
     this.stop.abort();
   }
 
@@ -79,29 +82,30 @@ class See {
 
   async begin() {
     this.answer = h("section.answer", { "aria-label": t("see.answer"), id: "answer" });
+    this.softmax = h("details.softmax", { id: "softmax" });
     this.changes = h("div", { id: "edits" });
     this.rail = h("ul.rail", { "aria-label": t("see.layers"), id: "rail" });
     this.scrub = h("input", { type: "range", min: 0, value: 0, id: "scrub", "aria-label": t("see.scrub"), oninput: () => this.choose(this.trace.layers[this.scrub.value].id, { keep: true }) });
     this.panel = h("section.card", { "aria-live": "off", id: "layer" });
     this.unit = h("section.card", { id: "unit", hidden: true });
-    this.more = h("div", { id: "more" });
+    this.inside = new Inside(this);
     this.input = new Input({ page: this.page, changed: (picture) => this.run(picture) });
     replace(this.root, h("h1.unseen", t("see.title")),
-      h("div.see", {}, h("aside", {}, this.chooser(), this.input.root), h("div", {}, this.answer, this.changes,
-        h("p.quiet", {}, t("see.lead")), this.rail, this.scrub, this.panel, this.unit, this.more)));
+      h("div.see", {}, h("aside", {}, this.chooser(), this.input.root), h("div", {}, this.answer, this.softmax, this.changes,
+        h("p.quiet", {}, t("see.lead")), this.rail, this.scrub, this.panel, this.unit, this.inside.root)));
     await this.input.begin(this.model);
   }
 
   chooser() {
     const models = this.page.models.map((each) => h("option", { value: each.id, selected: each.id === this.model }, each.id));
-    return h("p", {}, h("label", { for: "model" }, t("see.model")), " ", h("select", { id: "model", onchange: (event) => {
-      write({ model: event.target.value, layer: null, map: null, at: null, edit: null });
-    } }, models));
+    this.select = h("select", { id: "model", onchange: (event) => write({ model: event.target.value, layer: null, map: null, at: null, edit: null }) }, models);
+    return h("p", {}, h("label", { for: "model" }, t("see.model")), " ", this.select);
   }
 
   // Follow the address after going back or a link.
   follow() {
-    if (this.trace && (this.model !== this.traced || JSON.stringify(this.edits) !== this.edited)) this.run(this.input.picture);
+    this.select.value = this.model;
+    if (this.model !== this.traced || JSON.stringify(this.edits) !== this.edited) this.run(this.input.picture);
     else if (this.input.follow()) return;
     else this.draw();
   }
@@ -122,6 +126,7 @@ class See {
           this.plainOf = `${model} ${this.input.key}`;
         }
         this.trace = await Trace.of(model, given, { edits, signal: this.stop.signal });
+        this.trace.lost = () => this.run(this.input.picture);
         if (!edits.length) [this.plain, this.plainOf] = [this.trace, `${model} ${this.input.key}`];
         [this.traced, this.edited] = [model, JSON.stringify(edits)];
         this.took = performance.now() - begun;
@@ -134,6 +139,11 @@ class See {
     }
   }
 
+  // A trace beside the one that is shown.
+  ask(picture) { return Trace.of(this.model, picture, { edits: this.edits, signal: this.stop.signal }); }
+
+  photo(canvas, values, height, width, channels) { photo(canvas, values, height, width, channels); }
+
   draw() {
     if (!this.trace) return;
     this.input.seen(this.trace);
@@ -141,6 +151,7 @@ class See {
     this.drawEdits();
     this.drawRail();
     this.drawLayer();
+    this.inside.refresh();
     this.root.dataset.traced = this.trace.id;
   }
 
@@ -161,7 +172,23 @@ class See {
       return [h("span", label), h("span.bar", {}, bar), h("span.n", percent(share))];
     });
     const why = decision ? t(known ? "see.known" : decision.familiarity < decision.threshold ? "see.far" : "see.doubt", { label: ranking[0][0], familiarity: number(decision.familiarity), threshold: number(decision.threshold) }) : t("see.foreign");
+    this.drawSoftmax();
     replace(this.answer, h("strong", { id: "verdict" }, known === false ? t("see.stranger") : ranking[0][0]), h("div.bars", bars), h("p.why", {}, why));
+  }
+
+  // From logits to shares, term by term.
+  drawSoftmax() {
+    const { output } = this.trace;
+    const tempered = output.logits.map((logit) => logit / output.temperature);
+    const most = Math.max(...tempered);
+    const powers = tempered.map((value) => Math.exp(value - most));
+    const whole = powers.reduce((sum, power) => sum + power, 0);
+    const order = powers.map((_, at) => at).sort((one, other) => powers[other] - powers[one]).slice(0, 12);
+    const rows = order.map((at) => [output.labels[at], number(output.logits[at], 4), number(tempered[at], 4), number(tempered[at] - most, 4), number(powers[at], 5), number(powers[at] / whole, 5)]);
+    const open = this.softmax.open;
+    replace(this.softmax, h("summary", t("softmax.title")), h("p", {}, t("softmax.lead", { temperature: number(output.temperature, 4), sum: number(whole, 5) })),
+      table(t("softmax.title"), ["softmax.label", "softmax.logit", "softmax.tempered", "softmax.shifted", "softmax.power", "softmax.share"].map((key) => t(key)), rows));
+    this.softmax.open = open;
   }
 
   drawEdits() {
@@ -236,9 +263,30 @@ class See {
     const head = [h("h2", {}, layer.id, " ", h("span.quiet", {}, `${layer.op}`)), h("p", {}, t(kind, { kernel: (window.kernel ?? []).join(" × "), stride: (window.stride ?? []).join(" × "), maps: layer.shape[0] ?? 1, units: layer.count, op: layer.op })), facet];
     if (layer.nan) head.push(h("p", { role: "note" }, t("see.nan", { count: layer.nan })));
     if (!values) return replace(this.panel, head, h("p.quiet", {}, t("loading")));
-    const limit = limitOf(values);
-    replace(this.panel, head, this.scaleOf(limit), this.maps(layer, values, limit));
-    this.drawUnit(layer, values, limit);
+    const match = layer.rule === "conv2d" && read().values.get("as") === "match" ? this.matchOf(layer) : null;
+    const limit = match ? 1 : limitOf(values);
+    if (layer.rule === "conv2d") head.push(this.asks(Boolean(match)));
+    replace(this.panel, head, this.scaleOf(limit), this.maps(layer, match ?? values, limit));
+    this.drawUnit(layer, match ?? values, limit, values);
+  }
+
+  // Raw sums, or how well each window fits the kernel.
+  asks(match) {
+    const choice = (name, pressed) => h("button", { type: "button", "aria-pressed": String(pressed), onclick: () => write({ as: name }) }, t(`see.as.${name ?? "sum"}`));
+    return h("p.row", { role: "group", "aria-label": t("see.as") }, choice(null, !match), choice("match", match), match && h("span.quiet", t("see.as.match.means")));
+  }
+
+  matchOf(layer) {
+    this.matches ??= new WeakMap();
+    const kept = this.matches.get(layer);
+    if (kept instanceof Float32Array) return kept;
+    if (!kept) {
+      this.matches.set(layer, this.trace.match(layer).then((found) => {
+        this.matches.set(layer, found);
+        this.drawLayer();
+      }).catch(this.page.fail));
+    }
+    return null;
   }
 
   scaleOf(limit) {
@@ -297,21 +345,30 @@ class See {
     if (keep) this.drawLayer();
   }
 
-  drawUnit(layer, values, limit) {
+  drawUnit(layer, values, limit, sums = values) {
     const given = read().values;
-    if (!given.has("at")) {
-      this.unit.hidden = true;
-      this.input.mark(null);
-      return;
-    }
     const maps = mapsOf(layer);
-    const which = Math.max(0, Math.min(maps.count - 1, Number(given.get("map")) || 0));
-    const [row, column] = given.get("at").split(",").map(Number).map((at, axis) => Math.max(0, Math.min((axis ? maps.width : maps.height) - 1, Math.round(at) || 0)));
+    const strong = given.has("at") ? null : strongest(layer, values);
+    const which = strong ? strong[0] : Math.max(0, Math.min(maps.count - 1, Number(given.get("map")) || 0));
+    const [row, column] = (strong?.slice(1) ?? given.get("at").split(",")).map(Number).map((at, axis) => Math.max(0, Math.min((axis ? maps.width : maps.height) - 1, Math.round(at) || 0)));
     this.unit.hidden = false;
     this.input.mark(layer.receptive_field, row, column);
-    showCell(this.unit, { view: this, trace: this.trace, layer, values, limit, which, row, column });
+    showCell(this.unit, { view: this, trace: this.trace, layer, values, limit, which, row, column, match: sums === values ? null : values[flat(layer.shape, indexOf(layer, which, row, column))], sums });
   }
 }
+
+// The strongest cell of a layer, as [map, row, column]: what is shown before anybody chose one.
+function strongest(layer, values) {
+  const maps = mapsOf(layer);
+  let [best, most] = [0, -1];
+  for (let at = 0; at < values.length; at++) if (Math.abs(values[at]) > most) [best, most] = [at, Math.abs(values[at])];
+  if (maps.row) return [0, 0, best];
+  if (maps.last) return [best % maps.count, Math.floor(best / maps.count / maps.width), Math.floor(best / maps.count) % maps.width];
+  const size = maps.height * maps.width;
+  return [Math.floor(best / size), Math.floor((best % size) / maps.width), best % maps.width];
+}
+
+const flat = (shape, index) => shape.reduce((sum, size, axis) => sum * size + index[axis], 0);
 
 function product(counted) {
   return counted.product.replaceAll(",", "") === String(counted.count) ? count(counted.count) : `${counted.product} = ${count(counted.count)}`;

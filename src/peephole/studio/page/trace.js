@@ -9,6 +9,7 @@ export class Trace {
     Object.assign(this, rest, { total });
     this.floats = floats;
     this.fetched = new Map();
+    this.lost = null; // what is done, once, when the server has forgotten this trace
     this.constants = new Map(this.tensors.map((each) => [each.name, each]));
     this.byId = new Map(this.layers.map((layer) => [layer.id, layer]));
   }
@@ -43,9 +44,18 @@ export class Trace {
       this.fetched.set(layer.id, bytes("/api/values", { trace: this.id, layer: layer.id }).then((found) => {
         this.fetched.set(layer.id, new Float32Array(found));
         return this.fetched.get(layer.id);
-      }));
+      }).catch((error) => this.forgotten(error, () => this.fetched.delete(layer.id))));
     }
     return this.fetched.get(layer.id);
+  }
+
+  // Forget a request that failed, or the failure would be kept; a server that began anew is shown the picture again.
+  forgotten(error, forget) {
+    forget();
+    if (error.status !== 404 || !this.lost) throw error;
+    const [again] = [this.lost, this.lost = null];
+    again();
+    throw new DOMException("the trace is made again", "AbortError");
   }
 
   // The picture as the network takes it, floats.
@@ -62,7 +72,7 @@ export class Trace {
     const key = `${this.model_sha256} ${JSON.stringify(this.edits ?? [])} ${name}`;
     if (!weights.has(key)) {
       if (weights.size > 60) weights.delete(weights.keys().next().value);
-      weights.set(key, bytes("/api/tensor", { trace: this.id, tensor: name }).then((found) => new Float32Array(found)));
+      weights.set(key, bytes("/api/tensor", { trace: this.id, tensor: name }).then((found) => new Float32Array(found)).catch((error) => this.forgotten(error, () => weights.delete(key))));
     }
     return { ...this.constants.get(name), values: await weights.get(key) };
   }

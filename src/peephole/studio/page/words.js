@@ -15,8 +15,10 @@ export function choose(wanted) {
 export async function fetchWords(...parts) {
   await Promise.all(parts.map(async (part) => {
     if (words[current][`:${part}`]) return;
-    const answer = await fetch(`/page/i18n/${current}/${part}.json`);
-    Object.assign(words[current], await answer.json(), { [`:${part}`]: "here" });
+    const language = current; // which may be another one when the words come
+    const answer = await fetch(`/page/i18n/${language}/${part}.json`);
+    if (!answer.ok) throw new Error(`no words for ${part} in ${language}`);
+    Object.assign(words[language], await answer.json(), { [`:${part}`]: "here" });
   }));
 }
 

@@ -1,0 +1,45 @@
+"""The demo's X-or-O act: real counts, quick, and the demo ends by naming the page."""
+
+import re
+import time
+
+import numpy as np
+import pytest
+
+from peephole.base.extras import load as part
+from peephole.cli import demo
+from peephole.cli.demo import Handwriting, handwriting
+from peephole.cli.demoxo import act
+from peephole.lab.shipped import shipped
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """The handwriting that the demo shows."""
+    return handwriting()
+
+
+def test_the_act_counts_what_the_shipped_model_answers(drawn, capsys):
+    """The ninths of the X, the shift, and how many real digits were named or refused; in under three seconds of computing."""
+    begun = time.process_time()
+    act(drawn)
+    assert time.process_time() - begun < 3
+    said = " ".join(capsys.readouterr().out.split())
+    assert "7 -1 1 3 5 -1 3" in said and "X 45/45 and O 20/36" in said and "61 of 81 pixels in common with the X and 62 with an O" in said
+    found = [tuple(map(int, pair)) for pair in re.findall(r"(\d+) of (\d+)", said.partition("real zeros")[2])]
+    model = part("decide.predictor:load")(shipped())
+    zeros = sum(answer.label == "O" for answer in model.predict(list(drawn.pixels[drawn.digits == 0][:100])))
+    assert found[0] == (zeros, 100) and [of for _, of in found] == [100, 100, 99]
+
+
+def test_the_act_reports_failures_too(drawn, capsys):
+    """With noise in place of digits it says that no zero was named."""
+    noise = np.random.default_rng(0).integers(0, 255, (1000, 28, 28)).astype(np.uint8)
+    act(Handwriting(noise, np.arange(1000) % 10))
+    assert "real zeros named O: 0 of 100" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_demo_ends_by_naming_the_page(capsys):
+    """The last line is the command that opens it."""
+    demo._farewell("peephole", "demo-out", "night/visit-01/drawing.png")
+    assert capsys.readouterr().out.strip().splitlines()[-1].endswith("peephole studio")
