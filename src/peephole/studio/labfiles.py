@@ -77,7 +77,7 @@ async def _drawing(_house: House, request: Request) -> Response:
     name = request.query_params.get("name", "")
     if name not in DRAWINGS:
         raise InputError("there is no such drawing", f"one of {', '.join(DRAWINGS)}")
-    ink = await run_in_threadpool(hand.draw, name, 3, 64, least=0.8, pen=(0.03, 0.04))
+    ink = await run_in_threadpool(hand.draw, name, 8, 64, least=0.8, pen=(0.03, 0.04))
     return answer({"picture": np.rint(255 - 225 * ink).astype(np.int64)})
 
 

@@ -18,7 +18,20 @@ export function show(place, page) {
   return new Kernel(place, page);
 }
 
-const short = (value) => minus(Number(value.toPrecision(4)));
+// Where a patch has the most to show: the greatest difference of neighbours.
+function busiest(picture) {
+  let [most, found] = [-1, [0, 0]];
+  for (let top = 0; top <= picture.length - PATCH; top += 2) {
+    for (let left = 0; left <= picture[0].length - PATCH; left += 2) {
+      let sum = 0;
+      for (let y = top; y < top + PATCH - 1; y++) for (let x = left; x < left + PATCH - 1; x++) sum += Math.abs(picture[y][x] - picture[y][x + 1]) * Math.abs(picture[y][x] - picture[y + 1][x]);
+      if (sum > most) [most, found] = [sum, [top, left]];
+    }
+  }
+  return found;
+}
+
+const short = (value, digits = 4) => minus(Math.abs(value) < 1e-9 ? 0 : Number(value.toPrecision(digits)));
 
 class Kernel {
   constructor(place, page) {
@@ -32,7 +45,7 @@ class Kernel {
     this.agree = h("p");
     this.ask = newest(page, (sent) => post("/api/lab/kernel", sent), (found, sent) => this.draw(found, sent));
     this.askCell = newest(page, (sent) => post("/api/lab/kernel", sent), (found) => this.drawCell(found));
-    place.append(h("section.card", {}, this.controls, h("p.row", {}, h("label", { for: "picture" }, t("kernel.file")), this.file), h("h3", t("kernel.matrix")), this.weights),
+    place.append(h("section.card", {}, this.controls, h("p.row", {}, h("label", { for: "picture" }, t("kernel.file")), this.file), this.weights),
       h("section.card", {}, h("div.parts", {}, Object.values(this.views).map((view) => view.root)), this.agree), this.sums);
     this.follow();
   }
@@ -52,7 +65,7 @@ class Kernel {
       const by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
       if (!by || !this.sizes) return;
       event.preventDefault();
-      const from = name === "picture" ? [this.given.top + 3, this.given.left + 3] : this.at;
+      const from = name === "picture" ? [this.sent.top + 3, this.sent.left + 3] : this.at;
       go(from[0] + by[0], from[1] + by[1]);
     });
     return { canvas, root: h("figure.picture", {}, h("figcaption", t(`kernel.${name}`)), canvas) };
@@ -66,7 +79,7 @@ class Kernel {
     const name = values.get("kernel");
     const picture = values.get("pic");
     return { picture: (picture === "own" && this.own) || DRAWINGS.includes(picture) ? picture : DRAWINGS[0], kernel: name === "own" && matrix ? matrix : KERNELS.includes(name) ? name : KERNELS[0],
-      pad: PADS.find((each) => each === values.get("pad")) ?? "zero", stride: whole("stride", 1, 1, 4), dilation: whole("dilation", 1, 1, 4), left: whole("left", 20, 0, SIDE - PATCH), top: whole("top", 20, 0, SIDE - PATCH), side: PATCH };
+      pad: PADS.find((each) => each === values.get("pad")) ?? "zero", stride: whole("stride", 1, 1, 4), dilation: whole("dilation", 1, 1, 4), left: whole("left", -1, -1, SIDE), top: whole("top", -1, -1, SIDE), side: PATCH };
   }
 
   async take(file) {
@@ -97,7 +110,8 @@ class Kernel {
     } catch (error) { return this.page.fail(error); }
     this.picture = this.pictures.get(given.picture);
     const [high, wide] = [this.picture.length, this.picture[0].length];
-    this.sent = { ...given, picture: this.picture, side: Math.min(PATCH, high, wide), left: Math.max(0, Math.min(given.left, wide - PATCH)), top: Math.max(0, Math.min(given.top, high - PATCH)) };
+    const [top, left] = given.top < 0 ? busiest(this.picture) : [given.top, given.left];
+    this.sent = { ...given, picture: this.picture, side: Math.min(PATCH, high, wide), left: Math.max(0, Math.min(left, wide - PATCH)), top: Math.max(0, Math.min(top, high - PATCH)) };
     return this.ask(this.sent);
   }
 
@@ -118,7 +132,7 @@ class Kernel {
     this.sizes = { picture: [this.picture.length, this.picture[0].length], ...Object.fromEntries(KINDS.map((kind) => [kind, [found[kind].length, found[kind][0].length]])) };
     const set = (row, column, value) => write({ kernel: "own", m: values.map((line, y) => line.map((each, x) => (y === row && x === column ? value : Number(each.toPrecision(6)))).join()).join(";") });
     const focused = document.activeElement?.id;
-    replace(this.weights, h("table.matrix", {}, h("tbody", values.map((line, row) => h("tr", line.map((value, column) => h("td", h("input", { id: `w-${row}-${column}`, type: "number", step: "any", value: Number(value.toPrecision(4)), "aria-label": t("kernel.weight", { row, column }), onchange: (event) => Math.abs(event.target.value) <= 1e6 && event.target.value !== "" && set(row, column, Number(event.target.value)) }))))))));
+    replace(this.weights, values.length > 5 ? "" : [h("h3", t("kernel.matrix")), h("table.matrix", {}, h("tbody", values.map((line, row) => h("tr", line.map((value, column) => h("td", h("input", { id: `w-${row}-${column}`, type: "number", step: "any", value: Number(value.toPrecision(4)), "aria-label": t("kernel.weight", { row, column }), onchange: (event) => Math.abs(event.target.value) <= 1e6 && event.target.value !== "" && set(row, column, Number(event.target.value)) })))))))]);
     if (focused?.startsWith("w-")) document.getElementById(focused)?.focus();
     this.agree.textContent = t(found.kernel.symmetric ? "kernel.same" : "kernel.differ", { sum: short(found.kernel.sum) });
     this.patched = sent.kernel === "patch" ? sent : null;
@@ -152,7 +166,8 @@ class Kernel {
       const cell = cells[kind];
       const wide = cell.patch[0].length;
       const [pixels, weights, products] = [cell.patch, cell.kernel, cell.products].map((each) => each.flat());
-      const shown = wide > 7 ? "" : [sheet(pixels, wide, limitOf(pixels), t("kernel.pixels"), short, (at) => (cell.inside.flat()[at] ? "" : "pad")), h("span.sign", "×"), sheet(weights, wide, limitOf(weights), t(kind === "convolution" ? "kernel.turned" : "kernel.asis"), short), h("span.sign", "="), sheet(products, wide, limitOf(products), t("kernel.products"), short)];
+      const few = (value) => short(value, wide > 5 ? 3 : 4);
+      const shown = wide > 7 ? "" : [sheet(pixels, wide, limitOf(pixels), t("kernel.pixels"), few, (at) => (cell.inside.flat()[at] ? "" : "pad")), h("span.sign", "×"), sheet(weights, wide, limitOf(weights), t(kind === "convolution" ? "kernel.turned" : "kernel.asis"), few), h("span.sign", "="), sheet(products, wide, limitOf(products), t("kernel.products"), few)];
       return [h("h3", t(`kernel.${kind}`)), h("div.sums", shown, h("span.total", { data: { kind, total: cell.total } }, "Σ = ", h("b", short(cell.total))))];
     });
     const sentence = t("kernel.said", { row: this.at[0], column: this.at[1], count: patch.length * patch[0].length, convolution: short(cells.convolution.total), correlation: short(cells.correlation.total) });

@@ -141,10 +141,10 @@ class Learn {
   drawChart(logs) {
     const [low, high] = [Math.floor(Math.min(...logs)), Math.ceil(Math.max(...logs, 0))];
     const [wide, tall] = [300, 130];
-    const [x, y] = [(at) => 40 + (at / STEPS) * wide, (value) => 10 + ((high - value) / (high - low)) * tall];
-    const ticks = [low, high].map((power) => s("text", { x: 36, y: y(power) + 4, "text-anchor": "end" }, Math.abs(power) < 4 ? String(10 ** power) : minus(`10^${power}`)));
-    replace(this.chart, s("svg", { class: "chart", viewBox: "0 0 350 160", width: 350, height: 160, role: "img", "aria-label": t("learn.chart") }, ticks,
-      s("text", { x: 40, y: 156 }, t("learn.chart")),
+    const [x, y] = [(at) => 50 + (at / STEPS) * wide, (value) => 10 + ((high - value) / (high - low)) * tall];
+    const ticks = [low, high].map((power) => s("text", { x: 46, y: y(power) + 4, "text-anchor": "end" }, Math.abs(power) < 4 ? String(10 ** power) : minus(`10^${power}`)));
+    replace(this.chart, s("svg", { class: "chart", viewBox: "0 0 360 160", width: 360, height: 160, role: "img", "aria-label": t("learn.chart") }, ticks,
+      s("text", { x: 50, y: 156 }, t("learn.chart")),
       s("polyline", { points: logs.map((value, at) => `${x(at)},${y(value)}`).join(" "), fill: "none", stroke: "#1f5fa8", "stroke-width": 2 }),
       s("circle", { cx: x(this.now), cy: y(logs[this.now]), r: 5, fill: "#ffd84d", stroke: "#16191d" })));
   }

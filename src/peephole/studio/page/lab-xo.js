@@ -48,7 +48,7 @@ class Xo {
   picturePart() {
     const change = (name) => button(t(`xo.do.${name}`), () => this.change(name), { title: t(`xo.do.${name}.why`), "aria-label": t(`xo.do.${name}.why`), data: { change: name } });
     return h("section.card", {}, h("h3", t("xo.picture")), this.sheet.root, h("p.quiet", t("xo.paint")),
-      ["x,o,clear", "left,up,down,right", "rotate,thicken"].map((line) => h("p.row", {}, line.split(",").map(change))));
+      h("p.row", {}, ["x", "o", "clear", "rotate", "thicken", "left", "up", "down", "right"].map(change)));
   }
 
   steps() {
