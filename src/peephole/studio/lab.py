@@ -17,7 +17,7 @@ from peephole.studio.front import body
 from peephole.studio.house import House
 from peephole.studio.routes import Address
 
-__all__ = ["ADDRESSES", "number", "numbers"]
+__all__ = ["ADDRESSES", "numbers", "whole"]
 
 MOST_STEPS = 200
 MOST_WAYS = 24  # places of one drop: 576 ways
@@ -27,7 +27,7 @@ MOST_GRID = 16
 TURN = threading.Lock()  # one training at a time; whoever asks meanwhile waits
 
 
-def number(values: dict[str, Any], name: str, least: float, most: float, usual: float) -> float:
+def _number(values: dict[str, Any], name: str, least: float, most: float, usual: float) -> float:
     """Return a number that was sent, `usual` where none was; raises InputError outside least..most."""
     found = values.get(name, usual)
     if isinstance(found, bool) or not isinstance(found, int | float) or not least <= found <= most:
@@ -35,8 +35,9 @@ def number(values: dict[str, Any], name: str, least: float, most: float, usual: 
     return found
 
 
-def _whole(values: dict[str, Any], name: str, least: int, most: int, usual: int) -> int:
-    found = number(values, name, least, most, usual)
+def whole(values: dict[str, Any], name: str, least: int, most: int, usual: int) -> int:
+    """Return a whole number that was sent, `usual` where none was; raises InputError outside least..most."""
+    found = _number(values, name, least, most, usual)
     if not isinstance(found, int):
         raise InputError(f"{name} must be a whole number from {least} to {most}", "change it on the page")
     return found
@@ -83,13 +84,13 @@ async def _x_or_o(_house: House, request: Request) -> Response:
         raise InputError("a picture has as many rows as columns, and is moved by whole pixels", "reload the page")
     picture = _drawn(picture, given.get("change"))
     moved = drawn.shift(picture, int(move[0]), int(move[1]))
-    whole, with_x, with_o = parts.nearest_whole(moved)
+    nearest, with_x, with_o = parts.nearest_whole(moved)
     return answer(
         {
             "worked": x_or_o.work(picture, filters),
             "moved": moved,
             "moved_answer": x_or_o.work(moved, filters).answer,
-            "whole": {"answer": whole, "x": with_x, "o": with_o},
+            "whole": {"answer": nearest, "x": with_x, "o": with_o},
             "example": drawn.cross(len(picture)),
             "parts": parts.compare(drawn.cross(len(picture)), moved, filters),
         }
@@ -104,9 +105,9 @@ def _short(values: np.ndarray) -> list[float | None]:
 async def _learn(_house: House, request: Request) -> Response:
     """Let filters learn from drawings, and tell every step: error, accuracy, the filters, one weight's update with its numbers."""
     given = await body(request)
-    steps, rate = _whole(given, "steps", 1, MOST_STEPS, 120), number(given, "rate", 0.001, 100, 0.2)
-    filters, seed = _whole(given, "filters", 1, 8, 3), _whole(given, "seed", 0, 10_000, 0)
-    follow = tuple(_whole({"follow": at}, "follow", 0, 8, 0) for at in numbers(given.get("follow", [0, 1, 1]), "weight", 1, 9).astype(int).tolist())
+    steps, rate = whole(given, "steps", 1, MOST_STEPS, 120), _number(given, "rate", 0.001, 100, 0.2)
+    filters, seed = whole(given, "filters", 1, 8, 3), whole(given, "seed", 0, 10_000, 0)
+    follow = tuple(whole({"follow": at}, "follow", 0, 8, 0) for at in numbers(given.get("follow", [0, 1, 1]), "weight", 1, 9).astype(int).tolist())
     if len(follow) != 3:
         raise InputError("a weight has a filter, a row and a column", "reload the page")
 
@@ -136,8 +137,8 @@ async def _learn(_house: House, request: Request) -> Response:
 async def _scalar(_house: House, request: Request) -> Response:
     """Take one step of the smallest network there is, y = w x."""
     given = await body(request)
-    w, x, target = (number(given, name, -1000, 1000, usual) for name, usual in (("w", 0.2), ("x", 2.0), ("target", 1.0)))
-    return answer(learn.scalar_step(w, x, target, number(given, "rate", 0, 100, 0.1)))
+    w, x, target = (_number(given, name, -1000, 1000, usual) for name, usual in (("w", 0.2), ("x", 2.0), ("target", 1.0)))
+    return answer(learn.scalar_step(w, x, target, _number(given, "rate", 0, 100, 0.1)))
 
 
 def _chances(given: dict[str, Any], name: str) -> ball.Chances:
@@ -151,7 +152,7 @@ def _chances(given: dict[str, Any], name: str) -> ball.Chances:
         or not all(isinstance(each, str) and len(each) <= 20 for each in weights)
     ):
         raise InputError(f"a drop has 1 to {MOST_WAYS} places, each with a number", "change it on the page")
-    return ball.chances(weights, _whole(found, "start", -100, 100, 0), normalise=True)
+    return ball.chances(weights, whole(found, "start", -100, 100, 0), normalise=True)
 
 
 async def _ball(_house: House, request: Request) -> Response:
@@ -164,8 +165,8 @@ async def _window(_house: House, request: Request) -> Response:
     """Slide a window over a small grid, by stride, padding and dilation."""
     given = await body(request)
     grid = numbers(given.get("grid"), "grid", 2, MOST_GRID)
-    kernel, stride, dilation = (_whole(given, name, 1, MOST_GRID, 1) for name in ("kernel", "stride", "dilation"))
-    steps = window.Steps(kernel, stride, _whole(given, "padding", 0, MOST_GRID, 0), dilation, bool(given.get("partial")))
+    kernel, stride, dilation = (whole(given, name, 1, MOST_GRID, 1) for name in ("kernel", "stride", "dilation"))
+    steps = window.Steps(kernel, stride, whole(given, "padding", 0, MOST_GRID, 0), dilation, bool(given.get("partial")))
     return answer({"slid": window.slide(grid, steps, given.get("how", "sum")), "reach": steps.reach})
 
 

@@ -12,18 +12,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from peephole.base.errors import InputError
+from peephole.base.errors import InputError, PeepholeError
 from peephole.base.extras import load
 from peephole.lab import hand, tones
 from peephole.studio.answers import answer, plain
 from peephole.studio.front import body
 from peephole.studio.house import House
-from peephole.studio.lab import number, numbers
+from peephole.studio.lab import numbers, whole
 from peephole.studio.routes import Address
 
 __all__ = ["ADDRESSES"]
 
 MOST_SIDE = 128  # pixels of a picture; the page makes larger ones smaller
+BRIGHTEST = 65_535
 MOST_KERNEL = 15
 MOST_SOUND = 12_000_000  # bytes that are sent
 MOST_SAMPLES = 6_000_000  # of all channels: a minute in stereo at 48 kHz
@@ -36,18 +37,20 @@ async def _kernel(_house: House, request: Request) -> Response:
     """Slide a kernel over a picture, turned (convolution) and not (cross-correlation); with `at`, one output pixel's sum instead."""
     given = await body(request)
     image = numbers(given.get("picture"), "picture", 2, MOST_SIDE)
-    if image.min() < 0 or image.max() > 255:
-        raise InputError("a picture has numbers from 0 to 255", "choose another picture")
-    pad, stride, dilation, name = (given.get(key, usual) for key, usual in (("pad", "zero"), ("stride", 1), ("dilation", 1), ("kernel", "identity")))
-    if not all(type(each) is int for each in (stride, dilation)) or not isinstance(pad, str):
-        raise InputError("stride and dilation are whole numbers", "reload the page")
+    if image.min() < 0 or image.max() > BRIGHTEST:
+        raise InputError(f"a picture has numbers from 0 to {BRIGHTEST}", "choose another picture")
+    pad, name = given.get("pad", "zero"), given.get("kernel", "identity")
+    stride, dilation = (whole(given, key, 1, MOST_SIDE, 1) for key in ("stride", "dilation"))
+    at = given.get("at")
+    if not isinstance(pad, str) or (at is not None and (not isinstance(at, list) or len(at) != 2)):
+        raise InputError("padding is a word, a place has a row and a column", "reload the page")
+    place = [whole({"at": each}, "at", 0, MOST_SIDE, 0) for each in at or ()]
 
     def work() -> dict[str, Any]:
         kernel = _chosen(name, given, image)
         slides = {kind: load("lab.kernels:Slide")(kind == "convolution", pad, stride, dilation) for kind in ("convolution", "correlation")}
-        if "at" in given:
-            row, column = (int(at) for at in [*numbers(given["at"], "place", 1, 2), 0][:2])
-            return {kind: load("lab.kernels:work_cell")(image, kernel, (row, column), slide) for kind, slide in slides.items()}
+        if place:
+            return {kind: load("lab.kernels:work_cell")(image, kernel, (place[0], place[1]), slide) for kind, slide in slides.items()}
         apply = load("lab.kernels:apply")
         values = {kind: np.asarray(apply(image, kernel, slide).values, np.float32) for kind, slide in slides.items()}
         return values | {"kernel": {"values": kernel.values, "sum": kernel.sum, "symmetric": kernel.symmetric, "name": kernel.name}}
@@ -63,7 +66,7 @@ def _chosen(name: Any, given: dict[str, Any], image: np.ndarray) -> Any:
             raise InputError("a number of the kernel is too large", "numbers between -1000000 and 1000000")
         return load("lab.catalogue:Kernel")("own", values, "")
     if name == "patch":
-        left, top, side = (int(at) for at in (number(given, key, 0, MOST_SIDE, usual) for key, usual in (("left", 0), ("top", 0), ("side", 5))))
+        left, top, side = (whole(given, key, 0, MOST_SIDE, usual) for key, usual in (("left", 0), ("top", 0), ("side", 5)))
         if side > MOST_KERNEL:
             raise InputError(f"a patch of {side} x {side} pixels", f"at most {MOST_KERNEL} x {MOST_KERNEL}")
         return load("lab.catalogue:cut")(image, (left, top, side, side))
@@ -115,7 +118,7 @@ async def _echo(_house: House, request: Request) -> Response:
                 if kind.frames * kind.channels > MOST_SAMPLES or kind.rate > MOST_RATE:
                     raise InputError("the sound is too long for the page", "at most a minute; longer ones: peephole lab echo SOUND -o OUT.wav")
                 found = echo(source, target, options(repeated(delay, decay, times), normalise=True))
-            except InputError as error:
+            except PeepholeError as error:
                 raise InputError(error.what.replace(str(source), "the sound"), error.hint) from None
             said = {
                 "rate": kind.rate,
