@@ -56,6 +56,7 @@ def _ask(drawn: "Handwriting") -> None:
         f"   {path.name}, {path.stat().st_size / 1e3:.0f} kB, has the same layers, with filters that it learned from a program's drawings."
         f"\n   Fresh ones: {named['X']} of {EACH} X named X, {named['O']} of {EACH} O named O."
         f"\n   Real handwriting: {sum(not one.accepted for one in others)} of {len(others)} digits 1 to 9 are strangers;"
-        f" of {len(zeros)} zeros {sum(one.label == 'O' for one in zeros)} are round enough for an O, {sum(one.label == 'X' for one in zeros)} are an X.",
+        f" of {len(zeros)} zeros {sum(one.label == 'O' for one in zeros)} are round enough for an O,"
+        f" {sum(one.label == 'X' for one in zeros)} are an X.",
         markup=False,
     )
