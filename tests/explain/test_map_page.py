@@ -127,7 +127,7 @@ def test_both_languages(open_page, page_file):
     assert "임베딩에서 가장 가까운 점" in page.locator(".peek").inner_text()
     shown = page.locator("body").inner_text() + page.title()
     shown += " ".join(page.evaluate("[...document.querySelectorAll('[aria-label]')].map((each) => each.getAttribute('aria-label'))"))
-    names = "Peephole English img src onerror alert script png oner new another door onnx photos file left out SNE PCA MDS HDBSCAN KL map csv"
+    names = "Peephole English img src onerror alert script png oner new another door onnx photos file left out SNE PCA MDS HDBSCAN KL map csv log"
     assert set(re.findall("[A-Za-z]{2,}", shown)) <= set(names.split()), set(re.findall("[A-Za-z]{2,}", shown)) - set(names.split())
 
 

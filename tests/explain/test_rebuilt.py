@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 
 from peephole.base.modelfile import read
 from peephole.explain.layers import look
-from peephole.explain.rebuilt import LIMIT, STEPS, _roughness, rebuild, rebuilt, stages, work_of
+from peephole.explain.rebuilt import LIMIT, STEPS, _roughness, _smoothed, rebuild, rebuilt, stages, work_of
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,16 @@ def test_roughness_is_the_slope_of_what_it_says():
         more[at] += 0.1
         less[at] -= 0.1
         assert found[at] == pytest.approx((price(more) - price(less)) / 0.2, rel=1e-6)
+
+
+def test_smoothing_keeps_the_sum():
+    """Each cell is mixed with its neighbours 1 : 2 : 1 along both axes; an even picture stays as it is."""
+    spike = np.zeros((1, 5, 5, 1))
+    spike[0, 2, 2, 0] = 16
+    np.testing.assert_array_equal(_smoothed(spike, 1)[0, 1:4, 1:4, 0], [[1, 2, 1], [2, 4, 2], [1, 2, 1]])
+    assert _smoothed(spike, 1).sum() == 16
+    np.testing.assert_array_equal(_smoothed(np.full((1, 3, 4, 2), 7.0), 3), np.full((1, 3, 4, 2), 7.0))
+    np.testing.assert_array_equal(_smoothed(spike, 0), spike)
 
 
 def test_what_would_take_too_long_is_told(door):

@@ -1,6 +1,8 @@
 """A trace holds one pass through a model file: every layer, every value, and what any cell of it comes from."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -9,6 +11,7 @@ import pytest
 from peephole.base.errors import InputError
 from peephole.decide.predictor import load
 from peephole.explain.openmodel import open_model
+from peephole.explain.rules import RULES
 from peephole.explain.trace import Edit, Tracer, trace
 
 
@@ -78,3 +81,13 @@ def test_an_edit_goes_into_the_answer(traced):
     bias = float(found.tensor("logits", "bias").values[1])
     changed = trace(model, prepared, edits=[Edit("logits.bias", (1,), bias + 1)])
     np.testing.assert_allclose(changed.output.logits - found.output.logits, [0, 1, 0], atol=1e-5)
+
+
+def test_the_reference_names_all_of_it(traced):
+    """docs/reference/trace.md has every key of trace.json, every rule and every operator that has one."""
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "trace.md").read_text(encoding="utf-8")
+    head = traced[3].header()
+    keys = {*head, *head["layers"][5], *head["tensors"][0], *head["output"], *head["decision"], *RULES.values()}
+    keys |= {name for layer in head["layers"][1:] for name in layer["attributes"]}
+    assert not {key for key in keys if f"`{key}`" not in text}
+    assert not {op for op in RULES if not re.search(rf"\b{op}\b", text)}

@@ -53,8 +53,9 @@ class Compared:
 class Inside:
     """What goes on inside, for one label and picture.
 
-    `maps` may be empty: then `no_maps` says which operation has no slope. `class_map` is None where the graph does not end in a mean and a dense
-    layer; `search` where no folder of photos was given; `dropout` where no dense layer reads the answer off.
+    Nothing is there where a layer's values are no finite numbers (not `finite`). `maps` may be empty: then `no_maps` says which operation has no
+    slope. `class_map` is None where the graph does not end in a mean and a dense layer; `search` where no folder of photos was given; `dropout` where
+    no dense layer reads the answer off.
     """
 
     maps: tuple[Compared, ...]
@@ -63,6 +64,7 @@ class Inside:
     rebuilt: tuple[Rebuilt, ...]
     search: Search | None
     dropout: DropoutPasses | None
+    finite: bool = True
 
 
 def _compared(data: bytes, seen: Look, picture: np.ndarray, label: int, *, how: str, seed: int) -> tuple[tuple[Compared, ...], HeatMap | None]:
@@ -95,6 +97,8 @@ def look_inside(
     `how` is the baseline of the maps (`attribution.BASELINES`): the mean colour is also what occlusion covers with. With `photos`, a folder, the
     patches that excite filters are looked for. The same seed gives the same numbers. Raises DataError and MissingInput for the folder.
     """
+    if not (np.isfinite(seen.logits).all() and all(np.isfinite(layer.values).all() for layer in seen.layers)):
+        return Inside((), "", None, (), None, None, finite=False)
     data, no_maps = predictor.model.data, ""
     maps: tuple[Compared, ...] = ()
     class_map = None

@@ -64,6 +64,7 @@ def _dropout(found: DropoutPasses, labels: tuple[str, ...]) -> dict[str, Any]:
 def inside_json(inside: Inside, labels: tuple[str, ...]) -> dict[str, Any]:
     """Return the numbers of maps, rebuilt pictures, patches and dropout passes; `labels` are the card's."""
     return {
+        "finite": inside.finite,
         "maps": [_compared(each) for each in inside.maps],
         "no_maps": inside.no_maps,
         "class_map": _map(inside.class_map) if inside.class_map else None,

@@ -5,6 +5,7 @@ The layers come from a copy of the graph beside the original, which gives the an
 
 import hashlib
 import math
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +41,7 @@ class Tracer:
         """Keep up to `most` >= 1 graphs open; each holds its file twice."""
         self._most = max(1, most)
         self._open: OrderedDict[tuple[str, str, tuple[Edit, ...]], Lens] = OrderedDict()
+        self._lock = threading.Lock()
 
     def _lens(self, model: OpenModel, edits: tuple[Edit, ...]) -> Lens:
         key = (model.sha256, model.output_name, edits)
@@ -59,7 +61,8 @@ class Tracer:
         if asked.dtype != np.dtype(model.dtype) or asked.shape != model.taken:
             given = f"{asked.dtype} {asked.shape}"
             raise InputError(f"{model.name} takes one picture of {model.dtype} {model.taken}, not {given}", "prepare it: model.prepare(photo)")
-        lens = self._lens(model, tuple(edits))
+        with self._lock:  # a page asks from several threads; passes themselves may overlap
+            lens = self._lens(model, tuple(edits))
         names = ANSWERS if model.card is not None else (model.output_name,)
         answers = lens.answers(asked, names)
         seen = lens.look(asked, reference=answers[model.output_name], size=model.shape[:2], every=True)
