@@ -119,6 +119,10 @@ def test_a_training_in_the_browser(studio, page):
     assert page.locator("[data-part=curve] tbody tr").count() > 3
     page.fill("#look", "0")
     assert "Step 1 of" in page.inner_text("[data-part=filters]")
+    page.click("#start")
+    page.wait_for_selector("#notice .failure")
+    assert "there is a page.onnx already" in page.inner_text("#notice") and page.is_visible("#replace")
+    assert page.complaints.pop().startswith("Failed to load resource")  # the browser's own word on a refused request
     assert page.get_attribute("#see-it", "href") == "#see?model=page.onnx"
     assert all(url.startswith(studio.live.url) for url in page.requests) and page.complaints == []
     page.click("text=한국어")

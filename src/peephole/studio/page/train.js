@@ -39,7 +39,7 @@ class Train {
   }
 
   form() {
-    const line = (id, field, why) => h("p", {}, h("label", { for: id }, t(`train.${id}`)), h("br"), field, why && h("span.quiet", {}, h("br"), why));
+    const line = (id, field, why) => h("p", {}, h("label", { for: id }, t(`train.${id}`)), h("br"), field, why && h("span.quiet.why", {}, why));
     const sets = [[DRAWN, t("train.drawn")], ...this.page.photos.map((each) => [each.id, `${each.id} (${count(each.photos)})`])];
     const data = h("select", { id: "data", onchange: () => named() }, sets.map(([id, name]) => h("option", { value: id, selected: id === read().values.get("set") }, name)));
     const output = h("input", { id: "output", required: true, maxlength: 60, size: 12, oninput: () => taken() });
@@ -48,7 +48,7 @@ class Train {
     const network = h("select", { id: "network", onchange: () => replace(why, t(`train.network.${network.value}`)) }, NETWORKS.map((each) => h("option", { value: each }, each)));
     const again = h("p", { hidden: true }, h("label.line", {}, h("input", { type: "checkbox", id: "replace" }), t("train.replace")));
     const entry = (id, placeholder = "") => h("input", { id, placeholder, size: 9, inputmode: "decimal" });
-    const taken = () => { again.hidden = !this.page.models.some((each) => each.id === `${output.value}.onnx`); };
+    const taken = this.taken = () => { again.hidden = !this.page.models.some((each) => each.id === `${output.value}.onnx`); };
     const named = () => {
       output.value = data.value === DRAWN ? "x-or-o" : data.value.split("/").pop();
       taken();
@@ -106,7 +106,7 @@ class Train {
       this.job = ended;
       this.later();
       say(state(ended));
-      Promise.all([this.list(), this.page.refresh()]).catch(this.page.fail);
+      Promise.all([this.list(), this.page.refresh().then(this.taken)]).catch(this.page.fail);
     });
     this.draw();
   }
