@@ -7,7 +7,7 @@ copy is believed only while its logits agree with the original's to 1e-5. Works 
 import dataclasses
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,13 +105,13 @@ def _session(data: bytes) -> onnxruntime.InferenceSession:
         raise HostileModelFile(f"the model file cannot be run: {str(error).splitlines()[0]}", "train or export it again") from error
 
 
-def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
-    """Return every constant of the graph by the name of its tensor."""
+def _constants(graph: onnx.GraphProto, free: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """Return every constant of the graph by the name of its tensor; another name for a `free` one is worked out with it."""
     found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
             found |= {name: numpy_helper.to_array(each.t) for name in node.output for each in node.attribute if each.name == "value"}
-        elif node.op_type == "Identity" and node.input[0] in found:
+        elif node.op_type == "Identity" and node.input[0] in found and node.input[0] not in free:
             found[node.output[0]] = found[node.input[0]]
     return found
 
@@ -136,6 +136,19 @@ def editable(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
         if node.op_type == "Constant":
             found |= {name: each.t for name in node.output for each in node.attribute if each.name == "value"}
     return found
+
+
+def _free(graph: onnx.GraphProto, names: Collection[str]) -> None:
+    """Make weights of a graph inputs, whose values in the file are used where none are given."""
+    given = {each.name for each in graph.input}
+    for node in [each for each in graph.node if each.op_type == "Constant" and each.output[0] in names]:
+        held = editable(graph)[node.output[0]]
+        graph.initializer.add().CopyFrom(held)
+        graph.initializer[-1].name = node.output[0]
+        graph.node.remove(node)
+    for tensor in graph.initializer:
+        if tensor.name in names and tensor.name not in given:
+            graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
 
 
 def _path(graph: onnx.GraphProto, picture: str, output: str, constants: Mapping[str, np.ndarray]) -> list[onnx.NodeProto]:
@@ -262,27 +275,29 @@ class _Reading:
 class Lens:
     """A graph opened to be looked into, twice: the original that answers, and the copy that gives out every layer; for many pictures."""
 
-    def __init__(self, data: bytes, *, output: str = "logits", alone: bool = False, seconds: float = math.inf) -> None:
+    def __init__(self, data: bytes, *, output: str = "logits", alone: bool = False, seconds: float = math.inf, free: Collection[str] = ()) -> None:
         """Find the layers between the picture and `output`; raises HostileModelFile when the graph cannot be run.
 
         With `alone`, steps that `output` does not need are left out of both: nobody has counted what they ask for. A pass that takes more than
-        `seconds` is ended, between two steps.
+        `seconds` is ended, between two steps. Weights that are `free` may be others in each pass.
         """
         model = onnx.load_from_string(data)
         if alone:
             _only(model.graph, output)
-            data = model.SerializeToString()
-        self._constants = _constants(model.graph)
         self.editable = frozenset(editable(model.graph))
-        self.picture = next(each.name for each in model.graph.input if each.name not in self._constants)
+        self.constants = _constants(model.graph, free)
+        self.picture = next(each.name for each in model.graph.input if each.name not in self.constants)
+        _free(model.graph, free)
+        data = model.SerializeToString() if alone or free else data
         self.output = output
         self._seconds = seconds
         self.opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 1)
-        self._path = _path(model.graph, self.picture, output, self._constants)
+        # Copies: a node of a graph in memory keeps the whole graph there.
+        self._path = [onnx.NodeProto.FromString(node.SerializeToString()) for node in _path(model.graph, self.picture, output, self.constants)]
         whole = any("Quantize" in node.op_type or node.op_type.startswith("QLinear") for node in model.graph.node)
         # Asked for anything else, the runtime would not fuse an int8 graph as it does the original, and answer other numbers.
         shown = [node for node in self._path if not whole or node.op_type == "DequantizeLinear"]
-        made = {name for node in self._path for name in node.output} | {self.picture, ""} | set(self._constants)
+        made = {name for node in self._path for name in node.output} | {self.picture, ""} | set(self.constants)
         self._fixed = [] if whole else list(dict.fromkeys(name for node in self._path for name in node.input if name not in made))
         self._names = list(dict.fromkeys([*(name for node in shown for name in _outputs(node)), *self._fixed, output]))
         self._data = data
@@ -291,20 +306,20 @@ class Lens:
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self._names if name not in present)
         self._copy = _session(model.SerializeToString())
 
-    def answers(self, image: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
-        """Return outputs of the original, by name."""
+    def answers(self, image: np.ndarray, names: Sequence[str], weights: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+        """Return outputs of the original, by name; `weights` are new values for free ones."""
         if self._original is None:
             self._original = _session(self._data)
-        return dict(zip(names, self._asked(self._original, list(names), image), strict=True))
+        return dict(zip(names, self._asked(self._original, list(names), {self.picture: image, **(weights or {})}), strict=True))
 
-    def _asked(self, session: onnxruntime.InferenceSession, names: list[str], image: np.ndarray) -> list[np.ndarray]:
+    def _asked(self, session: onnxruntime.InferenceSession, names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
         """Run a session; a file can pass every check on reading and still not run, or not end."""
         options = onnxruntime.RunOptions()
         clock = threading.Timer(self._seconds, setattr, (options, "terminate", True)) if math.isfinite(self._seconds) else None
         if clock:
             clock.start()
         try:
-            answers: list[np.ndarray] = session.run(names, {self.picture: image}, options)
+            answers: list[np.ndarray] = session.run(names, feed, options)
         except Exception as error:  # ONNX Runtime's errors share no public base class
             if options.terminate:
                 raise HostileModelFile(f"the model file did not answer within {self._seconds:g} s", "give a smaller network") from error
@@ -314,15 +329,27 @@ class Lens:
                 clock.cancel()
         return answers
 
-    def look(self, image: np.ndarray, *, reference: np.ndarray | None = None, size: tuple[int, int] | None = None, every: bool = False) -> Look:
-        """Return every layer for one input, see `look`; with `every` also those of whole numbers and those without an axis for the batch."""
+    def look(
+        self,
+        image: np.ndarray,
+        *,
+        reference: np.ndarray | None = None,
+        size: tuple[int, int] | None = None,
+        every: bool = False,
+        weights: Mapping[str, np.ndarray] | None = None,
+    ) -> Look:
+        """Return every layer for one input, see `look`; with `every` also those of whole numbers and those without an axis for the batch.
+
+        `weights` are new values for free ones, whole.
+        """
+        weights = dict(weights or {})
         if reference is None:
-            reference = self.answers(image, [self.output])[self.output]
-        values = dict(zip(self._names, self._asked(self._copy, self._names, image), strict=True))
+            reference = self.answers(image, [self.output], weights)[self.output]
+        values = dict(zip(self._names, self._asked(self._copy, self._names, {self.picture: image, **weights}), strict=True))
         half = any(value.dtype == np.float16 for value in values.values())
         difference = _compare(values[self.output], reference, HALF if half else TOLERANCE)
         values[self.picture] = image
-        constants = self._constants | {name: values[name] for name in self._fixed}
+        constants = self.constants | {name: values[name] for name in self._fixed} | weights
         reading = _Reading(self.picture, size or (image.shape[1], image.shape[2]), constants, values)
         layers = []
         for node in self._path:
