@@ -5,11 +5,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
 from onnx import numpy_helper
 
 from peephole.base.errors import InputError, did_you_mean
-from peephole.explain.layers import editable
+from peephole.explain.graphs import editable, parse
 from peephole.explain.openmodel import OpenModel
 
 __all__ = ["MAX_EDITS", "Edit", "changed", "edited_bytes"]
@@ -31,7 +30,7 @@ def edited_bytes(model: OpenModel, edits: Sequence[Edit]) -> bytes:
 
     The card stays, but a seal does not fit any more and a signature neither: nobody takes it for the file that was trained. Raises as `changed` does.
     """
-    graph = onnx.load_from_string(model.data)
+    graph = parse(model.data)
     tensors = editable(graph.graph)
     for name, values in changed(edits, tensors, lambda name: numpy_helper.to_array(tensors[name]), model.name).items():
         # The name goes along; where the old values stood as raw bytes or as typed ones makes no difference.

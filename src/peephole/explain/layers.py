@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import numpy_helper
 
 from peephole.base.errors import HostileModelFile, ParityError
 from peephole.explain.geometry import CELLWISE, MIXING, SLIDING, Count, Field, Window, count_macs, count_parameters, see, slide
+from peephole.explain.graphs import attributes_of, constants_of, editable, leave_only, outputs_of, parse, path_to, session_of, set_free
 from peephole.explain.rules import Facts, describe
 
-__all__ = ["TOLERANCE", "Layer", "Lens", "Look", "editable", "look"]
+__all__ = ["TOLERANCE", "Layer", "Lens", "Look", "look"]
 
 TOLERANCE = 1e-5
 HALF = 1e-2  # for graphs in 16 bits: a runtime may keep more bits between steps than a map that is given out has
@@ -94,87 +94,6 @@ class Look:
         return next((layer for layer in self.layers if layer.op == op), None)
 
 
-def _session(data: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors share no public base class
-        raise HostileModelFile(f"the model file cannot be run: {str(error).splitlines()[0]}", "train or export it again") from error
-
-
-def _constants(graph: onnx.GraphProto, free: Collection[str] = ()) -> dict[str, np.ndarray]:
-    """Return every constant of the graph by the name of its tensor; another name for a `free` one is worked out with it."""
-    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant":
-            found |= {name: numpy_helper.to_array(each.t) for name in node.output for each in node.attribute if each.name == "value"}
-        elif node.op_type == "Identity" and node.input[0] in found and node.input[0] not in free:
-            found[node.output[0]] = found[node.input[0]]
-    return found
-
-
-def _only(graph: onnx.GraphProto, output: str) -> None:
-    """Take all steps and outputs out of a graph that `output` does not need."""
-    needed, kept = {output}, []
-    for node in reversed(graph.node):
-        if needed & set(node.output):
-            needed |= set(node.input)
-            kept.append(node)
-    ends = [each for each in graph.output if each.name == output]
-    del graph.node[:], graph.output[:]
-    graph.node.extend(kept[::-1])
-    graph.output.extend(ends)
-
-
-def editable(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
-    """Return the tensors of weights that stand in the file itself, by name."""
-    found = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant":
-            found |= {name: each.t for name in node.output for each in node.attribute if each.name == "value"}
-    return found
-
-
-def _free(graph: onnx.GraphProto, names: Collection[str]) -> None:
-    """Make weights of a graph inputs, whose values in the file are used where none are given."""
-    given = {each.name for each in graph.input}
-    for node in [each for each in graph.node if each.op_type == "Constant" and each.output[0] in names]:
-        held = editable(graph)[node.output[0]]
-        graph.initializer.add().CopyFrom(held)
-        graph.initializer[-1].name = node.output[0]
-        graph.node.remove(node)
-    for tensor in graph.initializer:
-        if tensor.name in names and tensor.name not in given:
-            graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-
-
-def _path(graph: onnx.GraphProto, picture: str, output: str, constants: Mapping[str, np.ndarray]) -> list[onnx.NodeProto]:
-    """Return the nodes that lie between the picture and `output`, in order; what is made of the picture's size alone is not among them."""
-    reached = {picture}
-    for node in graph.node:
-        if reached & set(node.input) and node.op_type not in {"Shape", "Size"}:
-            reached |= set(node.output)
-    needed, kept = {output}, []
-    for node in reversed(graph.node):
-        if needed & set(node.output):
-            needed |= set(node.input)
-            if reached & set(node.input) and node.output[0] not in constants and node.op_type not in {"Shape", "Size"}:
-                kept.append(node)
-    return kept[::-1]
-
-
-def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    return {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
-
-
-def _outputs(node: onnx.NodeProto) -> list[str]:
-    """Return the outputs of a node that are layers: the first, and every part of a Split."""
-    return [name for name in (node.output if node.op_type == "Split" else node.output[:1]) if name]
-
-
 def _only_channels(op: str, attributes: Mapping[str, Any], fixed: list[np.ndarray], units: int) -> bool:
     """Tell whether a step that mixes units mixes only those that see the same part of the picture: the channels of maps (N, C, H, W)."""
     if op == "LRN":
@@ -206,7 +125,7 @@ class _Reading:
         moving = [name for name in node.input if name in self.fields]
         fixed = [self.constants[name] for name in node.input if name in self.constants]
         weight = fixed[0].shape if fixed and node.op_type in {"Conv", "ConvTranspose"} else None
-        attributes = _attributes(node)
+        attributes = attributes_of(node)
         window = slide(node.op_type, attributes, self._shape(moving[0]) if moving else (), weight)
         pads = tuple(attributes.get("pads") or ()) or (tuple(int(pad) for pad in fixed[0]) if node.op_type == "Pad" and fixed else ())
         units = len(self._shape(node.output[0]))
@@ -230,7 +149,7 @@ class _Reading:
 
     def _attributes(self, node: onnx.NodeProto, place: int) -> dict[str, Any]:
         """Return a node's attributes; for part number `place` of a Split also how much of the axis lies `before` it."""
-        found = _attributes(node)
+        found = attributes_of(node)
         if node.op_type == "Split" and all(name in self.values for name in node.output[:place]):
             found["before"] = sum(self.values[name].shape[int(found.get("axis", 0))] for name in node.output[:place])
         return found
@@ -281,35 +200,35 @@ class Lens:
         With `alone`, steps that `output` does not need are left out of both: nobody has counted what they ask for. A pass that takes more than
         `seconds` is ended, between two steps. Weights that are `free` may be others in each pass.
         """
-        model = onnx.load_from_string(data)
+        model = parse(data)
         if alone:
-            _only(model.graph, output)
+            leave_only(model.graph, output)
         self.editable = frozenset(editable(model.graph))
-        self.constants = _constants(model.graph, free)
+        self.constants = constants_of(model.graph, free)
         self.picture = next(each.name for each in model.graph.input if each.name not in self.constants)
-        _free(model.graph, free)
+        set_free(model.graph, free)
         data = model.SerializeToString() if alone or free else data
         self.output = output
         self._seconds = seconds
         self.opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 1)
         # Copies: a node of a graph in memory keeps the whole graph there.
-        self._path = [onnx.NodeProto.FromString(node.SerializeToString()) for node in _path(model.graph, self.picture, output, self.constants)]
+        self._path = [onnx.NodeProto.FromString(node.SerializeToString()) for node in path_to(model.graph, self.picture, output, self.constants)]
         whole = any("Quantize" in node.op_type or node.op_type.startswith("QLinear") for node in model.graph.node)
         # Asked for anything else, the runtime would not fuse an int8 graph as it does the original, and answer other numbers.
         shown = [node for node in self._path if not whole or node.op_type == "DequantizeLinear"]
         made = {name for node in self._path for name in node.output} | {self.picture, ""} | set(self.constants)
         self._fixed = [] if whole else list(dict.fromkeys(name for node in self._path for name in node.input if name not in made))
-        self._names = list(dict.fromkeys([*(name for node in shown for name in _outputs(node)), *self._fixed, output]))
+        self._names = list(dict.fromkeys([*(name for node in shown for name in outputs_of(node)), *self._fixed, output]))
         self._data = data
         self._original: onnxruntime.InferenceSession | None = None
         present = {each.name for each in model.graph.output}
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self._names if name not in present)
-        self._copy = _session(model.SerializeToString())
+        self._copy = session_of(model.SerializeToString())
 
     def answers(self, image: np.ndarray, names: Sequence[str], weights: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
         """Return outputs of the original, by name; `weights` are new values for free ones."""
         if self._original is None:
-            self._original = _session(self._data)
+            self._original = session_of(self._data)
         return dict(zip(names, self._asked(self._original, list(names), {self.picture: image, **(weights or {})}), strict=True))
 
     def _asked(self, session: onnxruntime.InferenceSession, names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -354,7 +273,7 @@ class Lens:
         layers = []
         for node in self._path:
             window = reading.follow(node)
-            for name in _outputs(node):
+            for name in outputs_of(node):
                 value = values.get(name)
                 batched = value is not None and value.shape[:1] == image.shape[:1]
                 if value is not None and value.dtype.kind in ("fiub" if every else "f") and (batched or every):
