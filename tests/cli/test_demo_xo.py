@@ -44,4 +44,4 @@ def test_the_act_reports_failures_too(drawn, capsys):
 def test_the_demo_ends_by_naming_the_page(capsys):
     """The last line is the command that opens it."""
     demo._farewell("peephole", "demo-out", "night/visit-01/drawing.png")
-    assert capsys.readouterr().out.strip().splitlines()[-1].endswith("peephole studio")
+    assert capsys.readouterr().out.strip().splitlines()[-1].strip().startswith("peephole studio ")

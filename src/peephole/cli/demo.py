@@ -282,4 +282,4 @@ def _farewell(verb: str, shown: str, photo: str) -> None:
         f"{verb} lab x-or-o --train   (filters learned step by step)",
     ):
         console.print(f"   {line}", markup=False)
-    console.print(f"\nThe page, on which all of this can be drawn, trained and seen: [bold]{verb} studio[/]")
+    console.print(f"   [bold]{verb} studio[/]   (the page: draw, train, and see all of it)")
