@@ -36,6 +36,7 @@ def test_many_points_are_shown_by_tsne(ninety):
         assert (cluster.count, cluster.noise, cluster.labels_agree, cluster.stability) == (3, 0, 1, 1) and cluster.beyond_chance
     labels = np.array(found.labels)
     assert (labels[found.neighbours] == labels[:, None]).all()
+    assert not (found.neighbours == np.arange(90)[:, None]).any() and (np.diff(found.distances, axis=1) >= 0).all() and found.distances.min() > 0
     assert found.find("POINT 12") == (12,) and len(found.find("kind 1")) == 30
 
 
