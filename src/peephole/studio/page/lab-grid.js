@@ -44,7 +44,12 @@ export class Grid {
       } else if (!act?.(this.row, this.column, true, event.key === "Enter" ? " " : event.key)) return;
       event.preventDefault();
     });
-    this.root.addEventListener("focusin", () => go(this.row, this.column));
+    this.root.addEventListener("focusin", (event) => {
+      const at = this.cells.indexOf(event.target);
+      if (at < 0) return;
+      this.select(Math.floor(at / width), at % width);
+      go(this.row, this.column);
+    });
   }
 
   at(row, column) { return this.cells[row * this.width + column]; }
