@@ -231,7 +231,7 @@ class TestLearning:
         page = lab("learn")
         page.locator("#forward").click()
         page.locator("#forward").click()
-        assert page.evaluate("location.hash").endswith("n=2")
+        until(page, "location.hash.endsWith('n=2')")
         told = page.locator("#update .total")
         old, slope, rate, new = (float(told.get_attribute(f"data-{name}")) for name in ("old", "slope", "rate", "new"))
         assert new == pytest.approx(old - rate * slope, rel=1e-12)

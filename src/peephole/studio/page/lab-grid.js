@@ -1,5 +1,5 @@
 // What the parts of the lab share: a grid that arrow keys walk through, requests of which only the newest counts, fractions, fields.
-import { h } from "./html.js";
+import { h, replace } from "./html.js";
 import { colour, ink } from "./paint.js";
 import { number } from "./words.js";
 
@@ -114,6 +114,14 @@ export function newest(page, ask, use) {
       busy = false;
     }
   };
+}
+
+// Replace what stands in a place; who was in it with the keyboard stays there.
+export function renew(place, ...children) {
+  const { id, dataset } = place.contains(document.activeElement) ? document.activeElement : { dataset: {} };
+  replace(place, ...children);
+  const again = id ? `#${id}` : dataset.choice && `[data-choice="${dataset.choice}"]`;
+  if (again) place.querySelector(again)?.focus({ preventScroll: true });
 }
 
 export const minus = (text) => String(text).replace("-", "−");
