@@ -1,7 +1,7 @@
 // A ball is dropped twice: two distributions become one, every way to a place lights up, and so does the way back.
 import { post } from "./api.js";
 import { h, replace, say } from "./html.js";
-import { button, field, minus, newest, ratio } from "./lab-grid.js";
+import { button, field, minus, newest, ratio, renew } from "./lab-grid.js";
 import { read, write } from "./state.js";
 import { number, t } from "./words.js";
 
@@ -65,12 +65,10 @@ class Ball {
   }
 
   draw() {
-    const focused = document.activeElement?.id;
     this.drawDrop("f", this.found.first);
     this.drawDrop("g", this.found.second);
     this.drawTotal();
     this.drawWays();
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
 
   // Bars that are dragged, or typed under them.
@@ -102,7 +100,7 @@ class Ball {
       return h("div.column", {}, well, typed, h("b", minus(chances.places[at][0])), h("small.n", { data: { chance: chances.values[at].join("/") } }, ratio(chances.values[at])));
     });
     const size = (weights) => () => this.change(name, { ...drop, weights });
-    replace(this.drops[name], h("h3", t(`ball.${name}`)), h("p.quiet", t("ball.how")), h("div.columns", {}, columns),
+    renew(this.drops[name], h("h3", t(`ball.${name}`)), h("p.quiet", t("ball.how")), h("div.columns", {}, columns),
       h("p.row", {}, button(t("ball.more"), size([...drop.weights, "1"]), { disabled: drop.weights.length >= MOST, id: `${name}-more` }), button(t("ball.less"), size(drop.weights.slice(0, -1)), { disabled: drop.weights.length < 2, id: `${name}-less` }),
         field(`${name}-start`, t("ball.start"), drop.start, { min: -100, max: 100 }, (start) => this.change(name, { ...drop, start }))));
   }
@@ -116,7 +114,7 @@ class Ball {
       bar.style.height = `${(TALL * total.values[at][0]) / total.values[at][1] / most}px`;
       return h("button.column", { type: "button", id: `c-${place}`, "aria-pressed": String(place === now.c[0]), onclick: () => this.choose(place), data: { c: place, chance: total.values[at].join("/") } }, h("span.well", {}, bar), h("b", minus(place)), h("small.n", ratio(total.values[at])));
     });
-    replace(this.total, h("h3", t("ball.total")), h("p.quiet", t("ball.total.how")), h("div.columns", {}, columns));
+    renew(this.total, h("h3", t("ball.total")), h("p.quiet", t("ball.total.how")), h("div.columns", {}, columns));
   }
 
   drawWays() {

@@ -1,7 +1,7 @@
 // The echo: a sound convolved with spikes is the sound again, later and softer; it is heard, and seen.
 import { postForBytes } from "./api.js";
 import { h, replace, s } from "./html.js";
-import { choices, field, newest } from "./lab-grid.js";
+import { choices, field, newest, renew } from "./lab-grid.js";
 import { read, write } from "./state.js";
 import { number, t } from "./words.js";
 
@@ -31,7 +31,7 @@ export function show(place, page) {
       return [name, Number.isFinite(wanted) ? Math.max(least, Math.min(most, wanted)) : usual];
     }));
     const sound = values.get("sound");
-    return { ...found, times: Math.round(found.times), sound: sound === "own" && own ? own && "own" : SOUNDS.includes(sound) ? sound : SOUNDS[0] };
+    return { ...found, times: Math.round(found.times), sound: sound === "own" && own ? "own" : SOUNDS.includes(sound) ? sound : SOUNDS[0] };
   }
 
   // Two waveforms on one time axis, each the lowest and highest sample of a column.
@@ -60,10 +60,8 @@ export function show(place, page) {
 
   function follow() {
     const now = given();
-    const focused = controls.contains(document.activeElement) && document.activeElement.id;
-    replace(controls, choices(t("echo.sound"), SOUNDS, now.sound, (name) => t(`echo.sound.${name}`), (sound) => write({ sound })),
+    renew(controls, choices(t("echo.sound"), SOUNDS, now.sound, (name) => t(`echo.sound.${name}`), (sound) => write({ sound })),
       h("p.row", {}, Object.entries(LIMITS).map(([name, [, min, max, step]]) => field(`echo-${name}`, t(`echo.${name}`), now[name], { min, max, step }, (value) => write({ [name]: value })))));
-    if (focused) document.getElementById(focused)?.focus();
     return ask(now);
   }
   follow();

@@ -1,5 +1,5 @@
 // What the parts of the lab share: a grid that arrow keys walk through, requests of which only the newest counts, fractions, fields.
-import { h } from "./html.js";
+import { h, replace } from "./html.js";
 import { colour, ink } from "./paint.js";
 import { number } from "./words.js";
 
@@ -44,7 +44,12 @@ export class Grid {
       } else if (!act?.(this.row, this.column, true, event.key === "Enter" ? " " : event.key)) return;
       event.preventDefault();
     });
-    this.root.addEventListener("focusin", () => go(this.row, this.column));
+    this.root.addEventListener("focusin", (event) => {
+      const at = this.cells.indexOf(event.target);
+      if (at < 0) return;
+      this.select(Math.floor(at / width), at % width);
+      go(this.row, this.column);
+    });
   }
 
   at(row, column) { return this.cells[row * this.width + column]; }
@@ -109,6 +114,14 @@ export function newest(page, ask, use) {
       busy = false;
     }
   };
+}
+
+// Replace what stands in a place; who was in it with the keyboard stays there.
+export function renew(place, ...children) {
+  const { id, dataset } = place.contains(document.activeElement) ? document.activeElement : { dataset: {} };
+  replace(place, ...children);
+  const again = id ? `#${id}` : dataset.choice && `[data-choice="${dataset.choice}"]`;
+  if (again) place.querySelector(again)?.focus({ preventScroll: true });
 }
 
 export const minus = (text) => String(text).replace("-", "−");

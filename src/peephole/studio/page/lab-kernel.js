@@ -1,7 +1,7 @@
 // The image kernel: one small matrix over a whole picture, turned (convolution) and not (cross-correlation), down to each pixel's sum.
 import { get, post } from "./api.js";
 import { h, replace, say } from "./html.js";
-import { choices, field, minus, newest, sheet } from "./lab-grid.js";
+import { choices, field, minus, newest, renew, sheet } from "./lab-grid.js";
 import { limitOf, paint, photo } from "./paint.js";
 import { read, write } from "./state.js";
 import { t } from "./words.js";
@@ -116,14 +116,12 @@ class Kernel {
   }
 
   drawControls({ picture, kernel, pad, stride, dilation }) {
-    const focused = this.controls.contains(document.activeElement) && document.activeElement.id;
     const pick = (name, label, values, now) => h("span.field", {}, h("label", { for: `kernel-${name}` }, t(label)), h("select", { id: `kernel-${name}`, onchange: (event) => write({ [name]: event.target.value }) }, values.map((value) => h("option", { value, selected: value === now }, t(`kernel.${name}.${value}`)))));
     const shown = typeof kernel === "string" ? kernel : "own";
-    replace(this.controls, choices(t("kernel.picture"), [...DRAWINGS, ...(this.own ? ["own"] : [])], picture, (name) => t(`kernel.pic.${name}`), (pic) => write({ pic })),
+    renew(this.controls, choices(t("kernel.picture"), [...DRAWINGS, ...(this.own ? ["own"] : [])], picture, (name) => t(`kernel.pic.${name}`), (pic) => write({ pic })),
       h("div.row", {}, pick("kernel", "kernel.which", [...KERNELS, ...(shown === "own" ? ["own"] : [])], shown), pick("pad", "kernel.outside", PADS, pad),
         field("kernel-stride", t("kernel.stride"), stride, { min: 1, max: 4 }, (value) => write({ stride: value })), field("kernel-dilation", t("kernel.dilation"), dilation, { min: 1, max: 4 }, (value) => write({ dilation: value }))),
       h("p.quiet", t(`kernel.about.${shown}`)));
-    if (focused) document.getElementById(focused)?.focus();
   }
 
   draw(found, sent) {
@@ -131,9 +129,7 @@ class Kernel {
     const { values } = found.kernel;
     this.sizes = { picture: [this.picture.length, this.picture[0].length], ...Object.fromEntries(KINDS.map((kind) => [kind, [found[kind].length, found[kind][0].length]])) };
     const set = (row, column, value) => write({ kernel: "own", m: values.map((line, y) => line.map((each, x) => (y === row && x === column ? value : Number(each.toPrecision(6)))).join()).join(";") });
-    const focused = document.activeElement?.id;
-    replace(this.weights, values.length > 5 ? "" : [h("h3", t("kernel.matrix")), h("table.matrix", {}, h("tbody", values.map((line, row) => h("tr", line.map((value, column) => h("td", h("input", { id: `w-${row}-${column}`, type: "number", step: "any", value: Number(value.toPrecision(4)), "aria-label": t("kernel.weight", { row, column }), onchange: (event) => Math.abs(event.target.value) <= 1e6 && event.target.value !== "" && set(row, column, Number(event.target.value)) })))))))]);
-    if (focused?.startsWith("w-")) document.getElementById(focused)?.focus();
+    renew(this.weights, values.length > 5 ? "" : [h("h3", t("kernel.matrix")), h("table.matrix", {}, h("tbody", values.map((line, row) => h("tr", line.map((value, column) => h("td", h("input", { id: `w-${row}-${column}`, type: "number", step: "any", value: Number(value.toPrecision(4)), "aria-label": t("kernel.weight", { row, column }), onchange: (event) => Math.abs(event.target.value) <= 1e6 && event.target.value !== "" && set(row, column, Number(event.target.value)) })))))))]);
     this.agree.textContent = t(found.kernel.symmetric ? "kernel.same" : "kernel.differ", { sum: short(found.kernel.sum) });
     this.patched = sent.kernel === "patch" ? sent : null;
     const [row, column] = (read().values.get("at") ?? ",").split(",").map((each) => (each === "" ? NaN : Number(each)));
@@ -152,16 +148,15 @@ class Kernel {
   }
 
   drawCell(cells) {
-    for (const kind of KINDS) {
-      const values = this.found[kind];
-      const flat = values.flat();
-      const limit = Math.max(...KINDS.map((each) => limitOf(this.found[each].flat())));
-      this.show(kind, (canvas) => (KINDS.every((each) => this.found[each].flat().every((value) => value >= 0)) ? photo(canvas, flat.map((value) => (255 * value) / Math.max(limit, 1)), values.length, values[0].length, 1) : paint(canvas, flat, 0, values.length, values[0].length, limit)), this.at, [1, 1]);
-    }
+    // Results of one sign are grey like the picture, others blue and red; both on one scale.
+    const every = KINDS.map((kind) => this.found[kind].flat());
+    const limit = Math.max(...every.map(limitOf));
+    const grey = every.flat().every((value) => value >= 0);
+    KINDS.forEach((kind, which) => this.show(kind, (canvas, high, wide) => (grey ? photo(canvas, every[which].map((value) => (255 * value) / (limit || 1)), high, wide, 1) : paint(canvas, every[which], 0, high, wide, limit)), this.at, [1, 1]));
     const most = this.picture.length < 10 ? 10 : 255;
     const { origin, patch } = cells.convolution;
     const reach = (count) => this.sent.dilation * (count - 1) + 1;
-    this.show("picture", (canvas) => photo(canvas, this.picture.flat().map((value) => (255 * value) / most), this.picture.length, this.picture[0].length, 1), origin, [reach(patch.length), reach(patch[0].length)]);
+    this.show("picture", (canvas, high, wide) => photo(canvas, this.picture.flat().map((value) => (255 * value) / most), high, wide, 1), origin, [reach(patch.length), reach(patch[0].length)]);
     const rows = KINDS.map((kind) => {
       const cell = cells[kind];
       const wide = cell.patch[0].length;
@@ -178,7 +173,7 @@ class Kernel {
   show(name, put, [row, column], [high, wide]) {
     const { canvas } = this.views[name];
     const small = h("canvas");
-    put(small);
+    put(small, ...this.sizes[name]);
     const grow = Math.max(1, Math.floor(384 / Math.max(small.width, small.height)));
     Object.assign(canvas, { width: small.width * grow, height: small.height * grow });
     const context = canvas.getContext("2d");

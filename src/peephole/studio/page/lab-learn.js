@@ -1,7 +1,7 @@
 // Filters that learn: one weight of the smallest network first, then filters from drawings, step by step, each step with its numbers.
 import { post } from "./api.js";
 import { h, replace, s, say } from "./html.js";
-import { button, field, Grid, minus, newest } from "./lab-grid.js";
+import { button, field, Grid, minus, newest, renew } from "./lab-grid.js";
 import { limitOf, paint } from "./paint.js";
 import { read, write } from "./state.js";
 import { number, percent, t } from "./words.js";
@@ -107,12 +107,10 @@ class Learn {
 
   drawOne(found, sent) {
     const again = (name) => (value) => this.askOne({ ...sent, [name]: value });
-    const focused = document.activeElement?.id;
     const fields = ["w", "x", "target", "rate"].map((name) => field(`one-${name}`, t(`learn.one.${name}`), sent[name], { min: name === "rate" ? 0 : -100, max: 100, step: "any" }, again(name)));
-    replace(this.one, h("p.row", {}, fields, button(t("learn.step"), () => this.askOne({ ...sent, w: found.new }), { id: "one-step", class: "main" })),
+    renew(this.one, h("p.row", {}, fields, button(t("learn.step"), () => this.askOne({ ...sent, w: found.new }), { id: "one-step", class: "main" })),
       h("p", t("learn.one.says", { w: short(found.old), x: short(found.x), output: short(found.output), target: short(found.target), slope: short(found.slope) })),
       update(found, found.error_before, found.error_after));
-    if (focused?.startsWith("one-")) document.getElementById(focused)?.focus();
   }
 
   draw() {

@@ -1,7 +1,7 @@
 // The window: stride, padding, dilation and windows that the edge cuts, on a grid small enough to count along.
 import { post } from "./api.js";
 import { h, replace, say } from "./html.js";
-import { choices, field, Grid, minus, newest } from "./lab-grid.js";
+import { choices, field, Grid, minus, newest, renew } from "./lab-grid.js";
 import { read, write } from "./state.js";
 import { t } from "./words.js";
 
@@ -60,10 +60,8 @@ export function show(place, page) {
   function follow() {
     const now = given();
     const box = h("input", { type: "checkbox", checked: now.partial, id: "partial", onchange: () => write({ partial: box.checked ? 1 : null }) });
-    const focused = controls.contains(document.activeElement) && document.activeElement.id;
-    replace(controls, h("div.row", {}, Object.entries(SIZES).map(([name, [, min, max]]) => field(`window-${name}`, t(`window.${name}`), now[name], { min, max }, (value) => write({ [name]: value })))),
+    renew(controls, h("div.row", {}, Object.entries(SIZES).map(([name, [, min, max]]) => field(`window-${name}`, t(`window.${name}`), now[name], { min, max }, (value) => write({ [name]: value })))),
       h("p", {}, h("label.line", {}, box, t("window.partial"))), choices(t("window.gives"), ["sum", "max", "mean"], now.how, (how) => t(`window.how.${how}`), (how) => write({ how })));
-    if (focused) document.getElementById(focused)?.focus();
     return ask(now);
   }
   follow();

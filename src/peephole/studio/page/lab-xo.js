@@ -1,7 +1,7 @@
 // X or O as Brandon Rohrer draws it, in exact ninths: every number comes from lab/x_or_o, every cell says where it comes from.
 import { post } from "./api.js";
 import { h, replace, s, say, table } from "./html.js";
-import { button, choices, Grid, minus, newest, sheet } from "./lab-grid.js";
+import { button, choices, Grid, minus, newest, renew, sheet } from "./lab-grid.js";
 import { read, write } from "./state.js";
 import { number, t } from "./words.js";
 
@@ -145,7 +145,7 @@ class Xo {
     const floor = worked.maps[0].pooled_floor.parts;
     this.cut.textContent = t("xo.cut", { kept: worked.maps[0].pooled.parts.length, left: floor.length });
     replace(this.floor, worked.maps.map((map, which) => sheet(map.pooled_floor.parts.flat(), floor.length, map.matches.whole, t("xo.filter", { which: which + 1 }), (value) => ninths(value, map.matches.whole))));
-    replace(this.how, choices(t("xo.as"), ["ninths", "cut", "round"], this.as, (name) => t(`xo.as.${name}`), (as) => write({ as }, {})), h("p.quiet", t(`xo.as.${this.as}.why`)));
+    renew(this.how, choices(t("xo.as"), ["ninths", "cut", "round"], this.as, (name) => t(`xo.as.${name}`), (as) => write({ as })), h("p.quiet", t(`xo.as.${this.as}.why`)));
     this.drawWhole();
     this.drawVotes();
     this.drawCell();
@@ -170,8 +170,8 @@ class Xo {
     }));
     const name = (answer) => answer ?? t("xo.neither");
     const shift = (by) => () => write({ move: this.move.map((at, axis) => Math.max(1 - SIDE, Math.min(SIDE - 1, at + by[axis]))).join() });
-    replace(this.whole, s("svg", { viewBox: `-2 -2 ${right + SIDE * size + 4} ${SIDE * size + 4}`, width: right + SIDE * size + 4, height: SIDE * size + 4, class: "chart", role: "img", "aria-label": t("xo.whole.picture") }, picture(example, 0), picture(moved, right), lines),
-      h("p.row", { role: "group", "aria-label": t("xo.move") }, h("span.quiet", t("xo.move")), [["←", [0, -1]], ["↑", [-1, 0]], ["↓", [1, 0]], ["→", [0, 1]]].map(([arrow, by], at) => button(arrow, shift(by), { "aria-label": t(`xo.do.${["left", "up", "down", "right"][at]}.why`) }))),
+    renew(this.whole, s("svg", { viewBox: `-2 -2 ${right + SIDE * size + 4} ${SIDE * size + 4}`, width: right + SIDE * size + 4, height: SIDE * size + 4, class: "chart", role: "img", "aria-label": t("xo.whole.picture") }, picture(example, 0), picture(moved, right), lines),
+      h("p.row", { role: "group", "aria-label": t("xo.move") }, h("span.quiet", t("xo.move")), [["←", [0, -1]], ["↑", [-1, 0]], ["↓", [1, 0]], ["→", [0, 1]]].map(([arrow, by], at) => button(arrow, shift(by), { data: { choice: arrow }, "aria-label": t(`xo.do.${["left", "up", "down", "right"][at]}.why`) }))),
       h("p", { data: { whole: whole.answer ?? "", x: whole.x.equal, o: whole.o.equal } }, t("xo.whole.says", { x: whole.x.equal, o: whole.o.equal, pixels: whole.x.pixels, answer: name(whole.answer) })),
       h("p", {}, t("xo.parts.say", { list: parts.parts.map((part) => `${part.name} ${ninths(part.best_a, part.whole)} · ${ninths(part.best_b, part.whole)}`).join(", "), answer: name(this.found.moved_answer) }),
         parts.moved ? ` ${t("xo.moved", { down: parts.moved[0], right: parts.moved[1] })}` : ""));
