@@ -5,8 +5,8 @@ the better of X and O, accepted or not; "accepted" is named right and familiar e
 people draw: MNIST's test digits 1 to 9, KMNIST, Omniglot (some of its characters are an X or an O and rightly taken for one), empty sheets.
 MNIST's zeros are O as some people write them.
 
-What would make the figures unfair: choosing anything in the generator or the training by these sets. The generator's variety was widened once by
-looking at MNIST's *training* zeros; none of the sets measured here was looked at before the recipe was settled.
+What would make the figures unfair: choosing anything in the generator or the training by these sets. Both were chosen with drawings of the
+generator itself and with MNIST's *training* digits, zeros among them; the sets measured here were opened once all was settled.
 """
 
 from io import BytesIO
