@@ -1,8 +1,8 @@
 """512 x 512 float32 convolved with kernels of 3 to 127: one call of `lab.convolve.convolve` against the best of SciPy and OpenCV for each size.
 
 Every round measures all ways once, one after the other on the same picture; each time is the best of a few calls, and a figure is the median over
-rounds of ours / the best peer within a round. Kernels of any numbers, and kernels that are a column times a row, for which the peers may use their own
-separable filters too. All keep the picture's size; OpenCV pads with zeros as we do, and gets the flipped kernel outside its time.
+rounds of ours / the best peer within a round. Kernels of any numbers, and kernels that are a column times a row, for which the peers may use their
+own separable filters too. All keep the picture's size; OpenCV pads with zeros as we do, and gets the flipped kernel outside its time.
 
 What would make the figure unfair: other work on the machine; a peer that has to convert; our plan made outside our time (it is inside).
 """

@@ -91,7 +91,8 @@ def test_a_patch_of_the_photo(peep, photo, tmp_path):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_what_cannot_be(peep, photo, clap, tmp_path, monkeypatch, words, said):
+@pytest.mark.usefixtures("photo", "clap")
+def test_what_cannot_be(peep, tmp_path, monkeypatch, words, said):
     """Exit 1, a sentence, a hint, and nothing written."""
     monkeypatch.chdir(tmp_path)
     found = peep("lab", *words)
