@@ -107,6 +107,8 @@ class Tape:
             for name, part in zip(node.inputs, parts, strict=False):
                 if part is not None and name in leading:
                     flowing[name] = flowing[name] + part if name in flowing else part
+            for spent in set(node.outputs) - set(wanted.values()):
+                flowing.pop(spent, None)  # all slopes of a large network at once take 70 MB
         return {layer: flowing.get(tensor, np.zeros_like(passed.values[tensor])) for layer, tensor in wanted.items()}
 
     def _slope_of(self, node: Node, passed: Passed, flowing: Mapping[str, np.ndarray]) -> np.ndarray:
