@@ -140,6 +140,19 @@ def test_one_scale_for_all_of_a_figure():
     np.testing.assert_array_equal(drawn(small), values[:7, :7])
 
 
+def test_a_large_colour_picture_stays_small(make_door, tmp_path):
+    """Noise in colour, the worst to compress, adds less than 1.5 MB to the page, patches of photos included."""
+    (tmp_path / "photos" / "ana").mkdir(parents=True)
+    for index in range(6):
+        pixels = np.random.default_rng(index).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / "ana" / f"{index}.png")
+    model = load(make_door(size=96, channels=3, filters=(4, 4, 4, 4)))
+    found = explain(model, tmp_path / "photos" / "ana" / "0.png", photos=tmp_path / "photos", inside=True)
+    assert 100_000 < sum(map(len, inside_sections(found).values())) < 1_500_000
+    assert drawn(found.inside.maps[1].trained).shape == (32, 32)
+    assert "summed over squares of 3 × 3 pixels" in inside_sections(found)["maps"]
+
+
 def test_without_a_folder_no_photo_is_looked_for(make_door, folder):
     """Patches are parts of people's pictures: they are shown only when their folder is given; one that is not there is an error."""
     predictor = load(make_door())

@@ -203,9 +203,11 @@ def integrated_gradients(
     up to `most` while the residue is above 1 % of that difference: a network that brings features to unit length bends sharply near an empty picture.
     """
     start = baseline(picture, how)
-    passed = tape.run(picture[None])
-    logit, before = _logit(tape, passed, label), _logit(tape, tape.run(start[None]), label)
-    wanted, taken, together = logit - before, steps or min(STEPS[0], most), tape.together(passed)
+    passed = tape.run(start[None])
+    before, together = _logit(tape, passed, label), tape.together(passed)
+    del passed  # the layers of a large network take 70 MB
+    logit = _logit(tape, tape.run(picture[None]), label)
+    wanted, taken = logit - before, steps or min(STEPS[0], most)
     while True:
         found = integrate(lambda images: tape.slope(tape.run(images), label), start, picture.astype(np.float64), taken, together)
         total = float(found.sum())

@@ -67,16 +67,15 @@ class Inside:
     finite: bool = True
 
 
-def _compared(data: bytes, seen: Look, picture: np.ndarray, label: int, *, how: str, seed: int) -> tuple[tuple[Compared, ...], HeatMap | None]:
-    """Return the maps with their controls, and the class activation map."""
+def _trained(data: bytes, seen: Look, picture: np.ndarray, label: int, how: str) -> tuple[list[HeatMap], HeatMap | None]:
+    """Return the maps of the network as it is, and the class activation map."""
     tape = Tape(data)
     each = work_of(seen, seen.layers[-1].name)
     most = max(1, min(STEPS[1], EFFORT // max(1, each)))
     trained = [integrated_gradients(tape, picture, label, how=how, most=most), gradient_times_input(tape, picture, label, how=how)]
     if map_layers(tape, tape.run(picture[None])):
         trained.insert(0, grad_cam(tape, picture, label))
-    found = tuple(Compared(one, cascade(data, one, picture, seed=seed)) for one in trained)
-    return found, cam(tape, picture, label)
+    return trained, cam(tape, picture, label)
 
 
 def _dropped(predictor: Predictor, picture: np.ndarray, seed: int) -> DropoutPasses | None:
@@ -103,7 +102,8 @@ def look_inside(
     maps: tuple[Compared, ...] = ()
     class_map = None
     try:
-        maps, class_map = _compared(data, seen, picture, label, how=how, seed=seed)
+        trained, class_map = _trained(data, seen, picture, label, how)
+        maps = tuple(Compared(one, cascade(data, one, picture, seed=seed)) for one in trained)
     except ModelFileError as error:
         no_maps = error.what
     return Inside(

@@ -94,6 +94,12 @@ def _levels(count: int, most: int) -> list[int]:
     return sorted({round(each) for each in np.linspace(1, count, min(most, count))})
 
 
+def _again(data: bytes, trained: HeatMap, picture: np.ndarray, until: str) -> HeatMap:
+    """Return the map that `trained` is, made anew from other weights; the tape, 100 MB for a large network, goes before the next one comes."""
+    how, steps, layer = trained.baseline or "black", trained.steps or None, trained.layer or None
+    return attribute(Tape(data, until=until), picture, trained.label, trained.method, how=how, steps=steps, layer=layer)
+
+
 def cascade(
     data: bytes,
     trained: HeatMap,
@@ -110,9 +116,7 @@ def cascade(
     order = learned(data, until=until)
     found = []
     for level in _levels(len(order), most):
-        tape = Tape(reinitialised(data, order[level - 1], seed, until=until), until=until)
-        layer = trained.layer or None
-        again = attribute(tape, picture, trained.label, trained.method, how=trained.baseline or "black", steps=trained.steps or None, layer=layer)
+        again = _again(reinitialised(data, order[level - 1], seed, until=until), trained, picture, until)
         pair = (trained.values, again.values)
         similar, sizes = rank_correlation(*pair), rank_correlation(*(np.abs(each) for each in pair))
         found.append(Redrawn(order[level - 1], level, len(order), again, similar, sizes))

@@ -317,7 +317,7 @@ SLOPES: dict[str, Rule] = {
     **{"GlobalAveragePool": _global_average, "GlobalMaxPool": _global_most},
     **{"Gemm": _gemm, "MatMul": _matmul, "BatchNormalization": _batch_norm},
     **{"Add": _add, "Sum": _add, "Sub": _sub, "Mul": _mul, "Div": _div, "Pow": _pow, "Max": _extreme, "Min": _extreme},
-    **dict.fromkeys(("Identity", "Cast", "Dropout"), _cellwise(lambda step: np.float32(1))),
+    **dict.fromkeys(("Identity", "Cast", "Dropout", "Split"), _cellwise(lambda step: np.float32(1))),
     **{"Relu": _cellwise(lambda step: step.value > 0), "Clip": lambda step, slope: (slope * _clip(step),), "PRelu": _prelu},
     **{"LeakyRelu": _cellwise(_leaky), "Elu": _cellwise(_elu), "HardSigmoid": _cellwise(_hard_sigmoid), "HardSwish": _cellwise(_hard_swish)},
     "Gelu": _cellwise(_gelu),

@@ -29,7 +29,7 @@ ONE = asyncio.Lock()
 
 async def said(*words: str) -> tuple[str, str]:
     """Run the command line and return what it printed and what it said beside; raises OutputError with its own sentence."""
-    child = await asyncio.create_subprocess_exec(sys.executable, "-m", "peephole", *words, stdout=-1, stderr=-1, stdin=asyncio.subprocess.DEVNULL)
+    child = await asyncio.create_subprocess_exec(sys.executable, "-P", "-m", "peephole", *words, stdout=-1, stderr=-1, stdin=asyncio.subprocess.DEVNULL)
     try:
         told, beside = await asyncio.wait_for(child.communicate(), PATIENCE)
     except TimeoutError:
