@@ -154,7 +154,7 @@ def test_a_receptive_field_is_what_a_unit_depends_on(kind):
     """Moving any pixel inside the field moves the unit; moving any other does nothing."""
     constants = {
         **{"w": np.abs(noise((3, 3, 3, 3), 1)), "v": np.abs(noise((2, 3, 3, 3), 2)), "pads": np.array([0, 0, 2, 1, 0, 0, 0, 1])},
-        **{"one": np.array([1, 2]), "ten": np.array([10, 100]), "axes": np.array([2, 3]), "steps": np.array([1, 2])},
+        **{"one": np.array([1, 2]), "ten": np.array([10, 100]), "axes": np.array([2, 3]), "steps": np.array([2, 2])},
     }
     side = 16
     model = opened(NETWORKS[kind], constants, (1, 3, side, side))

@@ -71,6 +71,20 @@ def test_names_stay_text(nasty):
     assert set(re.findall(r'src="([^:"]*):', page)) == {"data"}
 
 
+def test_names_of_layers_stay_text(make_door, folder, tmp_path):
+    """A file whose steps are called like HTML shows these names as text everywhere."""
+    model = read(make_door())
+    graph = onnx.load_from_string(model.data)
+    for node in graph.graph.node:
+        node.name = f"<b>{node.name}</b>" if not node.name.startswith("normalise") else node.name
+    del graph.metadata_props[:]
+    write(tmp_path / "named.onnx", graph, model.card)
+    page = "".join(inside_sections(explain(load(tmp_path / "named.onnx"), folder / "ana" / "0.png", photos=folder, inside=True)).values())
+    assert "<b>" not in page
+    for name in ("pool2", "conv1", "relu_dense1", "logits"):
+        assert f"&lt;b&gt;{name}&lt;/b&gt;" in page
+
+
 def test_the_numbers_are_those_worked_out(nasty):
     """report.json and the page carry each method with its sum, its control, the errors, the patches and the passes."""
     values, inside = json.loads(to_json(nasty))["inside"], nasty.inside

@@ -74,8 +74,8 @@ def _tell(found: Any, about: Any, output: list[Path]) -> None:
     ]
     lines += [reason.said() for reason in found.reasons]
     lines += [
-        f"{each.method}: {each.count} groups{'' if each.beyond_chance else ', which may be noise'}; stability {each.stability:.2f}, "
-        f"{each.noise:,} in none"
+        f"{each.method}: {each.count} groups{'' if each.beyond_chance else ', which may be noise'}; "
+        f"stability {'not known' if each.stability is None else f'{each.stability:.2f}'}, {each.noise:,} in none"
         for each in found.clusters
     ]
     if found.new is not None:

@@ -5,7 +5,6 @@ The page asks for nothing from anywhere; the same map gives the same bytes.
 
 import html
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -164,13 +163,19 @@ def _belief(found: EmbeddingMap) -> str:
 
 def _groups(found: Clusters) -> Raw:
     """One method's groups in a sentence."""
-    if found.count < 2:
+    if found.count < 2 or found.silhouette is None:
         return text(f"map.groups.{found.method}.none")
     key = "map.groups.beyond" if found.beyond_chance else "map.groups.chance"
-    counted = text(f"map.groups.{found.method}", count=found.count, noise=f"{found.noise:,}")
-    held = text("map.groups.stable", mean=number(found.stability, 2), least=number(found.least, 2), most=number(found.most, 2), runs=found.runs)
-    agree = "" if math.isnan(found.labels_agree) else f" {text('map.groups.labels', value=number(found.labels_agree, 2))}"
-    return Raw(f"{counted} {text(key, value=number(found.silhouette, 2), chance=number(found.chance, 2))} {held}{agree}")
+    parts = [
+        text(f"map.groups.{found.method}", count=found.count, noise=f"{found.noise:,}"),
+        text(key, value=number(found.silhouette, 2), chance=number(found.chance, 2)),
+    ]
+    if found.stability is not None and found.least is not None and found.most is not None:
+        values = {"mean": number(found.stability, 2), "least": number(found.least, 2), "most": number(found.most, 2)}
+        parts.append(text("map.groups.stable", **values, runs=found.runs))
+    if found.labels_agree is not None:
+        parts.append(text("map.groups.labels", value=number(found.labels_agree, 2)))
+    return Raw(" ".join(parts))
 
 
 def _group_section(found: EmbeddingMap) -> str:

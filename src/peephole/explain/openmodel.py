@@ -26,6 +26,7 @@ from peephole.base.seal import digest
 from peephole.base.work import MAX_VALUES, Work, measure_foreign
 from peephole.data.prepare import frame_of, placed
 from peephole.explain.fold import fold
+from peephole.explain.graphs import parse
 from peephole.explain.rules import RULES
 
 __all__ = ["Layout", "OpenModel", "open_bytes", "open_model"]
@@ -246,7 +247,7 @@ def _inferred(graph: Graph, data: bytes, name: str, full: Shape) -> Mapping[str,
     """Return the shapes that onnx infers for what operators that we do not list give; empty when all are listed."""
     if all(node.op in OPERATORS and node.domain in ("", "ai.onnx") for node in graph.steps):
         return {}
-    model = onnx.load_from_string(data)
+    model = parse(data)
     for port in model.graph.input:
         if port.name == name:
             port.type.tensor_type.shape.CopyFrom(onnx.helper.make_tensor_type_proto(1, full).tensor_type.shape)

@@ -57,6 +57,8 @@ def stages(seen: Look, most: int = 3) -> tuple[str, ...]:
     first = next((at for at, layer in enumerate(seen.layers) if layer.op == "Conv"), len(seen.layers))
     maps = [layer for layer in seen.layers[first:] if len(layer.shape) == 3 and layer.op != "Pad" and layer.shape[1] * layer.shape[2] > 1]
     found = [layer.name for layer in maps if layer.op in {"MaxPool", "AveragePool"} and _shrinks(layer)]
+    if found and found[-1] != maps[-1].name and maps[-1].op != "Conv":
+        found.append(maps[-1].name)  # what comes behind the last pooling, as in inception
     if len(found) < 2:
         sizes = {layer.shape[1:]: layer.name for layer in maps}
         found = list(sizes.values())

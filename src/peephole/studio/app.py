@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from peephole.base.errors import InputError, MissingInput, OutputError, PeepholeError
-from peephole.studio import doors, files, front, gathering, inside, learning, mapping, reporting, seeing, tools
+from peephole.studio import doors, files, front, gathering, inside, lab, labfiles, learning, mapping, reporting, seeing, tools
 from peephole.studio.answers import failure
 from peephole.studio.auth import Auth
 from peephole.studio.guard import Guard
@@ -37,6 +37,8 @@ ADDRESSES: tuple[Address, ...] = (
     *reporting.ADDRESSES,
     *doors.ADDRESSES,
     *learning.ADDRESSES,
+    *lab.ADDRESSES,
+    *labfiles.ADDRESSES,
 )
 
 

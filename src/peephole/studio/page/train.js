@@ -89,7 +89,7 @@ class Train {
   async list() {
     const { jobs } = await get("/api/jobs");
     const row = (job) => h("li", {}, h("a", { href: link("train", { job: job.id }) }, job.train.output), " ", h("span.quiet", state(job)));
-    replace(this.past, jobs.length && h("section.card", {}, h("h2", t("train.past")), h("ul", jobs.slice(0, 8).map(row))));
+    replace(this.past, jobs.length > 0 && h("section.card", {}, h("h2", t("train.past")), h("ul", jobs.slice(0, 8).map(row))));
     return jobs;
   }
 
