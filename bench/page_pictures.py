@@ -24,7 +24,7 @@ TABS = {
     "lab": ("lab", "", 2.0),
     "data": ("data?set=demo-out/photos", "", 3.0),
     "train": ("train?set=demo-out/photos", "", 2.0),
-    "map": ("map?model=demo-out/door.onnx&set=demo-out/photos", "", 15.0),
+    "map": ("map?model=demo-out/door.onnx&set=demo-out/photos", "", 25.0),
     "words": ("words", "", 1.0),
     "gate": ("gate?gate=demo-out/DOOR.toml&visit=visit-03", "", 3.0),
     "report": ("report", "", 1.0),
@@ -32,8 +32,9 @@ TABS = {
 }
 
 
-def _shoot(page: Page, name: str, language: str, place: str, script: str, seconds: float) -> None:
+def _shoot(page: Page, name: str, language: str) -> None:
     """Photograph one tab and keep it small: the page has few colours."""
+    place, script, seconds = TABS[name]
     page.goto(f"http://127.0.0.1:{PORT}/#{place}{'&' if '?' in place else '?'}lang={language}")
     page.wait_for_timeout(1500)
     if script:
@@ -63,8 +64,8 @@ def run() -> None:
                     page = browser.new_context(locale=locale, viewport={"width": 1280, "height": 860}, reduced_motion="reduce").new_page()
                     page.goto(address)
                     page.wait_for_timeout(3000)
-                    for name, (where, script, seconds) in TABS.items():
-                        _shoot(page, name, language, where, script, seconds)
+                    for name in TABS:
+                        _shoot(page, name, language)
                 browser.close()
         finally:
             server.terminate()

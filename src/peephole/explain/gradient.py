@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from peephole.base.errors import InputError, ModelFileError, did_you_mean
-from peephole.explain.layers import _attributes, _constants, _session
+from peephole.explain.graphs import attributes_of, constants_of, session_of
 from peephole.explain.slopes import Step, slopes_of
 
 __all__ = ["PICTURE", "Node", "Passed", "Tape", "gradient"]
@@ -51,7 +51,7 @@ class Tape:
         """Open a copy of the graph in `data` up to layer (or tensor) `until`; raises HostileModelFile when it cannot be run."""
         model = onnx.load_from_string(data)
         graph = model.graph
-        self._constants = _constants(graph)
+        self._constants = constants_of(graph)
         given = next(each for each in graph.input if each.name not in self._constants)
         made = {output: _read(node) for node in graph.node for output in node.output if output}
         self._end = _tensor(until, made)
@@ -65,7 +65,7 @@ class Tape:
         # What the picture does not change but some node still works out is asked for as well: its values are needed on the way back.
         fixed = {each for node in self.nodes for each in node.inputs if each and each not in moving and each not in self._constants}
         self._asked = [*dict.fromkeys(node.outputs[0] for node in self.nodes), *sorted(fixed)]
-        self._session = _session(_copy(model, given.name, nodes, self._asked, self._constants))
+        self._session = session_of(_copy(model, given.name, nodes, self._asked, self._constants))
         batch = given.type.tensor_type.shape.dim[0] if given.type.tensor_type.shape.dim else None
         self.alone = batch is not None and batch.HasField("dim_value") and batch.dim_value == 1
         """Whether the graph takes one picture at a time only."""
@@ -136,7 +136,7 @@ class Tape:
 
 
 def _read(node: onnx.NodeProto) -> Node:
-    return Node(node.name or node.output[0], node.op_type, _attributes(node), tuple(node.input), tuple(node.output))
+    return Node(node.name or node.output[0], node.op_type, attributes_of(node), tuple(node.input), tuple(node.output))
 
 
 def _tensor(name: str, made: Mapping[str, Node]) -> str:
