@@ -43,7 +43,7 @@ def lab(visit):
     def open_(part, ready=None, **values):
         if part in NEEDS:
             pytest.importorskip(NEEDS[part])
-        watched = visit(owner=False, **{key: values.pop(key) for key in ("viewport", "locale") if key in values})
+        watched = visit(owner=False, **{key: values.pop(key) for key in ("viewport", "locale", "color_scheme") if key in values})
         opened.append(watched)
         page = watched.go("lab", part=part, **values)
         until(page, ready or READY[part])
@@ -56,8 +56,15 @@ def lab(visit):
 
 def read(page, grid, name="parts"):
     """Return a grid's numbers from their data attributes."""
-    script = """([grid, name]) => [...document.querySelectorAll(`[data-grid="${grid}"] tr`)].map((row) => [...row.cells].map((cell) => cell.dataset[name]))"""
-    return np.array([[float(value) for value in row] for row in page.evaluate(script, [grid, name])])
+    rows = f"[...document.querySelectorAll('[data-grid=\"{grid}\"] tr')]"
+    script = f"{rows}.map((row) => [...row.cells].map((cell) => cell.dataset.{name}))"
+    return np.array([[float(value) for value in row] for row in page.evaluate(script)])
+
+
+def sheets(page, place):
+    """Return the numbers of the small tables in a place."""
+    cells = "[...each.querySelectorAll('td')].map((cell) => Number(cell.dataset.value))"
+    return page.evaluate(f"[...document.querySelectorAll('{place} table')].map((each) => {cells})")
 
 
 def cell(page, grid, row, column):
@@ -88,15 +95,14 @@ def worked(picture, kernels):
 
 
 def settled(page, wanted):
-    """Wait until the matches on the page are those of the picture and the filters that it shows."""
-    end = 100
-    while True:
+    """Wait until what is wanted is there and the matches are those of the picture and the filters that the page shows; return what NumPy makes of them."""
+    for _ in range(100):
+        there = wanted(page)
         shown = worked(read(page, "picture", "value"), [read(page, f"filter.{which}", "value") for which in range(3)])
-        if all(np.array_equal(read(page, f"match.{which}"), shown["match"][which]) for which in range(3)) and wanted(page):
+        if there and all(np.array_equal(read(page, f"match.{which}"), shown["match"][which]) for which in range(3)):
             return shown
-        end -= 1
-        assert end, "the page does not settle"
         page.wait_for_timeout(50)
+    raise AssertionError("the page does not settle")
 
 
 class TestXOrO:
@@ -138,7 +144,9 @@ class TestXOrO:
         flat = np.concatenate([each.ravel() for each in shown["twice"]])
         assert read(page, "flat.0")[0].tolist() == flat.tolist()
         page.locator("#step-pool summary").click()
-        floors = page.evaluate("[...document.querySelectorAll('#step-pool details table')].map((each) => [...each.querySelectorAll('td')].map((cell) => Number(cell.dataset.value)))")
+        floors = page.evaluate(
+            "[...document.querySelectorAll('#step-pool details table')].map((each) => [...each.querySelectorAll('td')].map((cell) => Number(cell.dataset.value)))"
+        )
         assert floors == [pooled(each, partial=False).ravel().tolist() for each in shown["relu"]]
         for label, voters in (("X", [0, 3, 4, 9, 10]), ("O", [1, 2, 8, 11])):
             share = float(page.locator(f'[data-vote="{label}"]').get_attribute("data-share"))
@@ -182,7 +190,9 @@ class TestXOrO:
         total = page.locator("#total")
         assert (total.get_attribute("data-total"), total.get_attribute("data-parts"), total.get_attribute("data-closes")) == ("7", "7", "true")
         assert (total.get_attribute("data-cut"), total.get_attribute("data-round")) == ("0.77", "0.78")
-        sheets = page.evaluate("[...document.querySelectorAll('#cell table')].map((each) => [...each.querySelectorAll('td')].map((cell) => Number(cell.dataset.value)))")
+        sheets = page.evaluate(
+            "[...document.querySelectorAll('#cell table')].map((each) => [...each.querySelectorAll('td')].map((cell) => Number(cell.dataset.value)))"
+        )
         assert np.array_equal(np.array(sheets[0]) * sheets[1], sheets[2])
         assert sum(sheets[2]) == 7
 
@@ -343,8 +353,7 @@ class TestKernel:
         until(page, "document.querySelector('[data-choice=own]')")
         page.select_option("#kernel-kernel", "patch")
         until(page, "location.hash.includes('kernel=patch') && document.querySelectorAll('#sums table').length === 6")
-        values = page.evaluate("[...document.querySelectorAll('#sums table')[4].querySelectorAll('td')].map((cell) => Number(cell.dataset.value))")
-        assert sum(values) == pytest.approx(0, abs=1e-9)
+        assert sum(sheets(page, "#sums")[4]) == pytest.approx(0, abs=1e-9)
 
 
 class TestWindow:
@@ -383,8 +392,37 @@ class TestEveryPart:
         assert any("가" <= letter <= "힣" for letter in texts["ko-KR"])
         assert not any("가" <= letter <= "힣" for letter in texts["en-US"])
 
+    @pytest.mark.parametrize("part", PARTS)
+    def test_can_be_used_by_anybody(self, lab, part):
+        """axe-core finds no violation of WCAG A and AA, in light and in dark."""
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+        for scheme in ("light", "dark"):
+            page = lab(part, color_scheme=scheme)
+            found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}).response["violations"]
+            assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+
+    @pytest.mark.parametrize(
+        ("part", "control", "key", "settled"),
+        [
+            ("xo", "[data-choice=cut]", "Enter", "document.querySelector('[data-choice=cut]').ariaPressed === 'true'"),
+            ("learn", "#one-step", "Enter", "Number(document.querySelector('#one .total').dataset.old) > 0.4"),
+            ("ball", "#c-5", "Space", "document.querySelector('#c-5').ariaPressed === 'true'"),
+            ("echo", "[data-choice=spike]", "Enter", "document.querySelector('[data-choice=spike]').ariaPressed === 'true'"),
+            ("kernel", "[data-choice=star]", "Enter", "document.querySelector('[data-choice=star]').ariaPressed === 'true'"),
+            ("window", "[data-choice=max]", "Enter", "document.querySelector('[data-choice=max]').ariaPressed === 'true'"),
+        ],
+    )
+    def test_the_keyboard_stays_where_it_is(self, lab, part, control, key, settled):
+        """A control that is pressed by key keeps the focus when the page draws anew."""
+        page = lab(part)
+        page.locator(control).focus()
+        page.keyboard.press(key)
+        until(page, settled)
+        assert page.evaluate(f"document.activeElement === document.querySelector({control!r})")
+
     def test_without_scipy_the_page_says_what_is_missing(self, visit, monkeypatch):
         """The kernel names the pip command; the other parts work."""
+
         def absent(name):
             raise MissingExtra("this needs scipy, which is not installed", 'pip install "peephole[explore]"')
 

@@ -132,9 +132,9 @@ class Kernel {
     renew(this.weights, values.length > 5 ? "" : [h("h3", t("kernel.matrix")), h("table.matrix", {}, h("tbody", values.map((line, row) => h("tr", line.map((value, column) => h("td", h("input", { id: `w-${row}-${column}`, type: "number", step: "any", value: Number(value.toPrecision(4)), "aria-label": t("kernel.weight", { row, column }), onchange: (event) => Math.abs(event.target.value) <= 1e6 && event.target.value !== "" && set(row, column, Number(event.target.value)) })))))))]);
     this.agree.textContent = t(found.kernel.symmetric ? "kernel.same" : "kernel.differ", { sum: short(found.kernel.sum) });
     this.patched = sent.kernel === "patch" ? sent : null;
-    const [row, column] = (read().values.get("at") ?? ",").split(",").map((each) => (each === "" ? NaN : Number(each)));
-    const [high, wide] = this.sizes.convolution;
-    this.choose("convolution", Number.isInteger(row) ? row : Math.floor(high / 2), Number.isInteger(column) ? column : Math.floor(wide / 2));
+    const given = (read().values.get("at") ?? "-").split(",").map(Number);
+    const [row, column] = given.length === 2 && given.every(Number.isInteger) ? given : busiest(this.picture).map((at) => Math.floor((at + 3) / sent.stride));
+    this.choose("convolution", row, column);
   }
 
   choose(name, row, column) {

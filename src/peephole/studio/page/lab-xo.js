@@ -11,7 +11,7 @@ const SIZES = { match: 7, relu: 7, pool: 4, twice: 2 };
 const BEFORE = { relu: "match", pool: "relu", twice: "pool" };
 const AN_X = Array.from({ length: 81 }, (_, at) => (at % 10 === 0 || at % 8 === 0) && at > 8 && at < 72 && at % 9 && at % 9 < 8 ? 1 : -1);
 const FILTERS = [1, -1, -1, -1, 1, -1, -1, -1, 1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, -1, 1, -1, 1, -1, 1, -1, -1];
-const LINES = ["#1f5fa8", "#a3271c", "#17693b"];
+const LINES = ["#3d8fe0", "#e0584a", "#2ea36a"];
 
 // Pixels of 1 and -1 as a hexadecimal number, and back; `usual` for what is none.
 const packed = (pixels) => BigInt(`0b${pixels.map((pixel) => (pixel > 0 ? 1 : 0)).join("")}`).toString(16);
