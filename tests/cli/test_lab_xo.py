@@ -42,7 +42,7 @@ def test_lines_between_the_parts(peep):
 def test_a_drawing_becomes_a_picture(peep, tmp_path, kind):
     """A drawing of 220 pixels, small, in a corner, white on black, is cut to its ink and named right."""
     page = np.zeros((220, 300), np.uint8)
-    page[20:120, 150:250] = 255 * draw(kind, 3, 100, pen=(0.03, 0.05))
+    page[20:120, 150:250] = 255 * draw(kind, 4, 100, pen=(0.03, 0.05))
     Image.fromarray(page).save(tmp_path / "drawn.png")
     assert json.loads(peep("lab", "x-or-o", tmp_path / "drawn.png", "--json").out)["worked"]["answer"] == kind
     assert f"answer: {kind}" in peep("lab", "x-or-o", tmp_path / "drawn.png").out

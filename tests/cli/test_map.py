@@ -1,6 +1,7 @@
 """The verb map: known examples or photos, new ones laid in, in every form; and what is refused."""
 
 import json
+import sys
 
 import pytest
 
@@ -43,3 +44,15 @@ def test_what_cannot_be_mapped_is_refused(refused, drawn_model, photos, tmp_path
     assert "no name for a map" in refused("map", drawn_model, "-o", tmp_path / "a.pdf").error
     assert "perplexity" in refused("map", drawn_model, photos[0], "--perplexity", "0", "-o", tmp_path / "a.html").error
     assert not [path for path in tmp_path.iterdir() if path.is_file()]
+
+
+def test_a_library_that_is_missing_is_named_before_the_work(refused, drawn_model, tmp_path, monkeypatch):
+    """Without matplotlib, or openTSNE, the command that brings it, and nothing is written."""
+    for missing, module in (("matplotlib", "drawn"), ("openTSNE", "tsne")):
+        for name in ("mapfiles", "embedding", module):
+            monkeypatch.delitem(sys.modules, f"peephole.explain.{name}", raising=False)
+        monkeypatch.setitem(sys.modules, missing, None)
+        said = refused("map", drawn_model, "-o", tmp_path / "map.png")
+        assert said.error.startswith(f"this needs {missing}") and "peephole[explore]" in said.hint and "looking at" not in said.err
+        monkeypatch.undo()
+    assert not list(tmp_path.iterdir())

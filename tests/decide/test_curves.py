@@ -89,6 +89,16 @@ def test_det_by_hand():
     assert len(drawn.points) <= 60 and drawn.points[0].false_accept == 1 and drawn.points[-1].false_reject == 1
 
 
+def test_one_photo_let_in_is_a_stranger_let_in(found):
+    """Of a stranger's two photos one passes: that stranger was let in, and no other."""
+    familiar = np.full_like(found.outputs.familiarity, -0.9)
+    row = int(np.flatnonzero(found.truth < 0)[0])
+    familiar[row, found.best[row]] = 1.0
+    assert (found.strangers == found.strangers[row]).sum() == 2
+    drawn = curves(replace(found, outputs=replace(found.outputs, familiarity=familiar))).det
+    assert (drawn.card.accepted, drawn.strangers) == (1, 3)
+
+
 def test_without_strangers_or_labels(found):
     """Only known labels: no DET; only strangers: no calibration and no labels; NaN is let in at no line and right at none."""
     known, strange = ((found.truth >= 0) == wanted for wanted in (True, False))

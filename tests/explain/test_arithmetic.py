@@ -154,7 +154,7 @@ def test_a_receptive_field_is_what_a_unit_depends_on(kind):
     """Moving any pixel inside the field moves the unit; moving any other does nothing."""
     constants = {
         **{"w": np.abs(noise((3, 3, 3, 3), 1)), "v": np.abs(noise((2, 3, 3, 3), 2)), "pads": np.array([0, 0, 2, 1, 0, 0, 0, 1])},
-        **{"one": np.array([1, 2]), "ten": np.array([10, 100]), "axes": np.array([2, 3]), "steps": np.array([1, 2])},
+        **{"one": np.array([1, 2]), "ten": np.array([10, 100]), "axes": np.array([2, 3]), "steps": np.array([2, 2])},
     }
     side = 16
     model = opened(NETWORKS[kind], constants, (1, 3, side, side))
@@ -171,3 +171,11 @@ def test_a_receptive_field_is_what_a_unit_depends_on(kind):
         # A convolution with gaps does not read every pixel between its first and its last.
         assert moved <= seen[where] and (moved == seen[where] or kind in ("dilation", "a border and a part")), where
     assert seen.any()
+
+
+def test_shared_weights_count_once():
+    """A network that looks twice with the same kernels has them once, and multiplies twice."""
+    nodes = [node("Conv", "x", "w", out="a", name="first"), node("Neg", "x", out="n"), node("Conv", "n", "w", out="b"), node("Add", "a", "b")]
+    found = trace(opened(nodes, {"w": noise((4, 3, 3, 3))}), noise((1, 3, 9, 8)))
+    assert found.parameters == 108 == found.layer("first").parameters.value
+    assert found.macs == 2 * found.layer("first").macs.value == found.header()["macs"]

@@ -64,6 +64,9 @@ def test_the_page_says_what_was_counted(open_page, page_file, found, counted):
     read = [[0 if cell == "·" else int(cell) for cell in rows.nth(at).locator("td").all_inner_texts()] for at in range(rows.count())]
     assert [row[1:] for row in read] == [counts.tolist() for _, counts in found.evaluation.rows]
     assert all(row[0] == sum(row[1:]) for row in read) and rows.count() == 3
+    for at in range(3):  # what is right is on the diagonal, strangers' in the last column
+        kinds = [kind[:5] for kind in rows.nth(at).locator("td").evaluate_all("(cells) => cells.slice(1).map((cell) => cell.classList[1])")]
+        assert kinds == ["right" if column == at else "wrong" for column in range(3)]
     labels = page.locator("#perlabel tbody tr")
     assert [labels.nth(at).locator("td").nth(1).inner_text() for at in range(2)] == [str(each.right) for each in counted.labels]
     assert page.locator("#calibration tbody tr").count() == len(counted.calibration.bins)

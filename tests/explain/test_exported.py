@@ -1,6 +1,7 @@
 """Networks that other programs exported are traced cell by cell, and answer what ONNX Runtime answers."""
 
 import io
+import json
 import warnings
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import onnxruntime
 import pytest
 from cells import close_all
 
+from peephole.base.errors import PeepholeError
 from peephole.explain.edits import edited_bytes
 from peephole.explain.openmodel import open_bytes, open_model
 from peephole.explain.recompute import recompute
@@ -112,3 +114,23 @@ def test_torchscript():
         np.testing.assert_allclose(found.output.logits, network(torch.from_numpy(prepared))[0].numpy(), atol=1e-5)
     assert close_all(found) > 200
     assert recompute(found, found.layers[1].id, (3, 0, 0)).closes
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_broken_bytes_never_surprise(name):
+    """A file with a few bytes changed is traced, or refused with an error of ours."""
+    whole, draw, answers = (HERE / f"{name}.onnx").read_bytes(), np.random.default_rng(1), 0
+    for _ in range(120):
+        data = bytearray(whole)
+        for _ in range(int(draw.integers(1, 4))):
+            data[int(draw.integers(len(data)))] = int(draw.integers(256))
+        try:
+            model = open_bytes(bytes(data), f"{name}.onnx")
+            found = trace(model, model.prepare(np.zeros((9, 9, 3), np.uint8)))
+        except PeepholeError:
+            continue
+        answers += bool(json.dumps(found.header(), allow_nan=False))
+        for layer in found.layers:
+            if layer.rule and layer.count:
+                recompute(found, layer.id, (0,) * len(layer.shape))
+    assert 10 < answers < 120

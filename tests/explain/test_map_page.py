@@ -127,7 +127,7 @@ def test_both_languages(open_page, page_file):
     assert "임베딩에서 가장 가까운 점" in page.locator(".peek").inner_text()
     shown = page.locator("body").inner_text() + page.title()
     shown += " ".join(page.evaluate("[...document.querySelectorAll('[aria-label]')].map((each) => each.getAttribute('aria-label'))"))
-    names = "Peephole English img src onerror alert script png oner new another door onnx photos file left out SNE PCA MDS HDBSCAN KL map csv"
+    names = "Peephole English img src onerror alert script png oner new another door onnx photos file left out SNE PCA MDS HDBSCAN KL map csv log"
     assert set(re.findall("[A-Za-z]{2,}", shown)) <= set(names.split()), set(re.findall("[A-Za-z]{2,}", shown)) - set(names.split())
 
 
@@ -144,7 +144,8 @@ def test_it_fits_a_phone(open_page, page_file, language):
 def test_it_reads_without_its_script(open_page, page_file):
     """Without script every point still tells its name, and the controls that would do nothing are not shown."""
     page = open_page(page_file, java_script_enabled=False)
-    assert page.locator("svg.scatter").first.locator("use title").count() == 70
+    titles = page.locator("svg.scatter").first.locator("use title")
+    assert titles.count() == 70 and titles.first.text_content() == f"{FORMULA} 0.png · {HOSTILE}"
     assert not page.locator(".seek").is_visible() and page.locator("#points table").count() == 1
 
 

@@ -24,7 +24,7 @@ def test_two_dice_exactly():
 
 
 def test_the_texts_sum_of_three():
-    """c = 3: f(0) g(3) + f(1) g(2) + f(2) g(1) + f(3) g(0) = 0.2, and the whole row."""
+    """The text: f(0) g(3) + f(1) g(2) + f(2) g(1) + f(3) g(0) = 0.2, and the whole row."""
     f = read_chances("0.1,0.2,0.3,0.4")
     found = drop(f, f)
     three = found.at("3")

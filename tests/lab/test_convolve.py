@@ -40,7 +40,7 @@ def test_the_texts_rows(f, g, wanted, how):
 
 
 def test_a_layer_is_a_matrix_of_shared_weights():
-    """w = (2, -1) on x = (1, 3, 5, 7) is W x = (-1, 1, 3), and that is the convolution with (-1, 2)."""
+    """The weights w = (2, -1) on x = (1, 3, 5, 7) is W x = (-1, 1, 3), and that is the convolution with (-1, 2)."""
     x = np.array([1.0, 3, 5, 7])
     wide = as_matrix(np.array([-1.0, 2.0]), 4)
     assert wide.tolist() == [[2, -1, 0, 0], [0, 2, -1, 0], [0, 0, 2, -1]]
@@ -83,7 +83,7 @@ def test_gradients_by_finite_differences(shape):
 @given(ROWS, ROWS)
 @settings(max_examples=60, deadline=None)
 def test_commutative(f, g):
-    """f * g = g * f."""
+    """The order does not matter: f * g = g * f."""
     assert near(convolve(f, g), convolve(g, f))
 
 

@@ -1,112 +1,93 @@
 """The Train tab: a real training seen in a browser while it goes, also over the death of the server; its addresses hold against strangers."""
 
-import http.client
 import json
-import socket
-import threading
 import time
+from contextlib import ExitStack
 
 import pytest
-import uvicorn
+from live import free_port, running
 
 from drawings import folder
 from peephole.studio import learning
-from peephole.studio.app import Served, Server, build
-from peephole.studio.auth import Auth
-from peephole.studio.house import House
+from peephole.studio.jobs import Jobs
 
 SMALL = {"network": "plain", "filters": [4], "hidden": 12, "threads": 1, "steps": 60}
 
 
 class Studio:
-    """A page's server in a thread, on a port of its own, which can be stopped and begun again; and an owner who sends requests."""
+    """A page's server that can be stopped and begun again on its port, and its owner who sends requests."""
 
     def __init__(self, work):
-        """Take a free port."""
-        self.work, self.visitor, self.token = work, "", ""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        """Take a free port; serve, and give the code."""
+        self.work, self.port = work, free_port()
+        self.begin()
+        self.headers = self.live.owner()
 
     def begin(self):
-        """Serve; return the code."""
-        self.house = House.open(self.work)
-        auth = Auth(self.house.state)
-        application = build(self.house, auth, Served(port=self.port))
-        options = {"log_level": "error", "ws": "none", "lifespan": "off"}
-        self.server = Server(uvicorn.Config(application, host="127.0.0.1", port=self.port, **options), self.house)
-        self.thread = threading.Thread(target=self.server.run)
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.01)
-        return auth.code
+        """Serve."""
+        self.serving = ExitStack()
+        self.live = self.serving.enter_context(running(self.work, port=self.port))
 
     def end(self):
         """Stop serving; trainings go on."""
-        self.server.should_exit = True
-        self.thread.join()
-        self.house.jobs.close()
+        self.serving.close()
 
-    def ask(self, method, path, sent=None, **headers):
-        """Send a request as the owner; return the status and what came back."""
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        body = None if sent is None else json.dumps(sent)
-        cookie = {"cookie": f"peephole-{self.port}={self.visitor}"} if self.visitor else {}
-        line.request(method, path, body, cookie | {"x-peephole-token": self.token, "content-type": "application/json"} | headers)
-        answer = line.getresponse()
-        found = answer.status, answer.read().decode(), answer.headers
-        line.close()
-        return found
+    def ask(self, method, path, sent=None, **more):
+        """Send a request as the owner; return the status and the text that came back."""
+        headers = {name: value for name, value in (self.headers | more).items() if value is not None}
+        body = None if sent is None else json.dumps(sent).encode()
+        answer = self.live.ask(method, path, headers, body)
+        return answer.status, answer.body.decode()
 
-    def login(self, code):
-        """Become the owner."""
-        self.visitor = self.ask("GET", "/")[2]["set-cookie"].partition("=")[2].partition(";")[0]
-        self.token = json.loads(self.ask("GET", "/api/hello")[1])["token"]
-        _, text, headers = self.ask("POST", "/api/login", {"code": code})
-        self.visitor, self.token = headers["set-cookie"].partition("=")[2].partition(";")[0], json.loads(text)["token"]
+    def jobs(self):
+        """Return the trainings, the newest first."""
+        return json.loads(self.ask("GET", "/api/jobs")[1])["jobs"]
 
     def start(self, **more):
         """Start a small training; return its id."""
-        status, text, _ = self.ask("POST", "/api/train", {"data": "photos", "output": "xo.onnx"} | SMALL | more)
+        status, text = self.ask("POST", "/api/train", {"data": "photos", "output": "xo.onnx"} | SMALL | more)
         assert status == 200, text
         return json.loads(text)["id"]
+
+    def events(self, job, more="", **headers):
+        """Return the ids and events of a job's stream, and the job that ends it."""
+        status, text = self.ask("GET", f"/api/job/events?job={job}{more}", **headers)
+        assert status == 200
+        parts = [dict(line.split(": ", 1) for line in part.split("\n")) for part in text.split("\n\n") if part]
+        events = [(int(part["id"]), json.loads(part["data"])) for part in parts if "id" in part]
+        return events, next(json.loads(part["data"]) for part in parts if part.get("event") == "end")
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory):
-    """A studio on a folder of drawings, its owner logged in."""
+    """A studio on a folder of drawings, its owner logged in; whatever still trains at the end is stopped."""
     work = tmp_path_factory.mktemp("train-page")
     folder(work / "photos", 6, strangers="=IL")
     found = Studio(work)
-    found.login(found.begin())
     yield found
-    for job in found.house.jobs.list():
-        found.house.jobs.stop(job.id)
-    while any(not job.ended for job in found.house.jobs.list()):
-        time.sleep(0.05)
     found.end()
+    left = Jobs(work / ".peephole-studio" / "jobs", work, patience=5)
+    for job in left.list():
+        left.stop(job.id)
+    while any(not job.ended for job in left.list()):
+        time.sleep(0.05)
+    left.close()
 
 
 @pytest.fixture
 def page(browser, studio):
     """The page of the owner; requests and complaints are collected on it."""
     context = browser.new_context(locale="en-US", reduced_motion="reduce")
-    context.add_cookies([{"name": f"peephole-{studio.port}", "value": studio.visitor, "url": f"http://127.0.0.1:{studio.port}"}])
+    name, _, value = studio.headers["Cookie"].partition("=")
+    context.add_cookies([{"name": name, "value": value, "url": studio.live.url}])
     page = context.new_page()
     page.requests, page.complaints = [], []
     page.on("request", lambda request: page.requests.append(request.url))
     page.on("console", lambda message: page.complaints.append(message.text))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.visit = lambda hash_: page.goto(f"http://127.0.0.1:{studio.port}/{hash_}")
+    page.visit = lambda hash_: page.goto(f"{studio.live.url}{hash_}")
     yield page
     context.close()
-
-
-def told(text):
-    """Return the ids and events of a stream, and the job that ends it."""
-    parts = [dict(line.split(": ", 1) for line in part.split("\n")) for part in text.split("\n\n") if part]
-    events = [(int(part["id"]), json.loads(part["data"])) for part in parts if "id" in part]
-    return events, next(json.loads(part["data"]) for part in parts if part.get("event") == "end")
 
 
 def test_a_training_in_the_browser(studio, page):
@@ -120,9 +101,10 @@ def test_a_training_in_the_browser(studio, page):
     page.evaluate("document.querySelector('#seconds').value = 0; document.querySelector('#seconds').dispatchEvent(new Event('input'))")
     page.click("#start")
     page.wait_for_selector("main[data-state=done]", timeout=60_000)
-    job = studio.house.jobs.list()[0]
-    assert (job.state, job.train.output, job.train.seconds, job.train.filters, dict(job.train.vary)) == ("done", "page.onnx", 5, (4,), {"rotate": 5})
-    events, _ = told(studio.ask("GET", f"/api/job/events?job={job.id}")[1])
+    job = studio.jobs()[0]
+    asked = {name: job["train"][name] for name in ("output", "seconds", "filters", "vary")}
+    assert job["state"] == "done" and asked == {"output": "page.onnx", "seconds": 5, "filters": [4], "vary": [["rotate", 5]]}
+    events, _ = studio.events(job["id"])
     last = [event for _, event in events if event["event"] == "inside"][-1]
     assert page.locator(".filters canvas").count() == 4 and page.locator("svg.points text").count() == 12
     assert page.locator("svg.chart polyline").count() >= 3
@@ -137,8 +119,12 @@ def test_a_training_in_the_browser(studio, page):
     assert page.locator("[data-part=curve] tbody tr").count() > 3
     page.fill("#look", "0")
     assert "Step 1 of" in page.inner_text("[data-part=filters]")
+    page.click("#start")
+    page.wait_for_selector("#notice .failure")
+    assert "there is a page.onnx already" in page.inner_text("#notice") and page.is_visible("#replace")
+    assert page.complaints.pop().startswith("Failed to load resource")  # the browser's own word on a refused request
     assert page.get_attribute("#see-it", "href") == "#see?model=page.onnx"
-    assert all(url.startswith(f"http://127.0.0.1:{studio.port}/") for url in page.requests) and page.complaints == []
+    assert all(url.startswith(studio.live.url) for url in page.requests) and page.complaints == []
     page.click("text=한국어")
     page.wait_for_selector("main[data-state=done]")
     assert "약속할 수 있는 것" in page.inner_text("#end") and page.complaints == []
@@ -173,16 +159,16 @@ def test_the_server_dies_and_comes_back(studio, page):
 
 def test_events_resume(studio):
     """Numbered from 1 without a gap; Last-Event-ID or ?after= goes on behind it; nonsense begins anew; the end names the job."""
-    job = next((job.id for job in studio.house.jobs.list() if job.state == "done"), None) or studio.start(output="resumed.onnx", steps=20)
-    status, text, headers = studio.ask("GET", f"/api/job/events?job={job}")
-    events, end = told(text)
-    assert status == 200 and headers["content-type"].startswith("text/event-stream")
+    job = next((job["id"] for job in studio.jobs() if job["state"] == "done"), None) or studio.start(output="resumed.onnx", steps=20)
+    while json.loads(studio.ask("GET", f"/api/job?job={job}")[1])["state"] != "done":
+        time.sleep(0.05)
+    events, end = studio.events(job)
     assert [number for number, _ in events] == list(range(1, len(events) + 1)) and events[-1][1]["event"] == "done"
     assert (end["id"], end["state"], end["ended"]) == (job, "done", True)
-    assert told(studio.ask("GET", f"/api/job/events?job={job}", **{"last-event-id": "3"})[1])[0] == events[3:]
-    assert told(studio.ask("GET", f"/api/job/events?job={job}&after={len(events)}")[1])[0] == []
-    for nonsense in ("-1", "x", "²", "9" * 30):
-        assert told(studio.ask("GET", f"/api/job/events?job={job}", **{"last-event-id": nonsense.encode()})[1])[0] == events
+    assert studio.events(job, **{"Last-Event-ID": "3"})[0] == events[3:]
+    assert studio.events(job, f"&after={len(events)}")[0] == []
+    for nonsense in ("-1", "x", "\u00b2", "9" * 30):
+        assert studio.events(job, **{"Last-Event-ID": nonsense})[0] == events
     said = json.loads(studio.ask("GET", f"/api/job?job={job}")[1])
     assert said["state"] == "done" and said["model"] in said["output"]
 
@@ -191,19 +177,13 @@ def test_events_resume(studio):
 def test_strangers_and_other_sites(studio, address):
     """Nobody but the owner; no change without the token, from another page, or under another name."""
     sent = {} if address.method == "POST" else None
-    owner, token = studio.visitor, studio.token
-    before = studio.house.jobs.list()
-    try:
-        studio.visitor = ""
-        assert studio.ask(address.method, address.path, sent)[0] == 401
-        studio.visitor, studio.token = owner, ""
-        assert address.method == "GET" or studio.ask(address.method, address.path, sent)[0] == 403
-        studio.token = token
-        assert studio.ask(address.method, address.path, sent, origin="http://evil.example")[0] == 403
-        assert studio.ask(address.method, address.path, sent, host="evil.example")[0] == 421
-    finally:
-        studio.visitor, studio.token = owner, token
-    assert studio.house.jobs.list() == before
+    before = studio.jobs()
+    assert studio.ask(address.method, address.path, sent, Cookie=None)[0] == 401
+    if address.method == "POST":
+        assert studio.ask(address.method, address.path, sent, **{"x-peephole-token": None})[0] == 403
+    assert studio.ask(address.method, address.path, sent, Origin="http://evil.example")[0] == 403
+    assert studio.ask(address.method, address.path, sent, Host="evil.example")[0] == 421
+    assert studio.jobs() == before
 
 
 @pytest.mark.parametrize("id", ["", "..", "../../x", "000001-00000000", "%00", "a" * 500])
@@ -214,8 +194,8 @@ def test_ids_of_nobody(studio, id):
         ("GET", f"/api/job/events?job={id}", None),
         ("POST", "/api/job/stop", {"job": id}),
     ):
-        status, text, _ = studio.ask(method, path, sent)
-        assert status == 400 and "training" in json.loads(text)["error"]
+        status, text = studio.ask(method, path, sent)
+        assert status == 404 and "training" in json.loads(text)["error"]
 
 
 @pytest.mark.parametrize(
@@ -232,11 +212,11 @@ def test_ids_of_nobody(studio, id):
 )
 def test_what_cannot_be_trained(studio, sent):
     """A sentence and a hint; nothing is started."""
-    before = len(studio.house.jobs.list())
-    status, text, _ = studio.ask("POST", "/api/train", sent)
+    before = len(studio.jobs())
+    status, text = studio.ask("POST", "/api/train", sent)
     assert status == 400 and json.loads(text)["error"] and json.loads(text)["hint"]
     assert studio.ask("POST", "/api/train", {"data": "x" * 9000, "output": "a.onnx"})[0] == 413
-    assert len(studio.house.jobs.list()) == before
+    assert len(studio.jobs()) == before
 
 
 def test_drawings_that_come_with_it(studio):

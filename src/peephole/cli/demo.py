@@ -249,7 +249,7 @@ def run(output: Path, seconds: float) -> None:
         (root / name).unlink(missing_ok=True)
     drawn = handwriting()
     _heading(1, "X or O: a network that you can work by hand")
-    act(drawn)
+    act(drawn.pixels, drawn.digits)
     console.print("\n[bold]Draw your sign to enter[/]: a door that knows five residents by ten drawings each, and nobody else.")
     _heading(2, "Real handwriting: 10 drawings of each resident's sign, 10 of each of 5 kinds of strangers")
     deal = _deal(drawn)
@@ -282,4 +282,4 @@ def _farewell(verb: str, shown: str, photo: str) -> None:
         f"{verb} lab x-or-o --train   (filters learned step by step)",
     ):
         console.print(f"   {line}", markup=False)
-    console.print(f"\nThe page, on which all of this can be drawn, trained and seen: [bold]{verb} studio[/]")
+    console.print(f"   [bold]{verb} studio[/]   (the page: draw, train, and see all of it)")

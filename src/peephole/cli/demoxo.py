@@ -9,7 +9,6 @@ from peephole.cli.labxoshow import beside, map_of_numbers, pixels
 from peephole.cli.show import console
 
 if TYPE_CHECKING:
-    from peephole.cli.demo import Handwriting
     from peephole.lab.x_or_o import Worked
 
 __all__ = ["act"]
@@ -17,8 +16,11 @@ __all__ = ["act"]
 EACH = 100  # drawings asked of each sort
 
 
-def act(drawn: "Handwriting") -> None:
-    """Show the 9 x 9 X worked exactly, a shift that fools pixels but not parts, and the shipped model on real digits and drawn X."""
+def act(drawn: np.ndarray, digits: np.ndarray) -> None:
+    """Show the 9 x 9 X worked exactly, a shift that fools pixels but not parts, and the shipped model on drawings.
+
+    drawn: real digits, uint8 (N, 28, 28), white on black; digits: which each is (N,).
+    """
     cross, work, compare = (part(name) for name in ("lab.drawn:cross", "lab.x_or_o:work", "lab.parts:compare"))
     worked: Worked = work(cross())
     first = worked.maps[0]
@@ -41,21 +43,22 @@ def act(drawn: "Handwriting") -> None:
         f" its parts are still all there: {', '.join(f'{one.best_b}/9' for one in with_x.parts)}.",
         markup=False,
     )
-    _ask(drawn)
+    _ask(drawn, digits)
 
 
-def _ask(drawn: "Handwriting") -> None:
-    """Ask the shipped model about zeros (a written 0 is an O), X that a program drew, and the other digits."""
+def _ask(drawn: np.ndarray, digits: np.ndarray) -> None:
+    """Ask the shipped model about X and O that a program drew, real zeros (most are slimmer than an O), and the other digits."""
     path, draw = part("lab.shipped:shipped")(), part("lab.hand:draw")
     model = part("decide.predictor:load")(path)
-    zeros = list(drawn.pixels[drawn.digits == 0][:EACH])
-    others = [one for digit in range(1, 10) for one in drawn.pixels[drawn.digits == digit][: EACH // 9]]
-    crosses = [np.rint(255 * (1 - draw("X", 3_000_000 + seed))).astype(np.uint8) for seed in range(EACH)]
-    named = {label: sum(answer.label == label for answer in model.predict(asked)) for label, asked in (("O", zeros), ("X", crosses))}
-    refused = sum(not answer.accepted for answer in model.predict(others))
+    signs = {kind: model.predict([np.rint(255 * (1 - draw(kind, 3_000_000 + seed))).astype(np.uint8) for seed in range(EACH)]) for kind in ("X", "O")}
+    named = {kind: sum(answer.label == kind for answer in answers) for kind, answers in signs.items()}
+    zeros = model.predict(list(drawn[digits == 0][:EACH]))
+    others = model.predict([one for digit in range(1, 10) for one in drawn[digits == digit][: EACH // 9]])
     console.print(
-        f"   {path.name}, {path.stat().st_size / 1e3:.0f} kB, the same layers with filters that were learned from a program's drawings:"
-        f"\n   real zeros named O: {named['O']} of {len(zeros)}; drawn X named X: {named['X']} of {len(crosses)};"
-        f" real digits 1 to 9 refused: {refused} of {len(others)}",
+        f"   {path.name}, {path.stat().st_size / 1e3:.0f} kB, has the same layers, with filters that it learned from a program's drawings."
+        f"\n   Fresh ones: {named['X']} of {EACH} X named X, {named['O']} of {EACH} O named O."
+        f"\n   Real handwriting: {sum(not one.accepted for one in others)} of {len(others)} digits 1 to 9 are strangers;"
+        f" of {len(zeros)} zeros {sum(one.label == 'O' for one in zeros)} are round enough for an O,"
+        f" {sum(one.label == 'X' for one in zeros)} are an X.",
         markup=False,
     )

@@ -13,11 +13,12 @@ from peephole.cli.show import console, print_json
 
 __all__ = ["lab_app"]
 
-lab_app = typer.Typer(no_args_is_help=True, help="Convolution in one's hands: a ball dropped twice, an echo, an image kernel.")
+lab_app = typer.Typer(no_args_is_help=True, help="Convolution in one's hands: a ball dropped twice, an echo, an image kernel, X or O.")
 
 PLACES = "die, die:20, 1/2,1/3,1/6 (at 0, 1, 2), -1:1/4,0:1/2,3:1/4 (place:chance)"
 DENSITIES = "uniform:0,1, normal:0,1, exponential:1 or triangle:0,1,2"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 lab_app.command("x-or-o")(x_or_o)
 
 

@@ -1,4 +1,4 @@
-"""The verbs that look: check, predict, evaluate, explain, demo."""
+"""The verbs that look: check, predict, evaluate, explain, trace, demo."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +11,7 @@ from peephole.base.errors import InputError, SettingsError
 from peephole.base.extras import load as part
 from peephole.cli.show import ProgressWatcher, console, print_error, print_json
 
-__all__ = ["check", "demo", "evaluate", "explain", "predict", "versions"]
+__all__ = ["check", "demo", "evaluate", "explain", "predict", "trace", "versions"]
 
 
 def versions() -> None:
@@ -114,10 +114,25 @@ def explain(
     inside: Annotated[
         bool, typer.Option("--inside", help="Look inside too: heat maps with their control, rebuilt pictures, patches, dropout.")
     ] = False,
+    figures: Annotated[Path | None, typer.Option(help="A folder for feature maps, occlusion and softmax as PNG and SVG.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Write report.json beside the page and print it.")] = False,
 ) -> None:
     """Write one self-contained page with every layer of the decision."""
-    part("cli.explain:run")(model, photo, output, photos, inside, json)
+    part("cli.explain:run")(model, photo, output, photos, json, inside, figures)
+
+
+def trace(
+    model: Annotated[Path, typer.Argument(help="A model file, or an ONNX image classifier from elsewhere.")],
+    picture: Annotated[Path, typer.Argument(help="A picture.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder for trace.json and trace.bin.")] = Path("trace"),
+    scale: Annotated[float, typer.Option(help="A file from elsewhere: what white becomes, 1 or 255.")] = 1.0,
+    mean: Annotated[str, typer.Option(help="A file from elsewhere: what is then taken off, one number or one for each channel.")] = "0",
+    std: Annotated[str, typer.Option(help="A file from elsewhere: by what is then divided, one number or one for each channel.")] = "1",
+    edit: Annotated[list[str] | None, typer.Option(help="Set a weight first, as in conv1.weight[0,0,1,1]=2.5; again for more.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print trace.json instead of the table.")] = False,
+) -> None:
+    """Show every layer of a model file for one picture: shape, parameters, cost, what a unit sees; and write all values."""
+    part("cli.trace:run")(model, picture, output, scale, mean, std, edit or [], json)
 
 
 def demo(

@@ -12,13 +12,18 @@ from peephole.cli.show import ProgressWatcher, console
 
 __all__ = ["draw"]
 
-ENDINGS = (".html", ".htm", ".csv", ".png", ".svg")
+PAGES = (".html", ".htm")
+WRITERS = {
+    **dict.fromkeys(PAGES, "explain.mappage:write"),
+    ".csv": "explain.mapfiles:write_table",
+    **dict.fromkeys((".png", ".svg"), "explain.mapfiles:write_figure"),
+}
 
 
 def _require_names(output: list[Path]) -> None:
     """Refuse, before the work, a name that is none for a map."""
     for path in output:
-        if path.suffix.lower() not in ENDINGS:
+        if path.suffix.lower() not in WRITERS:
             raise OutputError(f"{path} is no name for a map, which ends in .html, .csv, .png or .svg", f"-o {path.with_suffix('.html')}")
 
 
@@ -35,7 +40,8 @@ def draw(
     """Draw a map of embeddings: t-SNE beside PCA, how far to believe it, groups, neighbours; new photos are laid in without a new fit."""
     output = output or [Path("map.html")]
     _require_names(output)
-    project, page = part("explain.embedding:project"), part("explain.mappage:write")
+    project = part("explain.embedding:project")
+    writers = {path: part(WRITERS[path.suffix.lower()]) for path in output}  # before the work, should a library be missing
     predictor = part("decide.predictor:load")(model, threads)
     with ProgressWatcher() as watch:
         watch.stage(f"looking at {photos or 'the known examples'}")
@@ -51,13 +57,11 @@ def draw(
             model.name, photos.name if photos else "", (*points.notes, *(more.notes if more else ())), points.centred
         )
         for path in output:
-            if path.suffix.lower() == ".csv":
-                part("explain.mapfiles:write_table")(found, path)
-            elif path.suffix.lower() in (".png", ".svg"):
-                part("explain.mapfiles:write_figure")(found, path)
-            else:
+            if path.suffix.lower() in PAGES:
                 shown = part("explain.mappage:pictures")([points.paths[row] for row in found.chosen] if points.paths else [])
-                page(found, about, path, shown=shown, fresh=part("explain.mappage:pictures")(more.paths if more else ()))
+                writers[path](found, about, path, shown=shown, fresh=part("explain.mappage:pictures")(more.paths if more else ()))
+            else:
+                writers[path](found, path)
     if json:
         print(part("explain.mapfiles:to_json")(found), end="")  # noqa: T201  # Rich would wrap and colour it
     else:
@@ -74,8 +78,8 @@ def _tell(found: Any, about: Any, output: list[Path]) -> None:
     ]
     lines += [reason.said() for reason in found.reasons]
     lines += [
-        f"{each.method}: {each.count} groups{'' if each.beyond_chance else ', which may be noise'}; stability {each.stability:.2f}, "
-        f"{each.noise:,} in none"
+        f"{each.method}: {each.count} groups{'' if each.beyond_chance else ', which may be noise'}; "
+        f"stability {'not known' if each.stability is None else f'{each.stability:.2f}'}, {each.noise:,} in none"
         for each in found.clusters
     ]
     if found.new is not None:

@@ -67,13 +67,16 @@ class HeatMap:
 
 
 def baseline(picture: np.ndarray, how: str) -> np.ndarray:
-    """Return the float32 picture to compare `picture` (H, W, C) with: black, white, its mean colour, or itself out of focus.
+    """Return the float32 picture to compare `picture` (H, W, C), 0..255, with: black, white, its mean colour, or itself out of focus.
 
-    The blur is a Gaussian with a sigma of an eighth of the longer side. Raises SettingsError for any other word.
+    The blur is a Gaussian, its sigma an eighth of the longer side. For a graph from elsewhere whose channels come first, (C, H, W), mean and blur
+    are of its places too; black and white are 0 and 255 whatever the graph is used to. Raises SettingsError for any other word.
     """
     if how not in BASELINES:
         raise SettingsError(f"a baseline is one of {', '.join(BASELINES)}, not '{how}'{did_you_mean(how, BASELINES)}", "--baseline black")
     values = picture.astype(np.float32)
+    if _channels_first(values):
+        return np.moveaxis(baseline(np.moveaxis(values, 0, 2), how), 2, 0)
     if how == "mean":
         return np.broadcast_to(values.mean(axis=(0, 1), keepdims=True), values.shape).copy()
     return _blurred(values) if how == "blur" else np.full_like(values, 0 if how == "black" else 255)
@@ -91,10 +94,13 @@ def _blurred(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32)
 
 
+def _channels_first(values: np.ndarray) -> bool:
+    return values.ndim == 3 and values.shape[0] <= 4 < values.shape[2]
+
+
 def _places(values: np.ndarray) -> np.ndarray:
     """Sum a picture's values over its channels, which come last, or first in graphs from elsewhere."""
-    first = values.ndim == 3 and values.shape[0] <= 4 < values.shape[2]
-    return np.asarray(values.sum(axis=0 if first else -1) if values.ndim == 3 else values, np.float64)
+    return np.asarray(values.sum(axis=0 if _channels_first(values) else -1) if values.ndim == 3 else values, np.float64)
 
 
 def weigh(maps: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -197,9 +203,11 @@ def integrated_gradients(
     up to `most` while the residue is above 1 % of that difference: a network that brings features to unit length bends sharply near an empty picture.
     """
     start = baseline(picture, how)
-    passed = tape.run(picture[None])
-    logit, before = _logit(tape, passed, label), _logit(tape, tape.run(start[None]), label)
-    wanted, taken, together = logit - before, steps or min(STEPS[0], most), tape.together(passed)
+    passed = tape.run(start[None])
+    before, together = _logit(tape, passed, label), tape.together(passed)
+    del passed  # the layers of a large network take 70 MB
+    logit = _logit(tape, tape.run(picture[None]), label)
+    wanted, taken = logit - before, steps or min(STEPS[0], most)
     while True:
         found = integrate(lambda images: tape.slope(tape.run(images), label), start, picture.astype(np.float64), taken, together)
         total = float(found.sum())

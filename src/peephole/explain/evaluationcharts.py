@@ -71,13 +71,13 @@ def _axes(ticks: Sequence[tuple[float, float, str]], across: str, up: str) -> li
 def calibration_chart(found: Calibration) -> Raw:
     """Return the reliability diagram: each bin's share of right answers with its interval over its mean probability; the diagonal is honesty."""
     lowest = min(min(each.interval[0], each.confidence) for each in found.bins)
-    least = math.floor(10 * lowest) / 10 if lowest < 0.9 else 0.9
+    step = 0.2 if lowest < 0.4 else 0.1 if lowest < 0.8 else 0.05 if lowest < 0.9 else 0.02
+    least = 1 - step * max(2, math.ceil((1 - lowest) / step - 1e-9))
 
     def at(value: float) -> float:
         return SIDE * (value - least) / (1 - least)
 
-    step = 0.2 if least < 0.4 else 0.1 if least < 0.8 else 0.05 if least < 0.9 else 0.02
-    values = [least + step * n for n in range(round((1 - least) / step) + 1) if least + step * n <= 1 + 1e-9]
+    values = [least + step * n for n in range(round((1 - least) / step) + 1)]
     parts = _axes([(LEFT + at(v), TOP + SIDE - at(v), f"{100 * v:.0f}") for v in values], "eval.calibration.across", "eval.calibration.up")
     parts.append(f'<line x1="{LEFT}" y1="{TOP + SIDE}" x2="{LEFT + SIDE}" y2="{TOP}" class="honest"/>')
     for each in found.bins:

@@ -18,7 +18,7 @@ from peephole.decide.evaluate import Examination
 from peephole.explain.drawn import GRID, QUIET, figure, save, style
 from peephole.explain.evaluationcharts import probit, rates
 from peephole.explain.neighbours import small
-from peephole.explain.words import plain
+from peephole.explain.words import number, plain
 
 __all__ = ["figures", "write_figures"]
 
@@ -170,7 +170,8 @@ def mistakes(found: Examination, counted: Curves, language: str) -> Figure | Non
         given = found.card.labels[best[each.row]]
         own = float(found.outputs.familiarity[each.row, best[each.row]])
         said = plain(language, f"eval.{each.kind}", truth=_short(truth, 12), given=_short(given, 12))
-        axes.set_title(f"{said}\n{_short(found.ids[each.row], 28)}\n{own:.2f} / {found.card.unknown.threshold:.2f}", fontsize=7, fontweight="normal")
+        facts = plain(language, "figure.familiar", own=number(own, 2), line=number(found.card.unknown.threshold, 2))
+        axes.set_title(f"{said}\n{_short(found.ids[each.row], 28)}\n{facts}", fontsize=7, fontweight="normal")
     return sheet
 
 

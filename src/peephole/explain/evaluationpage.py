@@ -202,7 +202,8 @@ def _mistake(found: Examination, wrong: Wrong) -> str:
     )
     return (
         f'<article class="{wrong.kind}">{photo(found.paths[row], SIDE, found.ids[row])}<div><h3>{head}</h3>'
-        f"<p><code>{html.escape(found.ids[row])}</code></p><p>{_why(found, prediction, row)}</p><p class='note'>{text('eval.nearest')} {near}</p></div></article>"
+        f"<p><code>{html.escape(found.ids[row])}</code></p>"
+        f"<p>{_why(found, prediction, row)}</p><p class='note'>{text('eval.nearest')} {near}</p></div></article>"
     )
 
 

@@ -112,18 +112,14 @@ class _Best:
     places: np.ndarray
 
 
-def _strongest(tape: Tape, layers: tuple[Layer, ...], pictures: np.ndarray) -> dict[str, _Best]:
+def _strongest(tape: Tape, layers: tuple[Layer, ...], pictures: np.ndarray, together: int) -> dict[str, _Best]:
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {layer.name: [] for layer in layers}
-    together = 1
-    first = 0
-    while first < len(pictures):
+    for first in range(0, len(pictures), together):
         passed = tape.run(pictures[first : first + together])
         for name, parts in found.items():
             rows = tape.values(passed, name)
             rows = rows.reshape(*rows.shape[:2], -1)
             parts.append((rows.max(axis=2), rows.argmax(axis=2)))
-        first += passed.count
-        together = tape.together(passed)
     return {name: _Best(*(np.concatenate(column) for column in zip(*parts, strict=True))) for name, parts in found.items()}
 
 
@@ -141,7 +137,9 @@ def exciting(
     chosen = filters(seen, layers)
     if not named or not chosen:
         return Search((), len(named), total, len(asked) - len(named))
-    best = _strongest(Tape(predictor.model.data, until=chosen[-1].name), chosen, np.stack(list(named.values())))
+    tape = Tape(predictor.model.data, until=chosen[-1].name, keep=[layer.name for layer in chosen])
+    together = tape.at_once(sum(layer.values.size for layer in seen.layers))
+    best = _strongest(tape, chosen, np.stack(list(named.values())), together)
     found = tuple(each for layer in chosen for each in _of_layer(layer, best[layer.name], named, units, patches))
     return Search(found, len(named), total, len(asked) - len(named))
 

@@ -53,8 +53,9 @@ class Compared:
 class Inside:
     """What goes on inside, for one label and picture.
 
-    `maps` may be empty: then `no_maps` says which operation has no slope. `class_map` is None where the graph does not end in a mean and a dense
-    layer; `search` where no folder of photos was given; `dropout` where no dense layer reads the answer off.
+    Nothing is there where a layer's values are no finite numbers (not `finite`). `maps` may be empty: then `no_maps` says which operation has no
+    slope. `class_map` is None where the graph does not end in a mean and a dense layer; `search` where no folder of photos was given; `dropout` where
+    no dense layer reads the answer off.
     """
 
     maps: tuple[Compared, ...]
@@ -63,18 +64,18 @@ class Inside:
     rebuilt: tuple[Rebuilt, ...]
     search: Search | None
     dropout: DropoutPasses | None
+    finite: bool = True
 
 
-def _compared(data: bytes, seen: Look, picture: np.ndarray, label: int, *, how: str, seed: int) -> tuple[tuple[Compared, ...], HeatMap | None]:
-    """Return the maps with their controls, and the class activation map."""
+def _trained(data: bytes, seen: Look, picture: np.ndarray, label: int, how: str) -> tuple[list[HeatMap], HeatMap | None]:
+    """Return the maps of the network as it is, and the class activation map."""
     tape = Tape(data)
     each = work_of(seen, seen.layers[-1].name)
     most = max(1, min(STEPS[1], EFFORT // max(1, each)))
     trained = [integrated_gradients(tape, picture, label, how=how, most=most), gradient_times_input(tape, picture, label, how=how)]
     if map_layers(tape, tape.run(picture[None])):
         trained.insert(0, grad_cam(tape, picture, label))
-    found = tuple(Compared(one, cascade(data, one, picture, seed=seed)) for one in trained)
-    return found, cam(tape, picture, label)
+    return trained, cam(tape, picture, label)
 
 
 def _dropped(predictor: Predictor, picture: np.ndarray, seed: int) -> DropoutPasses | None:
@@ -95,11 +96,14 @@ def look_inside(
     `how` is the baseline of the maps (`attribution.BASELINES`): the mean colour is also what occlusion covers with. With `photos`, a folder, the
     patches that excite filters are looked for. The same seed gives the same numbers. Raises DataError and MissingInput for the folder.
     """
+    if not (np.isfinite(seen.logits).all() and all(np.isfinite(layer.values).all() for layer in seen.layers)):
+        return Inside((), "", None, (), None, None, finite=False)
     data, no_maps = predictor.model.data, ""
     maps: tuple[Compared, ...] = ()
     class_map = None
     try:
-        maps, class_map = _compared(data, seen, picture, label, how=how, seed=seed)
+        trained, class_map = _trained(data, seen, picture, label, how)
+        maps = tuple(Compared(one, cascade(data, one, picture, seed=seed)) for one in trained)
     except ModelFileError as error:
         no_maps = error.what
     return Inside(

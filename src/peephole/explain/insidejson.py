@@ -50,9 +50,11 @@ def _search(found: Search) -> dict[str, Any]:
 
 
 def _dropout(found: DropoutPasses, labels: tuple[str, ...]) -> dict[str, Any]:
-    columns = (found.plain, found.mean, found.spread, found.votes, found.plain_probabilities)
-    names = ("plain", "mean", "spread", "best_in", "plain_probability")
-    rows = [dict(zip(("label", *names), (label, *map(float, row)), strict=True)) for label, *row in zip(labels, *columns, strict=True)]
+    columns = {"plain": found.plain, "mean": found.mean, "spread": found.spread, "plain_probability": found.plain_probabilities}
+    rows = [
+        {"label": label, "best_in": int(found.votes[at])} | {name: float(column[at]) for name, column in columns.items()}
+        for at, label in enumerate(labels)
+    ]
     return {
         **{"layer": found.layer, "keep": found.keep, "trained_with": found.trained, "seed": found.seed, "passes": len(found.logits)},
         "labels": rows,
@@ -64,6 +66,7 @@ def _dropout(found: DropoutPasses, labels: tuple[str, ...]) -> dict[str, Any]:
 def inside_json(inside: Inside, labels: tuple[str, ...]) -> dict[str, Any]:
     """Return the numbers of maps, rebuilt pictures, patches and dropout passes; `labels` are the card's."""
     return {
+        "finite": inside.finite,
         "maps": [_compared(each) for each in inside.maps],
         "no_maps": inside.no_maps,
         "class_map": _map(inside.class_map) if inside.class_map else None,

@@ -252,6 +252,8 @@ def inside_sections(explanation: Explanation) -> dict[str, Raw]:
     inside = explanation.inside
     if inside is None:
         return {}
+    if not inside.finite:
+        return {"maps": Raw(f"<p>{text('heat.nan')}</p>")}
     return {
         "maps": _maps_section(explanation, inside),
         "rebuilt": _rebuilt_section(explanation, inside),

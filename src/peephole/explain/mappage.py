@@ -5,7 +5,6 @@ The page asks for nothing from anywhere; the same map gives the same bytes.
 
 import html
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +16,12 @@ from peephole.base.errors import PhotoError
 from peephole.base.files import write_atomic
 from peephole.data.decode import open_photo
 from peephole.explain.clusters import Clusters
-from peephole.explain.embedding import EmbeddingMap, View
+from peephole.explain.embedding import EmbeddingMap, Reason, View
 from peephole.explain.faithfulness import Faithfulness
 from peephole.explain.neighbours import small
 from peephole.explain.pictures import encode
-from peephole.explain.scatter import frame, legend, scatter, signs, symbols
+from peephole.explain.scatter import NAMED, frame, legend, scatter, signs, symbols
+from peephole.explain.tsnelesson import lesson_section
 from peephole.explain.webpage import webpage
 from peephole.explain.words import Raw, number, plain, share, table, text
 
@@ -70,6 +70,10 @@ def _facts(view: View) -> Raw:
     return text("map.pca.facts", one=share(shown[0]), two=share(shown[1]))
 
 
+def _reason(reason: Reason) -> Raw:
+    return text(f"map.reason.{reason.key}", **dict(reason.values))
+
+
 def _label(label: str | None) -> Raw:
     return Raw(html.escape(label)) if label else text("map.stranger" if label is None else "map.nolabel")
 
@@ -113,9 +117,9 @@ def _views(found: EmbeddingMap, shown: Sequence[str], fresh: Sequence[str]) -> s
         f'<button type="button" data-step="-1">{text("map.before")}</button><button type="button" data-step="1">{text("map.after")}</button></div>'
     )
     peek = f'<div class="peek" hidden aria-live="polite"{panel}><p class="note">{text("map.hover")}</p></div>'
-    reasons = "".join(f"<p>{text(f'map.reason.{each.key}', **dict(each.values))}</p>" for each in found.reasons[:1])
+    reasons = "".join(f"<p>{_reason(each)}</p>" for each in found.reasons if each.key != "reduced")
     return (
-        f"{symbols()}{reasons}{legend(given, dict(Counter(every)), new=new is not None)}{seek}{peek}"
+        f"{symbols()}{reasons}{legend(given, dict(Counter(every)), new=new is not None, dots=len(found.names) > NAMED)}{seek}{peek}"
         f'<div class="views">{"".join(figures)}</div>{_data(found, shown, fresh)}'
     )
 
@@ -159,13 +163,19 @@ def _belief(found: EmbeddingMap) -> str:
 
 def _groups(found: Clusters) -> Raw:
     """One method's groups in a sentence."""
-    if found.count < 2:
+    if found.count < 2 or found.silhouette is None:
         return text(f"map.groups.{found.method}.none")
     key = "map.groups.beyond" if found.beyond_chance else "map.groups.chance"
-    counted = text(f"map.groups.{found.method}", count=found.count, noise=f"{found.noise:,}")
-    held = text("map.groups.stable", mean=number(found.stability, 2), least=number(found.least, 2), most=number(found.most, 2), runs=found.runs)
-    agree = "" if math.isnan(found.labels_agree) else f" {text('map.groups.labels', value=number(found.labels_agree, 2))}"
-    return Raw(f"{counted} {text(key, value=number(found.silhouette, 2), chance=number(found.chance, 2))} {held}{agree}")
+    parts = [
+        text(f"map.groups.{found.method}", count=found.count, noise=f"{found.noise:,}"),
+        text(key, value=number(found.silhouette, 2), chance=number(found.chance, 2)),
+    ]
+    if found.stability is not None and found.least is not None and found.most is not None:
+        values = {"mean": number(found.stability, 2), "least": number(found.least, 2), "most": number(found.most, 2)}
+        parts.append(text("map.groups.stable", **values, runs=found.runs))
+    if found.labels_agree is not None:
+        parts.append(text("map.groups.labels", value=number(found.labels_agree, 2)))
+    return Raw(" ".join(parts))
 
 
 def _group_section(found: EmbeddingMap) -> str:
@@ -215,7 +225,7 @@ def _made(found: EmbeddingMap, about: About) -> str:
     """What the map is of and how it was made."""
     of = text("map.of.photos", folder=about.photos, model=about.model) if about.photos else text("map.of.known", model=about.model)
     sentences = [of, text("map.directions" if about.centred else "map.embeddings", d=found.dimensions)]
-    sentences += [text(f"map.reason.{each.key}", **dict(each.values)) for each in found.reasons[1:]]
+    sentences += [_reason(each) for each in found.reasons if each.key == "reduced"]
     sentences += [text("map.made", seed=found.seed), *(Raw(f'<q lang="en">{html.escape(note)}</q>') for note in about.notes)]
     return "".join(f"<p>{each}</p>" for each in sentences)
 
@@ -225,7 +235,7 @@ def render(found: EmbeddingMap, about: About, *, shown: Sequence[str] = (), fres
     parts = {"views": _views(found, shown, fresh), "belief": _belief(found), "groups": _group_section(found)}
     if found.new is not None:
         parts["new"] = _new_section(found)
-    parts |= {"points": _points(found), "made": _made(found, about)}
+    parts |= {"points": _points(found), "lesson": lesson_section(), "made": _made(found, about)}
     return webpage("map", parts, also=("map.js", "map.css"), name=about.photos or about.model, n=f"{len(found.names):,}")
 
 

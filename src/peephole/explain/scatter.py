@@ -173,13 +173,13 @@ def scatter(
     )
 
 
-def legend(given: dict[str | None, Sign], counts: dict[str | None, int], *, new: bool) -> Raw:
-    """Return the labels with their signs and how many points each has."""
+def legend(given: dict[str | None, Sign], counts: dict[str | None, int], *, new: bool, dots: bool = False) -> Raw:
+    """Return the labels with their signs, or `dots` of their colours, and how many points each has."""
     box = '<svg viewBox="-6 -6 12 12" aria-hidden="true" focusable="false">'
     rows = []
     for label, sign in given.items():
         words = text("map.stranger" if label is None else "map.nolabel") if not label else Raw(f"<b>{html.escape(label)}</b>")
-        mark = f'<use href="#{sign.use}" x="-6" y="-6" width="12" height="12" class="{sign.classes}"/>'
+        mark = f'<use href="#{"s0" if dots and sign.colour is not None else sign.use}" x="-6" y="-6" width="12" height="12" class="{sign.classes}"/>'
         rows.append(f"<li>{box}{mark}</svg>{words} <span>({counts.get(label, 0):,})</span></li>")
     if new:
         rows.append(f"<li>{box}<circle class='ring' r='4.5'/></svg>{text('map.ringed')}</li>")

@@ -1,6 +1,7 @@
 """What each way of convolving costs, measured; the quickest is chosen.
 
-The constants are nanoseconds on the machine of bench/results.md (float32, 2 threads); float64 doubles all of them, so that the choice stays.
+The constants are nanoseconds on the machine of bench/results.md (float32, one thread), other work beside them; float64
+and two threads change all of them much alike, so that the choice stays.
 A wrong guess costs time, never accuracy.
 """
 
@@ -16,9 +17,9 @@ __all__ = ["Way", "choose"]
 
 Way = Literal["direct", "separable", "fft"]
 
-TAP, TAP_CALL = 0.033, 1500.0  # direct: one multiply-add; one call of BLAS
-BAND, BAND_CALL = 0.012, 25_000.0  # separable: one multiply-add inside a banded matrix; one part
-WAVE, WAVE_CALL = 0.055, 60_000.0  # FFT: one value times the logarithm of the length, for all transforms together
+TAP, TAP_CALL = 0.075, 400.0  # direct: one multiply-add; one call of BLAS
+BAND, BAND_CALL = 0.024, 40_000.0  # separable: one multiply-add inside a banded matrix; one part
+WAVE, WAVE_CALL = 0.32, 60_000.0  # FFT: one value times the logarithm of the length, for all transforms together
 ROW_TAP, ROW_WAVE, ROW_CALL = 0.12, 1.5, 20_000.0  # one dimension: NumPy's loop; FFT
 
 

@@ -47,7 +47,7 @@ def _x(rng: np.random.Generator) -> Strokes:
 def _o(rng: np.random.Generator) -> Strokes:
     """A round in one go, begun anywhere, in either direction, that ends a little short of its beginning or goes past it."""
     sweep = rng.choice([-1, 1]) * rng.uniform(0.9, 1.15)
-    arc = _arc(rng.uniform(0, 1), sweep, 0.9, 0.9 * rng.uniform(0.45, 1))
+    arc = _arc(rng.uniform(0, 1), sweep, 0.9, 0.9 * rng.uniform(0.5, 1))
     lean = rng.uniform(0, math.pi)
     arc = arc @ np.array([[math.cos(lean), -math.sin(lean)], [math.sin(lean), math.cos(lean)]])
     drift = np.linspace(0, 1, POINTS)[:, None] * rng.normal(0, 0.09, 2)
@@ -183,7 +183,8 @@ def draw(kind: str, seed: int, side: int = 28, *, least: float = 0.45, most: flo
     low, high = every.min(0), every.max(0)
     size = side * rng.uniform(least, most)
     scale = size / max(float((high - low).max()), 0.2)
-    width = side * math.exp(rng.uniform(math.log(pen[0]), math.log(pen[1])))
+    # No thicker than a ninth of the drawing: a small O would fill.
+    width = min(side * math.exp(rng.uniform(math.log(pen[0]), math.log(pen[1]))), size / 9)
     room = np.maximum(0, (side - scale * (high - low)) / 2 - width)
     middle = (side - 1) / 2 + rng.uniform(-0.9, 0.9, 2) * room
     return _ink([(stroke - (low + high) / 2) * scale + middle for stroke in strokes], side, width, max(1.0, 0.01 * side))

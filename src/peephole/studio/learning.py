@@ -1,6 +1,7 @@
 """The Train tab: trainings are started, followed as they go, stopped; each is a process of its own, which outlives this server."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
@@ -68,7 +69,12 @@ async def _events(house: House, request: Request) -> Response:
 
     async def told() -> AsyncIterator[str]:
         yield f"retry: {RETRY}\n\n"
+        looked = time.monotonic()
         async for number, line in house.jobs.events(name, after):
+            if time.monotonic() - looked > 1:
+                looked = time.monotonic()
+                if not house.owns(request):  # who has left in another window hears no more here
+                    return
             yield f"id: {number}\ndata: {line}\n\n"
         job = await run_in_threadpool(house.jobs.get, name)
         if job.ended:  # else the server ends, and the browser will ask the next one

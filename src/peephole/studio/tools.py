@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 import tempfile
+from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ ONE = asyncio.Lock()
 
 async def said(*words: str) -> tuple[str, str]:
     """Run the command line and return what it printed and what it said beside; raises OutputError with its own sentence."""
-    child = await asyncio.create_subprocess_exec(sys.executable, "-m", "peephole", *words, stdout=-1, stderr=-1, stdin=asyncio.subprocess.DEVNULL)
+    # -P: nothing that lies in the folder it starts in is imported.
+    called = (sys.executable, "-P", "-m", "peephole", *words)
+    child = await asyncio.create_subprocess_exec(*called, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=PIPE)
     try:
         told, beside = await asyncio.wait_for(child.communicate(), PATIENCE)
     except TimeoutError:

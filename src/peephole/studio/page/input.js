@@ -15,11 +15,10 @@ export const last = { picture: null };
 
 // The network's input as (height, width, channels) of 0..255, however a foreign graph wants it laid out and scaled.
 function pixelsOf(trace) {
-  const [a = 1, b = 1, c = 1] = trace.layers[0].shape;
+  const [height, width, channels] = trace.picture_shape;
   const given = trace.picture;
-  if (trace.decision) return { height: a, width: b, channels: c, values: given };
-  const first = trace.layers[0].shape.length === 3 && !(c <= 4 && a > 4);
-  const [channels, height, width] = trace.layers[0].shape.length === 3 ? (first ? [a, b, c] : [c, a, b]) : [1, 1, given.length];
+  if (trace.decision) return { height, width, channels, values: given };
+  const first = trace.layout === "NCHW";
   let [low, high] = [Infinity, -Infinity];
   for (const value of given) [low, high] = [Math.min(low, value), Math.max(high, value)];
   const values = new Float32Array(given.length);

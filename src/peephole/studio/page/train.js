@@ -16,11 +16,10 @@ const STAGES = { "looking at the p": "look", reading: "read", training: "train",
 export async function show(root, page) {
   if (!page.owner) return replace(root, h("h1", t("train.title")), h("p", t("needs.owner")));
   const view = new Train(root, page);
-  let here = true;
-  hear(() => here && read().tab === "train" && view.open().catch(page.fail));
+  const deaf = hear(() => read().tab === "train" && view.open().catch(page.fail));
   await view.begin();
   return () => {
-    here = false;
+    deaf();
     view.close();
   };
 }
@@ -40,7 +39,7 @@ class Train {
   }
 
   form() {
-    const line = (id, field, why) => h("p", {}, h("label", { for: id }, t(`train.${id}`)), h("br"), field, why && h("span.quiet", {}, h("br"), why));
+    const line = (id, field, why) => h("p", {}, h("label", { for: id }, t(`train.${id}`)), h("br"), field, why && h("span.quiet.why", {}, why));
     const sets = [[DRAWN, t("train.drawn")], ...this.page.photos.map((each) => [each.id, `${each.id} (${count(each.photos)})`])];
     const data = h("select", { id: "data", onchange: () => named() }, sets.map(([id, name]) => h("option", { value: id, selected: id === read().values.get("set") }, name)));
     const output = h("input", { id: "output", required: true, maxlength: 60, size: 12, oninput: () => taken() });
@@ -49,7 +48,7 @@ class Train {
     const network = h("select", { id: "network", onchange: () => replace(why, t(`train.network.${network.value}`)) }, NETWORKS.map((each) => h("option", { value: each }, each)));
     const again = h("p", { hidden: true }, h("label.line", {}, h("input", { type: "checkbox", id: "replace" }), t("train.replace")));
     const entry = (id, placeholder = "") => h("input", { id, placeholder, size: 9, inputmode: "decimal" });
-    const taken = () => { again.hidden = !this.page.models.some((each) => each.id === `${output.value}.onnx`); };
+    const taken = this.taken = () => { again.hidden = !this.page.models.some((each) => each.id === `${output.value}.onnx`); };
     const named = () => {
       output.value = data.value === DRAWN ? "x-or-o" : data.value.split("/").pop();
       taken();
@@ -90,7 +89,7 @@ class Train {
   async list() {
     const { jobs } = await get("/api/jobs");
     const row = (job) => h("li", {}, h("a", { href: link("train", { job: job.id }) }, job.train.output), " ", h("span.quiet", state(job)));
-    replace(this.past, jobs.length && h("section.card", {}, h("h2", t("train.past")), h("ul", jobs.slice(0, 8).map(row))));
+    replace(this.past, jobs.length > 0 && h("section.card", {}, h("h2", t("train.past")), h("ul", jobs.slice(0, 8).map(row))));
     return jobs;
   }
 
@@ -107,7 +106,7 @@ class Train {
       this.job = ended;
       this.later();
       say(state(ended));
-      Promise.all([this.list(), this.page.refresh()]).catch(this.page.fail);
+      Promise.all([this.list(), this.page.refresh().then(this.taken)]).catch(this.page.fail);
     });
     this.draw();
   }
