@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import wave
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ def workplace(tmp_path_factory):
         for number in range(1, 5):
             (root / "visits" / f"a-{name}" / f"{number}.png").write_bytes((root / "drawings" / name / f"{number}.png").read_bytes())
     (root / "frames").mkdir()
+    with wave.open(str(root / "sound.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(b"\0\x20\0\xe0" * 4000)
     door = (ROOT / "examples" / "door" / "DOOR.toml").read_text(encoding="utf-8")
     (root / "DOOR.toml").write_text(door.replace('"ana", "junho"', '"X"').replace("door.onnx", "xo.onnx"), encoding="utf-8")
     return root

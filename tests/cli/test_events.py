@@ -72,6 +72,7 @@ def test_a_look_inside_is_plain_numbers(peep, photos, tmp_path):
         filters, embedding, update = look["filters"], look["embedding"], look["update"]
         assert filters["shape"] == filters["shown"] == list(np.shape(filters["weights"])) == [4, 1, 3, 3]
         assert np.shape(embedding["positions"]) == (12, 2) and sorted(embedding["labels"]) == ["O"] * 6 + ["X"] * 6 and 0 < embedding["share"] <= 1
+        assert 0 <= look["right"] <= 1
         assert update["before"] - update["decay"] - update["move"] == pytest.approx(update["after"], abs=1e-7)
 
 
@@ -121,7 +122,7 @@ def test_what_is_no_number_is_null(tmp_path):
     with EventsWatcher(tmp_path / "e.jsonl") as events:
         events.learned(1, 9, math.inf, math.nan, 0.1)
         nowhere = np.full((2, 2), np.nan, np.float32)
-        events.inside(Inside(1, 9, "conv1", (1, 1, 1, 1), np.full((1, 1, 1, 1), -np.inf, np.float32), None, nowhere, 0.0, ("a\n\u2028", "b")))
+        events.inside(Inside(1, 9, "conv1", (1, 1, 1, 1), np.full((1, 1, 1, 1), -np.inf, np.float32), None, nowhere, 0.0, ("a\n\u2028", "b"), 0.5))
     learned, inside = (json.loads(line) for line in (tmp_path / "e.jsonl").read_text("utf-8").split("\n")[:-1])
     assert learned["loss"] is None and learned["held_out"] is None and learned["learning_rate"] == 0.1
     assert inside["filters"]["weights"] == [[[[None]]]] and inside["embedding"]["positions"] == [[None, None]] * 2 and inside["update"] is None

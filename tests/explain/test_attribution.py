@@ -144,6 +144,8 @@ def test_baselines():
     assert blurred.std() < 0.2 * picture.std()
     assert blurred.mean() == pytest.approx(picture.mean(), rel=0.05)
     np.testing.assert_allclose(baseline(np.full((5, 6, 1), 7, np.uint8), "blur"), 7, rtol=1e-6)
+    for how in BASELINES:
+        np.testing.assert_array_equal(baseline(np.moveaxis(picture, 2, 0), how), np.moveaxis(baseline(picture, how), 2, 0))
     with pytest.raises(SettingsError, match="did you mean 'blur'"):
         baseline(picture, "blurr")
 

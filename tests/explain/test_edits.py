@@ -55,6 +55,17 @@ def test_a_foreign_file_edited():
     assert found.constant("w").values[0, 2, 2, 2] == 2 and not found.values(found.layers[1].id)[1].any()
 
 
+def test_another_name_for_a_weight():
+    """Weights that two layers share under two names (as PyTorch writes them) change in both."""
+    nodes = [node("Identity", "w", out="same"), node("Conv", "x", "w", out="a", name="first"), node("Conv", "x", "same", out="b", name="second")]
+    model = opened([*nodes, node("Add", "a", "b")], {"w": noise((2, 3, 3, 3), 1)})
+    picture, edits = noise((1, 3, 9, 8)), [Edit("w", (0, 1, 1, 1), 5.0)]
+    found = trace(model, picture, edits=edits)
+    np.testing.assert_allclose(found.output.logits, plainly(edited_bytes(model, edits), {"x": picture}, "out")[0].ravel(), atol=1e-5)
+    np.testing.assert_array_equal(found.values("first"), found.values("second"))
+    assert found.tensor("second").values[0, 1, 1, 1] == 5 and trace(model, picture).tensor("second").editable is False
+
+
 def test_undoing_is_the_old_answer(make_door):
     """A tracer keeps edited and unedited graphs apart."""
     model, tracer = open_model(make_door()), Tracer()

@@ -36,6 +36,7 @@ def test_many_points_are_shown_by_tsne(ninety):
         assert (cluster.count, cluster.noise, cluster.labels_agree, cluster.stability) == (3, 0, 1, 1) and cluster.beyond_chance
     labels = np.array(found.labels)
     assert (labels[found.neighbours] == labels[:, None]).all()
+    assert not (found.neighbours == np.arange(90)[:, None]).any() and (np.diff(found.distances, axis=1) >= 0).all() and found.distances.min() > 0
     assert found.find("POINT 12") == (12,) and len(found.find("kind 1")) == 30
 
 
@@ -91,7 +92,7 @@ def test_noise_has_no_groups_beyond_chance():
     noise = np.random.default_rng(11).normal(size=(120, 8))
     found = groups(noise)
     assert [each.method for each in found] == ["k-means", "hdbscan"] and not any(each.beyond_chance for each in found)
-    assert found[0].count >= 2 and found[0].stability < 0.6 and np.isnan(found[0].labels_agree)
+    assert found[0].count >= 2 and found[0].stability < 0.6 and found[0].labels_agree is None
 
 
 @pytest.mark.parametrize(
@@ -124,5 +125,5 @@ def test_odd_points_are_drawn():
     for vectors in (twice, draw.normal(size=(60, 1)), draw.normal(size=(60, 70)) * 1e-6):
         found = draw_map(vectors, [f"{i}" for i in range(60)], ["a"] * 60, perplexity=500)
         assert np.isfinite(found.points).all() and found.perplexity == pytest.approx(59 / 3) and found.points.std() > 0
-        assert all(np.isnan(each.labels_agree) for each in found.clusters)
+        assert all(each.labels_agree is None for each in found.clusters)
     assert found.reasons[-1].key == "reduced"

@@ -74,6 +74,9 @@ CASES = {
     "one over": (node("Reciprocal"), (3,), {}),
     "hard sigmoid": (node("HardSigmoid", alpha=0.4, beta=0.4), MAPS, {}),
     "hard swish": (node("HardSwish"), MAPS, {}),
+    "gelu": (node("Gelu"), MAPS, {}),
+    "gelu by tanh": (node("Gelu", approximate="tanh"), MAPS, {}),
+    "slice": (node("Slice", "x s e a t"), MAPS, {"s": whole(-5, 0), "e": whole(10**9, -1), "a": whole(2, -1), "t": whole(2, 1)}),
     "softmax": (node("Softmax", axis=1), (5,), {}),
     "log softmax": (node("LogSoftmax", axis=-1), (5,), {}),
     "add, repeated": (node("Add", "x c"), MAPS, {"c": f32(4, 1, 1)}),
@@ -107,7 +110,7 @@ CASES = {
 def test_slopes_are_those_of_finite_differences(name):
     """For seeded inputs and a seeded sum of the outputs, the slope at every input equals (s(x + h) - s(x - h)) / 2h."""
     made, shape, constants = CASES[name]
-    tape = Tape(graph([made], shape, constants), until="y")
+    tape = Tape(graph([made], shape, constants, opset=20 if name.startswith("gelu") else 17), until="y")
     batch = 1 if name == "concat" else 2
     x = np.random.default_rng(len(name)).normal(size=(batch, *shape)).astype(np.float32)
     x = np.abs(x) + np.float32(0.5) if name in {"over", "one over"} else x
@@ -134,7 +137,7 @@ def test_slopes_are_those_of_finite_differences(name):
 def test_every_rule_is_tried():
     """No operation of the table is without a case; the rest stand in chains below."""
     tried = {made.op_type for made, _, _ in CASES.values()}
-    assert set(SLOPES) - tried == {"Identity", "Cast", "Dropout", "Log", "Sqrt"}
+    assert set(SLOPES) - tried == {"Identity", "Cast", "Dropout", "Log", "Split", "Sqrt"}
 
 
 def test_a_chain_of_the_rest():
@@ -144,6 +147,30 @@ def test_a_chain_of_the_rest():
     x = f32(1, 5)
     tape = Tape(graph(nodes, (5,), {"one": np.float32(1)}), until="y")
     np.testing.assert_allclose(tape.back(tape.run(x), {"y": np.ones((1, 5))})[""], x / (1 + x * x), rtol=1e-5)
+
+
+def test_a_split_is_put_together_again():
+    """Parts of a layer that go different ways hand their slopes back to the places they came from; a part that nobody reads has none."""
+    nodes = [
+        helper.make_node("Split", ["x", "sizes"], ["a", "b", "c"], "split", axis=1),
+        helper.make_node("Mul", ["c", "three"], ["y"], "y"),
+    ]
+    held = {"sizes": whole(1, 2, 2), "three": np.float32(3)}
+    tape = Tape(graph(nodes, (5,), held), until="y")
+    np.testing.assert_array_equal(tape.slope(tape.run(f32(1, 5)), 1), [[0, 0, 0, 0, 3]])
+    nodes[1] = helper.make_node("Sum", ["b", "c"], ["y"], "y")
+    tape = Tape(graph(nodes, (5,), held), until="y")
+    np.testing.assert_array_equal(tape.slope(tape.run(f32(1, 5)), 0), [[0, 1, 0, 1, 0]])
+
+
+def test_a_second_answer_is_refused_by_name():
+    """The places of the largest along an axis, the second answer of TopK, lead to no slope of the first's; the layer is named."""
+    nodes = [
+        helper.make_node("TopK", ["x", "k"], ["most", "where"], "top", axis=1),
+        helper.make_node("Cast", ["where"], ["y"], "y", to=TensorProto.FLOAT),
+    ]
+    with pytest.raises(ModelFileError, match="layer top hands on a second answer"):
+        gradient(graph(nodes, (5,), {"k": whole(2)}), f32(1, 5), 0, of="y")
 
 
 def test_ties_go_to_the_first():
@@ -231,6 +258,15 @@ def test_the_tape_sees_what_the_file_answers(make_door):
     assert (np.abs(middle - tape.values(passed)[:1]) > 0).any()
     assert "familiarity_unit" not in tape.names
     assert not tape.alone
+
+
+def test_only_what_is_asked_for_is_kept(make_door):
+    """A pass that keeps some layers has their values, the same as one that keeps all, and no others."""
+    tape, few = (Tape(read(make_door()).data, keep=keep) for keep in (None, ("conv2",)))
+    images = np.random.default_rng(2).integers(0, 256, (2, 28, 28, 1), dtype=np.uint8)
+    passed = few.run(images)
+    np.testing.assert_allclose(few.values(passed, "conv2"), tape.values(tape.run(images), "conv2"), atol=1e-4)
+    assert len(passed.values) == 2
 
 
 def test_slopes_of_a_door(make_door):

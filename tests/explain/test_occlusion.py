@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from peephole.base.errors import SettingsError
+from peephole.explain.attribution import BASELINES, baseline
 from peephole.explain.occlusion import occlude
 
 
@@ -30,6 +32,22 @@ def test_only_what_the_logit_reads_matters():
     assert found.colour == (50,)
     assert (found.deltas[:5, :5] > 0).all()
     assert found.deltas[6:, 6:] == pytest.approx(0)
+
+
+def test_the_baseline_is_a_choice():
+    """MATH 8: delta = F(x) - F(x with the patch at the baseline), for each baseline, recomputed here for one patch; black is 0, as Rohrer's -1."""
+    picture = np.random.default_rng(3).integers(0, 256, (8, 8, 1), dtype=np.uint8)
+    for how in BASELINES:
+        found = occlude(BrightCorner(), picture, 0, most=4, how=how)
+        assert found.deltas.shape == (2, 2)
+        covered = picture.astype(float)
+        covered[:6, :6] = baseline(picture, how).round()[:6, :6]
+        assert found.deltas[0, 0] == pytest.approx(picture[:4, :4].mean() - covered[:4, :4].mean())
+        assert found.baseline == how
+    assert occlude(BrightCorner(), picture, 0, how="black").colour == (0,)
+    assert occlude(BrightCorner(), picture, 0).colour == (round(float(picture.mean())),)
+    with pytest.raises(SettingsError, match="baseline is one of"):
+        occlude(BrightCorner(), picture, 0, how="grey")
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (28, 28), (224, 224), (50, 200)])

@@ -12,6 +12,8 @@ from PIL import Image
 
 from peephole.base.errors import HostileModelFile, InputError, MissingInput, ModelFileError
 from peephole.decide.predictor import load
+from peephole.explain.layers import Lens
+from peephole.explain.match import match
 from peephole.explain.openmodel import open_bytes, open_model
 from peephole.explain.recompute import recompute
 from peephole.explain.trace import trace
@@ -234,6 +236,11 @@ REFUSED = {
     "too many labels": (lambda: graph([node("Expand", "x", "s")], {"s": np.array([1, 3, 9 * 10**5, 8])}, (1, 3, 1, 8)), "21,600,000 numbers"),
     "too many values": (lambda: graph([node("Tile", "x", "s")], {"s": np.array([1, 1000, 1000, 1])}), "values per photo"),
     "too much work": (lambda: graph([node("MatMul", "x", "x")] * 1, {}, (1, 1, 6000, 6000)), "multiplications"),
+    "a picture of thousands of millions": (lambda: graph(DENSE, dense(), (1, 3, 60_000, 60_000)), "pictures of 10,800,000,000 values"),
+    "too many values in all": (
+        lambda: graph([*(node("Relu", "x" * n, out="x" * (n + 1)) for n in range(1, 90)), node("ReduceMean", "x" * 90)], {}, (1, 3, 1000, 1000)),
+        "267,000,001 values in its layers",
+    ),
     "many at once": (lambda: graph(DENSE, dense(), (8, 3, 9, 8)), "8 pictures at once"),
     "no picture": (lambda: graph([node("Identity", "x")], {}, (1, 2, 3, 4, 5)), "no picture"),
     "whole numbers": (lambda: graph([node("Cast", "x", to=1)], {}, (1, 5), dtype=TensorProto.INT64), "no picture has"),
@@ -335,3 +342,50 @@ def test_half_precision():
     assert found.values("conv").dtype == np.float32 and 0 <= found.output.difference < 1e-2
     assert [layer.rule for layer in found.layers[1:]] == [None, None, "move", "elementwise"]
     assert recompute(found, "flat", (5,)).closes
+
+
+def test_a_pass_that_does_not_end_is_ended():
+    """Whatever an operator of others does, it is over when its time is."""
+    nodes = [node("MatMul", "x", "w", out="0"), *(node("MatMul", str(at), "w", out=str(at + 1)) for at in range(400))]
+    lens = Lens(graph(nodes, {"w": noise((300, 300))}, (1, 1, 300, 300), output="400"), output="400", alone=True, seconds=1e-3)
+    with pytest.raises(HostileModelFile, match="did not answer within"):
+        lens.look(noise((1, 1, 300, 300)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_every_rule_bears_what_is_no_number(value):
+    """A picture with a NaN or an infinity in it: layers count them, every cell is worked out without an error, and those that read none close."""
+    nodes = [
+        node("Conv", "x", "w", out="c", pads=[1, 1, 1, 1]),
+        node("BatchNormalization", "c", *["v"] * 4, out="b"),
+        node("Softmax", "b", out="s", axis=1),
+        node("MaxPool", "b", out="m", kernel_shape=[2, 2]),
+        node("AveragePool", "b", out="a", kernel_shape=[2, 2]),
+        node("Concat", "m", "a", out="j", axis=1),
+        node("ReduceMax", "j", out="r", axes=[2], keepdims=0),
+        node("Exp", "r", out="e"),
+        node("Pow", "e", "e", out="p"),
+        node("HardSigmoid", "p", out="h"),
+        node("MatMul", "h", "k", out="d"),
+        node("LogSoftmax", "d", out="l"),
+        node("Add", "l", "d"),
+    ]
+    picture = noise((1, 3, 9, 8))
+    picture[0, 1, 2, 7] = value
+    found = trace(opened(nodes, {"w": noise((3, 3, 3, 3), 1), "v": np.abs(noise((3,), 2)), "k": noise((7, 2), 3)}), picture)
+    assert json.dumps(found.header(), allow_nan=False)
+    for layer in found.layers[1:]:
+        assert layer.nan == np.isnan(layer.values).sum()
+        for index in np.ndindex(layer.shape):
+            worked = recompute(found, layer.id, index)
+            finite = all(np.isfinite(term.value) for term in worked.terms)
+            assert worked.closes or not finite, (layer.id, index, worked)
+    assert match(found, found.layers[1].id).shape == (3, 9, 8)
+
+
+def test_what_a_file_says_of_its_inner_sizes_is_not_believed():
+    """A size that a stranger claims for a step of an operator that nobody knows does not make it known."""
+    built = onnx.load_from_string(graph([helper.make_node("A", ["x"], ["a"], domain="else.where"), node("Relu", "a")], {}, domains=["else.where"]))
+    built.graph.value_info.append(helper.make_tensor_value_info("a", 1, [1, 4]))
+    with pytest.raises(HostileModelFile, match="how large it gets"):
+        open_bytes(built.SerializeToString(), "f.onnx")

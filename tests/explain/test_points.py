@@ -69,3 +69,23 @@ def test_a_graph_that_hides_its_centre(make_door, tmp_path, tiny_photos):
     put(tmp_path, "ana/a.png", np.zeros((28, 28, 1), np.uint8))
     found = photo_points(door, tmp_path)
     assert not found.centred and found.vectors.shape == (1, 32)
+
+
+def test_an_embedding_that_is_not_a_number_is_left_out(predictor, tiny_photos, tmp_path, monkeypatch):
+    """The photo is named, the others are mapped; where none is a number there is no map."""
+    for name in ("left/a.png", "left/b.png", "top/c.png"):
+        put(tmp_path, name, tiny_photos["left-1"])
+    run, bad = predictor.engine.run, [1]
+
+    def answer(images):
+        outputs = run(images)
+        outputs.embedding[bad, 0] = np.nan
+        return outputs
+
+    monkeypatch.setattr(predictor.engine, "run", answer)
+    found = photo_points(predictor, tmp_path)
+    assert found.names == ("left/a.png", "top/c.png") and found.labels == ("left", "top") and len(found.vectors) == len(found.paths) == 2
+    assert found.notes == ("1 file left out; left/b.png: its embedding is not a number",)
+    bad[:] = [0, 1, 2]
+    with pytest.raises(DataError, match=r"3 files refused, the first one: left/a\.png: its embedding is not a number"):
+        photo_points(predictor, tmp_path)

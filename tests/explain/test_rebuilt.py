@@ -1,12 +1,15 @@
 """A picture rebuilt from what a layer says: nearer than grey, the same each time, and left out with a reason where it would take too long."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
 from peephole.base.modelfile import read
-from peephole.explain.layers import look
-from peephole.explain.rebuilt import LIMIT, STEPS, _roughness, rebuild, rebuilt, stages, work_of
+from peephole.explain.geometry import Count, Window
+from peephole.explain.layers import Layer, Look, look
+from peephole.explain.rebuilt import LIMIT, STEPS, _roughness, _smoothed, rebuild, rebuilt, stages, work_of
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +26,30 @@ def test_stages_are_the_pools_and_the_hidden_layer(door):
     """Behind each pooling the picture has been put together further; the last is what the answer is read off."""
     assert stages(door[2]) == ("pool1", "pool2", "relu_dense1")
     assert stages(door[2], most=1) == ("pool1", "relu_dense1")
+
+
+def layer(name, op, shape, stride=1):
+    """Return a layer of a network that is only described."""
+    window = Window((3, 3), (stride, stride), (1, 1), (1, 1, 1, 1)) if op in {"Conv", "MaxPool"} else None
+    return Layer(name, op, ("before",), np.zeros(shape, np.float32), Count(), Count(), None, window)
+
+
+def test_stages_without_pools_and_with_a_long_end():
+    """Without pools the last layer of each size counts; what comes behind the last pool does too; padding and poolings that keep the size do not."""
+    head = [layer("normalise", "Transpose", (3, 16, 16)), layer("pad0", "Pad", (3, 17, 17))]
+    tail = [layer("flatten", "Flatten", (9,)), layer("logits", "Gemm", (2,))]
+    strided = [
+        layer("conv1", "Conv", (4, 8, 8), 2),
+        layer("relu1", "Relu", (4, 8, 8)),
+        layer("pad", "Pad", (4, 9, 9)),
+        layer("conv2", "Conv", (4, 4, 4)),
+    ]
+    logits = replace(tail[-1], inputs=("flatten",))
+    assert stages(Look((*head, *strided, tail[0], logits), np.zeros(2), 0.0)) == ("relu1", "conv2", "flatten")
+    pools = [layer("stem", "Conv", (4, 16, 16)), layer("pool1", "MaxPool", (4, 8, 8), 2), layer("same", "MaxPool", (4, 8, 8))]
+    ends = [layer("pool2", "MaxPool", (4, 4, 4), 2), layer("join", "Concat", (8, 4, 4)), layer("relu", "Relu", (8, 4, 4))]
+    assert stages(Look((*head, *pools, *ends, tail[0], logits), np.zeros(2), 0.0)) == ("pool1", "pool2", "relu", "flatten")
+    assert stages(Look((), np.zeros(2), 0.0)) == ()
 
 
 def test_the_first_layer_gives_the_picture_back(door):
@@ -67,6 +94,16 @@ def test_roughness_is_the_slope_of_what_it_says():
         more[at] += 0.1
         less[at] -= 0.1
         assert found[at] == pytest.approx((price(more) - price(less)) / 0.2, rel=1e-6)
+
+
+def test_smoothing_keeps_the_sum():
+    """Each cell is mixed with its neighbours 1 : 2 : 1 along both axes; an even picture stays as it is."""
+    spike = np.zeros((1, 5, 5, 1))
+    spike[0, 2, 2, 0] = 16
+    np.testing.assert_array_equal(_smoothed(spike, 1)[0, 1:4, 1:4, 0], [[1, 2, 1], [2, 4, 2], [1, 2, 1]])
+    assert _smoothed(spike, 1).sum() == 16
+    np.testing.assert_array_equal(_smoothed(np.full((1, 3, 4, 2), 7.0), 3), np.full((1, 3, 4, 2), 7.0))
+    np.testing.assert_array_equal(_smoothed(spike, 0), spike)
 
 
 def test_what_would_take_too_long_is_told(door):

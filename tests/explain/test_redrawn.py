@@ -9,6 +9,8 @@ from onnx import numpy_helper
 
 from peephole.base.errors import InputError
 from peephole.base.modelfile import read
+from peephole.decide.predictor import load
+from peephole.explain import slopes
 from peephole.explain.attribution import METHODS, attribute
 from peephole.explain.gradient import Tape
 from peephole.explain.layers import look
@@ -106,3 +108,34 @@ def test_the_cascade_ends_with_all_layers(data, picture, method):
     assert not found[-1].similarity > 0.5
     alike = cascade(data, trained, picture, seed=3)
     assert all(np.array_equal(one.map.values, other.map.values) for one, other in zip(found, alike, strict=True))
+
+
+@pytest.fixture(scope="module")
+def guided():
+    """Return how far slopes of a logit stay alike when layers are drawn anew, as they are, or with ReLU's rule changed to Guided Backprop's."""
+
+    def similarities(data, picture, rule=None):
+        kept = slopes.SLOPES["Relu"]
+        slopes.SLOPES["Relu"] = rule or kept
+        try:
+            files = [data, *(reinitialised(data, upto) for upto in learned(data))]
+            trained, *others = [tape.slope(tape.run(picture[None]), 0)[0] for tape in map(Tape, files)]
+        finally:
+            slopes.SLOPES["Relu"] = kept
+        return [rank_correlation(trained, other) for other in others]
+
+    return similarities
+
+
+@pytest.mark.parametrize("name", ["X/X1.png", "O/O1.png"])
+def test_the_control_finds_out_a_method_that_shows_the_picture(drawn_model, drawn_photos, guided, name):
+    """MATH 8: on a trained network, slopes change when the weights are drawn anew; Guided Backprop's map stays, and so fails."""
+    predictor = load(drawn_model)
+    data, picture = predictor.model.data, predictor.prepare(drawn_photos / name)
+    assert learned(data) == ("logits", "dense1", "conv2", "conv1")
+    plain = guided(data, picture)
+    assert max(plain) < 0.7
+    assert max(plain[1:]) < 0.3
+    fails = guided(data, picture, lambda step, slope: (np.maximum(slope, 0) * (step.value > 0),))
+    assert fails[0] > 0.9
+    assert min(fails[:3]) > 0.5

@@ -1,6 +1,9 @@
 """A trace holds one pass through a model file: every layer, every value, and what any cell of it comes from."""
 
 import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -9,6 +12,7 @@ import pytest
 from peephole.base.errors import InputError
 from peephole.decide.predictor import load
 from peephole.explain.openmodel import open_model
+from peephole.explain.rules import RULES
 from peephole.explain.trace import Edit, Tracer, trace
 
 
@@ -63,13 +67,25 @@ def test_what_is_no_input_is_refused(traced):
 
 
 def test_a_tracer_keeps_few_graphs_open(traced):
-    """The oldest graph goes; the answers stay the same."""
+    """The oldest graph goes; an edit of a tensor that was edited before opens none; the answers stay the same."""
     model, _, prepared, found = traced
-    tracer = Tracer(2)
-    for value in (0.0, 1.0, 2.0):
-        tracer.trace(model, prepared, [Edit("logits.bias", (0,), value)])
-    assert len(tracer._open) == 2
+    tracer = Tracer(3)
+    for name in ("logits.bias", "dense1.bias", "conv1.bias"):
+        tracer.trace(model, prepared, [Edit(name, (0,), 1.0)])
+    opened = list(tracer._open.values())
+    assert len(opened) == 3
+    tracer.trace(model, prepared, [Edit("conv1.bias", (1,), 2.0), Edit("conv1.bias", (2,), 3.0)])
+    assert set(tracer._open.values()) == set(opened)
     np.testing.assert_array_equal(tracer.trace(model, prepared).output.logits, found.output.logits)
+
+
+def test_asked_from_several_threads(traced):
+    """Each thread gets its own edit's answer."""
+    model, _, prepared, found = traced
+    tracer, bias = Tracer(), float(found.tensor("logits", "bias").values[0])
+    with ThreadPoolExecutor(4) as threads:
+        moved = list(threads.map(lambda step: tracer.trace(model, prepared, [Edit("logits.bias", (0,), bias + step)]).output.logits[0], range(40)))
+    np.testing.assert_allclose(np.array(moved) - found.output.logits[0], np.arange(40), atol=1e-4)
 
 
 def test_an_edit_goes_into_the_answer(traced):
@@ -78,3 +94,13 @@ def test_an_edit_goes_into_the_answer(traced):
     bias = float(found.tensor("logits", "bias").values[1])
     changed = trace(model, prepared, edits=[Edit("logits.bias", (1,), bias + 1)])
     np.testing.assert_allclose(changed.output.logits - found.output.logits, [0, 1, 0], atol=1e-5)
+
+
+def test_the_reference_names_all_of_it(traced):
+    """docs/reference/trace.md has every key of trace.json, every rule and every operator that has one."""
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "trace.md").read_text(encoding="utf-8")
+    head = traced[3].header()
+    keys = {*head, *head["layers"][5], *head["tensors"][0], *head["output"], *head["decision"], *RULES.values()}
+    keys |= {name for layer in head["layers"][1:] for name in layer["attributes"]}
+    assert not {key for key in keys if f"`{key}`" not in text}
+    assert not {op for op in RULES if not re.search(rf"\b{op}\b", text)}

@@ -6,6 +6,7 @@ import pytest
 from peephole.base.errors import InputError
 from peephole.explain.tsne import lay
 from peephole.explain.tsne_exact import bandwidths, conditional, divergence, gradient, joint, perplexities, squared_distances, student
+from peephole.explain.tsnelesson import lesson, lesson_section
 
 LINE = np.array([0.0, 1.0, 3.0])
 FLAT = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
@@ -60,3 +61,28 @@ def test_opentsne_finds_what_the_formula_says():
     assert np.abs(gradient(wanted, laid.points)).max() < 0.002 < np.abs(gradient(wanted, 0.5 * laid.points)).max()
     other = np.random.default_rng(2).permutation(laid.points)
     assert divergence(wanted, student(other)) > 3 * laid.divergence
+
+
+def test_the_lesson_shows_these_numbers():
+    """What the page prints are the numbers of MATH, and they lead downhill: a small step against the slope loses less."""
+    shown = lesson_section()
+    for printed in (
+        "0.982014",
+        "0.075858",
+        "1.0943",
+        "1.3080",
+        "0.299931",
+        "0.184428",
+        "0.288462",
+        "0.096154",
+        "0.201116",
+        "−0.022940",
+        "0.159590",
+        "−0.041891",
+    ):
+        assert printed in shown, printed
+    found = lesson()
+    pull = (found.wanted - found.shown)[np.triu_indices(3, 1)]  # A and B, A and C, B and C: as the sentence says
+    assert pull[2] == pull.max() > pull[0] > 0 > pull[1]
+    moved = lesson(places=tuple(map(tuple, found.places - 0.1 * found.slope)))
+    assert moved.lost < found.lost

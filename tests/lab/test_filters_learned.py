@@ -63,7 +63,7 @@ def test_one_weights_update_has_its_numbers():
         moved = net.filters.copy()
         moved[at] = told.new
         assert told.error_alone == error(replace(net, filters=moved), given)
-        assert told.nudge.slope == pytest.approx(told.slope, abs=1e-4)
+        assert told.nudge.slope == pytest.approx(told.slope, abs=5e-4)  # a window may change hands between the two nudges
         assert told.nudge.kept == ("down" if told.slope > 0 else "up")
         net = step.net
 

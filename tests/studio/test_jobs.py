@@ -35,6 +35,8 @@ if "long" in name or "stubborn" in name:
 if "half" in name: events.write('{"event": "lear'); events.flush(); os._exit(9)
 if "dies" in name: os._exit(9)
 if "slow" in name: time.sleep(0.5)
+if "halting" in name:
+    for piece in ('{"event": "sa', 'id", "text": "한', '글"}\\n'): events.write(piece); events.flush(); time.sleep(0.4)
 for step in range(3): tell("learned", step=step)
 tell("done", model=sys.argv[2])
 """
@@ -116,6 +118,13 @@ def test_events_are_followed_to_the_end(actors, open_jobs):
     assert followed(jobs, job.id, after=3) == events[3:] and followed(jobs, job.id, after=99) == []
     ended = jobs.get(job.id)
     assert (ended.state, ended.model, ended.ended) == ("done", "slow.onnx", True) and "hello from" in jobs.output(job.id)
+
+
+def test_a_line_that_comes_in_pieces(actors, open_jobs):
+    """It is told when it is whole, and once."""
+    jobs = open_jobs()
+    events = followed(jobs, jobs.start(asked("halting.onnx")).id)
+    assert [number for number, _ in events] == [1, 2, 3, 4, 5, 6] and events[1][1] == {"event": "said", "text": "한글"}
 
 
 def test_one_at_a_time_first_come_first_served(actors, open_jobs):

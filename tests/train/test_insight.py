@@ -15,7 +15,7 @@ from peephole.nets.team import Team
 from peephole.train import insight
 from peephole.train.insight import Insight, axes_of, beside
 from peephole.train.learner import Frozen
-from peephole.train.loop import fit
+from peephole.train.loop import answers, fit
 
 
 def looked(steps=40, net=None, examples=None, **changes):
@@ -69,11 +69,20 @@ def test_it_follows_the_weight_that_moves_most():
     assert len({each.update.index for each in seen}) == 1
 
 
+def test_how_many_it_names_right():
+    """Counted on the shown examples as they are: the last look agrees with the network's own answers."""
+    examples = halves(20)
+    shown = looked(40, examples=examples, average=0.0)
+    logits, _ = answers(shown[0].network, examples.images)
+    assert shown[1][-1].right == pytest.approx((logits.argmax(1) == examples.labels).float().mean().item()) and shown[1][-1].right > 0.9
+
+
 def test_the_same_examples_of_each_label():
-    """Up to 200 in all, the labels even, named, and the same ones at each look."""
-    _, seen = looked(3, examples=halves(130))
-    assert all(each.labels == seen[0].labels and each.positions.shape == (200, 2) for each in seen)
-    assert seen[0].labels.count("left") == seen[0].labels.count("right") == 100
+    """Up to 200 in all, fewer in a short training, the labels even, named, and the same ones at each look."""
+    for steps, shown in ((3, 64), (150, 75), (400, 200)):
+        seen = looked(steps, examples=halves(130), batch=2)[1]
+        assert all(each.labels == seen[0].labels and each.positions.shape == (shown, 2) for each in seen)
+        assert abs(seen[0].labels.count("left") - seen[0].labels.count("right")) <= 1
     rare = halves(130)
     rare.labels[:] = torch.tensor([0] * 255 + [1] * 5)
     assert looked(1, examples=rare)[1][0].labels.count("right") == 5

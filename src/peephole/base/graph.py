@@ -14,7 +14,7 @@ import numpy as np
 from peephole.base.errors import HostileModelFile
 from peephole.base.wire import BYTES, DOUBLES, FLOAT, FLOATS, MESSAGES, NUMBER, NUMBERS, Meter, fields, number, numbers, text
 
-__all__ = ["FLOAT32", "MAX_ELEMENTS", "MAX_INITIALISERS", "MAX_NODES", "OPSETS", "UINT8", "Graph", "Node", "Port", "Weight", "check"]
+__all__ = ["FLOAT32", "MAX_ELEMENTS", "MAX_INITIALISERS", "MAX_NODES", "MAX_WHOLE", "OPSETS", "UINT8", "Graph", "Node", "Port", "Weight", "check"]
 
 MAX_NODES = 5_000
 MAX_INITIALISERS = 20_000

@@ -92,8 +92,14 @@ def _window(call: Call, sides: Shape, kernel: Shape) -> Shape:
         if auto.startswith("SAME"):
             found.append(-(-side // step))
             continue
-        room = side - reach + (0 if auto == "VALID" else pads[at] + pads[at + count])
-        found.append((-(-room // step) if call.number("ceil_mode", 0) else room // step) + 1)
+        before = 0 if auto == "VALID" else pads[at]
+        room = side - reach + (0 if auto == "VALID" else before + pads[at + count])
+        if not call.number("ceil_mode", 0):
+            found.append(room // step + 1)
+            continue
+        stops = -(-room // step) + 1
+        # The last window may hang over the end, but it begins before it.
+        found.append(stops - ((stops - 1) * step >= side + before))
     return tuple(found)
 
 

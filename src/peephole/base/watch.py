@@ -48,7 +48,8 @@ class Inside:
 
     `filters` float32 (F, C, H, W) are the first of the `layer`'s, whose whole shape is `shape`; `update` is what this step did to one of
     their weights (None where no step was taken). `positions` float32 (N, 2) are embeddings of examples on two principal axes, turned to lie
-    as near as can be to the positions before; `share` (0..1) of their variance lies in these axes; `labels` (N) are what they show.
+    as near as can be to the positions before; `share` (0..1) of their variance lies in these axes; `labels` (N) are what they show, and
+    `right` (0..1) is the share of them that the network names right, as they are.
     """
 
     step: int
@@ -60,6 +61,7 @@ class Inside:
     positions: np.ndarray
     share: float
     labels: tuple[str, ...]
+    right: float
 
 
 class Watcher:

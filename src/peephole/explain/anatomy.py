@@ -18,6 +18,7 @@ __all__ = ["EXPLAINED", "PLANS", "groups", "kind", "layers_section"]
 # (most maps of a layer, longest side of a map in pixels): the first plan whose pictures fit into BUDGET bytes is taken.
 PLANS = ((64, 64), (64, 40), (32, 40), (24, 32), (16, 28), (8, 28), (4, 24))
 BUDGET = 2_000_000
+FEW_CHANNELS, DEEP_FILTERS = 4, 16  # channels of a kernel that are drawn; filters, where there are more channels than that
 
 EXPLAINED = {
     **{"Conv": "conv", "Relu": "relu", "Clip": "clip", "MaxPool": "maxpool", "AveragePool": "avgpool", "GlobalAveragePool": "global"},
@@ -168,16 +169,22 @@ def _maps(layer: Layer, drawn: tuple[Sheet, ...]) -> Raw:
 
 
 def _kernels(layer: Layer) -> Raw:
-    """The kernels of a convolution, one picture per filter, its input channels side by side."""
-    if layer.weight is None or layer.weight.ndim != 4 or layer.weight.shape[1] > 4:
+    """The kernels of a convolution, one picture per filter: all of its input channels side by side, or those of the largest weights."""
+    if layer.weight is None or layer.weight.ndim != 4 or max(layer.weight.shape[2:]) == 1:
         return Raw("")
-    limit = symmetric(layer.weight)
-    channels = layer.weight.shape[1]
-    tiles = np.concatenate([layer.weight[:, channel] for channel in range(channels)], axis=2)
-    drawn = blocks(tiles, limit, grown=48 if channels == 1 else 90, gap=8)
-    shown = _sheets(drawn, len(tiles), "kernels.alt", name=layer.name, limit=number(limit))
-    facts = {"total": len(tiles), "shown": sum(each.shown for each in drawn), "size": shape_text(layer.weight.shape[2:]), "channels": channels}
-    note = text("kernels.one" if channels == 1 else "kernels.many", **facts)
+    weight, total = layer.weight, layer.weight.shape[1]
+    if total > FEW_CHANNELS:
+        weight = weight[:DEEP_FILTERS]
+        order = np.argsort(-np.abs(weight).sum(axis=(2, 3)), axis=1, kind="stable")[:, :FEW_CHANNELS]
+        weight = np.take_along_axis(weight, order[..., None, None], axis=1)
+    limit, channels = symmetric(layer.weight), weight.shape[1]
+    # A column of zeros keeps kernels apart that do not belong to one picture.
+    parts = [np.pad(weight[:, channel], ((0, 0), (0, 0), (0, int(total > FEW_CHANNELS and channel < channels - 1)))) for channel in range(channels)]
+    drawn = blocks(np.concatenate(parts, axis=2), limit, grown=48 if channels == 1 else 90, gap=8)
+    shown = _sheets(drawn, len(layer.weight), "kernels.alt", name=layer.name, limit=number(limit))
+    facts = {"total": len(layer.weight), "shown": sum(each.shown for each in drawn), "size": shape_text(layer.weight.shape[2:]), "channels": channels}
+    kept = "one" if total == 1 else "deep" if total > FEW_CHANNELS else "many"
+    note = text(f"kernels.{kept}", **facts, **({"all": total} if kept == "deep" else {}))
     return Raw(f"<figure>{shown}<figcaption>{scale(limit)} {note} {_second(drawn)}</figcaption></figure>")
 
 
@@ -217,7 +224,8 @@ def _layer(explanation: Explanation, group: list[int], drawn: tuple[Sheet, ...],
         facts.insert(0, ("layers.reads", Raw(", ".join(reads))))
     listed = "".join(f"<div><dt>{text(key)}</dt><dd>{value}</dd></div>" for key, value in facts)
     cells = "".join(show_cell(cell, explanation.card.labels) for cell in explanation.cells if cell.layer == layer.name)
-    kernels = _kernels(layer) if layer is first else ""
+    few = layer is first and layer.weight is not None and layer.weight.shape[1] <= FEW_CHANNELS
+    kernels = _kernels(layer) if few or explanation.inside is not None else ""
     name = "normalise" if len(group) > 1 else layer.name
     state = f'class="layer{"" if opened else " deep"}"{" open" if opened or cells else ""}'
     return Raw(

@@ -67,13 +67,16 @@ class HeatMap:
 
 
 def baseline(picture: np.ndarray, how: str) -> np.ndarray:
-    """Return the float32 picture to compare `picture` (H, W, C) with: black, white, its mean colour, or itself out of focus.
+    """Return the float32 picture to compare `picture` (H, W, C), 0..255, with: black, white, its mean colour, or itself out of focus.
 
-    The blur is a Gaussian with a sigma of an eighth of the longer side. Raises SettingsError for any other word.
+    The blur is a Gaussian, its sigma an eighth of the longer side. For a graph from elsewhere whose channels come first, (C, H, W), mean and blur
+    are of its places too; black and white are 0 and 255 whatever the graph is used to. Raises SettingsError for any other word.
     """
     if how not in BASELINES:
         raise SettingsError(f"a baseline is one of {', '.join(BASELINES)}, not '{how}'{did_you_mean(how, BASELINES)}", "--baseline black")
     values = picture.astype(np.float32)
+    if _channels_first(values):
+        return np.moveaxis(baseline(np.moveaxis(values, 0, 2), how), 2, 0)
     if how == "mean":
         return np.broadcast_to(values.mean(axis=(0, 1), keepdims=True), values.shape).copy()
     return _blurred(values) if how == "blur" else np.full_like(values, 0 if how == "black" else 255)
@@ -91,10 +94,13 @@ def _blurred(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32)
 
 
+def _channels_first(values: np.ndarray) -> bool:
+    return values.ndim == 3 and values.shape[0] <= 4 < values.shape[2]
+
+
 def _places(values: np.ndarray) -> np.ndarray:
     """Sum a picture's values over its channels, which come last, or first in graphs from elsewhere."""
-    first = values.ndim == 3 and values.shape[0] <= 4 < values.shape[2]
-    return np.asarray(values.sum(axis=0 if first else -1) if values.ndim == 3 else values, np.float64)
+    return np.asarray(values.sum(axis=0 if _channels_first(values) else -1) if values.ndim == 3 else values, np.float64)
 
 
 def weigh(maps: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -122,7 +128,8 @@ def map_layers(tape: Tape, passed: Passed) -> tuple[str, ...]:
 def grad_cam(tape: Tape, picture: np.ndarray, label: int, layer: str | None = None) -> HeatMap:
     """Return Grad-CAM of a label on a layer, that of the last maps by default.
 
-    In logits: where the maps are averaged and read by one dense layer, the signed values and the bias add up to the logit exactly.
+    In logits: where the maps are averaged and read by one dense layer, the signed values and the bias add up to the logit; elsewhere `closing` says
+    how little of the logit the mean slopes account for.
     Raises InputError for a layer without maps, ModelFileError where an operation behind it has no known slope.
     """
     passed = tape.run(picture[None])
@@ -132,7 +139,8 @@ def grad_cam(tape: Tape, picture: np.ndarray, label: int, layer: str | None = No
         near = did_you_mean(layer, known)
         raise InputError(f"layer '{layer}' has no maps of more than one cell to draw Grad-CAM on{near}", f"one of {', '.join(known[-5:]) or 'none'}")
     alphas, signed, values = weigh(tape.values(passed, layer)[0], tape.slope(passed, label, layer)[0])
-    return HeatMap("grad-cam", label, layer, values, _logit(tape, passed, label), alphas=alphas, signed=signed)
+    logit, total = _logit(tape, passed, label), float(signed.sum())
+    return HeatMap("grad-cam", label, layer, values, logit, closing=Closing(total, logit, logit - total), alphas=alphas, signed=signed)
 
 
 def _averaged(tape: Tape) -> str | None:
@@ -186,20 +194,24 @@ def integrate(slope: Callable[[np.ndarray], np.ndarray], start: np.ndarray, end:
     return np.asarray(whole / steps * (end - start), np.float64)
 
 
-def integrated_gradients(tape: Tape, picture: np.ndarray, label: int, *, how: str = "black", steps: int | None = None) -> HeatMap:
+def integrated_gradients(
+    tape: Tape, picture: np.ndarray, label: int, *, how: str = "black", steps: int | None = None, most: int = STEPS[1]
+) -> HeatMap:
     """Return integrated gradients of a label's logit from a baseline to `picture` (H, W, C): what each pixel adds on the way.
 
     Completeness: the values add up to logit(picture) - logit(baseline); `closing` holds both and the residue. Without `steps` there are 32, doubled
-    up to 512 while the residue is above 1 % of that difference: a network that brings features to unit length bends sharply near an empty picture.
+    up to `most` while the residue is above 1 % of that difference: a network that brings features to unit length bends sharply near an empty picture.
     """
     start = baseline(picture, how)
-    passed = tape.run(picture[None])
-    logit, before = _logit(tape, passed, label), _logit(tape, tape.run(start[None]), label)
-    wanted, taken, together = logit - before, steps or STEPS[0], tape.together(passed)
+    passed = tape.run(start[None])
+    before, together = _logit(tape, passed, label), tape.together(passed)
+    del passed  # the layers of a large network take 70 MB
+    logit = _logit(tape, tape.run(picture[None]), label)
+    wanted, taken = logit - before, steps or min(STEPS[0], most)
     while True:
         found = integrate(lambda images: tape.slope(tape.run(images), label), start, picture.astype(np.float64), taken, together)
         total = float(found.sum())
-        if steps or taken >= STEPS[1] or abs(wanted - total) <= NEAR * abs(wanted):
+        if steps or 2 * taken > most or abs(wanted - total) <= NEAR * abs(wanted):
             break
         taken *= 2
     return HeatMap("integrated gradients", label, PICTURE, _places(found), logit, how, taken, Closing(total, wanted, wanted - total))

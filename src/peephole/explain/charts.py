@@ -7,9 +7,11 @@ import html
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from peephole.explain.words import LANGUAGES, Raw, number, plain
 
-__all__ = ["Curve", "Line", "bar", "curve_chart", "familiarity_chart"]
+__all__ = ["Curve", "Line", "Spread", "bar", "curve_chart", "familiarity_chart", "spread_chart"]
 
 WIDTH, ROW = 360, 22
 
@@ -135,3 +137,39 @@ def curve_chart(curve: Curve, *, alone: bool = False) -> Raw:
     parts += [f'<circle cx="{x(at):.1f}" cy="{y(error):.1f}" r="4" class="best"/>' for at, error in curve.measured]
     size = f"0 0 {WIDTH} {top + height + 42}"
     return Raw(f'<svg class="chart" viewBox="{size}" aria-hidden="true" focusable="false">{"".join(parts)}</svg>')
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """A row of dots: `values` (T,) of a label, its `plain` value and the `mean` of the values."""
+
+    name: str
+    values: np.ndarray
+    plain: float
+    mean: float
+
+
+def spread_chart(rows: list[Spread]) -> Raw:
+    """Return rows of dots on one scale, with a line at the plain value and a shorter one at the mean."""
+    every = np.concatenate([[row.plain, row.mean, *row.values] for row in rows])
+    every = every[np.isfinite(every)]
+    low, high = (float(every.min()), float(every.max())) if every.size else (0.0, 1.0)
+    low, high = (low, high) if high > low else (low - 0.5, low + 0.5)
+    left, room, row_height = 116, WIDTH - 116 - 24, 30
+    height = row_height * len(rows) + 26
+
+    def x(value: float) -> float:
+        return left + room * (value - low) / (high - low)
+
+    parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" aria-hidden="true" focusable="false">']
+    for index, row in enumerate(rows):
+        middle = row_height * index + row_height / 2
+        parts.append(f'<line x1="{left}" x2="{left + room}" y1="{middle:g}" y2="{middle:g}" class="rule"/>')
+        parts.append(f'<text x="{left - 8}" y="{middle + 4:g}" class="end">{html.escape(_short(row.name))}</text>')
+        parts += [f'<circle cx="{x(float(value)):.1f}" cy="{middle:g}" r="3" class="dot"/>' for value in row.values if math.isfinite(value)]
+        for value, half, kind in ((row.mean, 6, "mean"), (row.plain, 12, "plain")):
+            if math.isfinite(value):
+                parts.append(f'<line x1="{x(value):.1f}" x2="{x(value):.1f}" y1="{middle - half:g}" y2="{middle + half:g}" class="{kind}"/>')
+    for value, place in ((low, "start"), ((low + high) / 2, "middle"), (high, "end")):
+        parts.append(f'<text x="{x(value):.1f}" y="{height - 6}" class="{place}">{number(value, 2)}</text>')
+    return Raw("".join([*parts, "</svg>"]))

@@ -4,7 +4,6 @@ Groups are looked for among the embeddings, never on the map: a map tears and sq
 silhouette stands beside those of the same columns shuffled one by one, which keep every spread and lose every group.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,28 +25,28 @@ class Clusters:
     """Groups found by a `method` ("k-means" or "hdbscan") among n points.
 
     `groups` int (n,) numbers them from 0, the largest first, -1 is none (noise); `count` of them, `noise` points in none. `silhouette` -1..1
-    of the points in groups (NaN below 2 groups); `chance` is the largest that the same method has among 19 shuffles (-1 where it finds no groups
+    of the points in groups (None below 2 groups); `chance` is the largest that the same method has among 19 shuffles (-1 where it finds no groups
     there): groups that do not beat it may be noise.
     `stability` is the mean adjusted Rand index 0..1 over `runs` draws of the points (k-means: with replacement; HDBSCAN: 80 % of them),
-    `least` and `most` the smallest and the largest. `labels_agree` is the index with the points' labels, NaN where there are none.
+    `least` and `most` the smallest and the largest; None without runs. `labels_agree` is the index with the points' labels, None without labels.
     """
 
     method: str
     groups: np.ndarray
     count: int
     noise: int
-    silhouette: float
+    silhouette: float | None
     chance: float
-    stability: float
-    least: float
-    most: float
+    stability: float | None
+    least: float | None
+    most: float | None
     runs: int
-    labels_agree: float
+    labels_agree: float | None
 
     @property
     def beyond_chance(self) -> bool:
         """Whether there are groups, clearer than those in each of 19 shuffles of the same columns (p = 0.05)."""
-        return self.silhouette > self.chance
+        return self.silhouette is not None and self.silhouette > self.chance
 
 
 def _ordered(found: np.ndarray) -> np.ndarray:
@@ -57,33 +56,33 @@ def _ordered(found: np.ndarray) -> np.ndarray:
     return np.array([number.get(each, -1) for each in found], np.int64)
 
 
-def _silhouette(vectors: np.ndarray, found: np.ndarray) -> float:
-    inside = np.flatnonzero(found >= 0)[: len(found)]
+def _silhouette(vectors: np.ndarray, found: np.ndarray) -> float | None:
+    inside = np.flatnonzero(found >= 0)
     if len(inside) > SAMPLE:
         inside = inside[np.linspace(0, len(inside) - 1, SAMPLE).astype(int)]
     many = len(np.unique(found[inside]))
-    return float(silhouette_score(vectors[inside], found[inside])) if 2 <= many < len(inside) else float("nan")
+    return float(silhouette_score(vectors[inside], found[inside])) if 2 <= many < len(inside) else None
 
 
 def _means(vectors: np.ndarray, count: int, seed: int) -> KMeans:
     return KMeans(count, n_init=3, random_state=seed).fit(vectors)
 
 
-def _best(vectors: np.ndarray, seed: int) -> tuple[int, float]:
-    """Return for how many groups, 2 to 12, the silhouette of k-means is largest, and how large it is."""
+def _best(vectors: np.ndarray, seed: int) -> tuple[int, float | None]:
+    """Return for how many groups, 2 to 12, the silhouette of k-means is largest, and how large it is; 0 and None where it cannot be run."""
     different = len(np.unique(vectors, axis=0))
     tried = range(2, min(WIDEST, different, len(vectors) - 1) + 1)
     scores = [(_silhouette(vectors, _means(vectors, count, seed).labels_), -count) for count in tried]
-    score, count = max(((score, count) for score, count in scores if not math.isnan(score)), default=(float("nan"), 0))
+    score, count = max(((score, count) for score, count in scores if score is not None), default=(None, 0))
     return -count, score
 
 
-def _chance(vectors: np.ndarray, seed: int, how: Callable[[np.ndarray], float]) -> float:
+def _chance(vectors: np.ndarray, seed: int, how: Callable[[np.ndarray], float | None]) -> float:
     """Return the largest silhouette that a method has among shuffles of the columns; -1 where it finds no groups in any."""
     draw = np.random.default_rng(seed)
     some = vectors if len(vectors) <= SAMPLE else vectors[draw.choice(len(vectors), SAMPLE, replace=False)]
     found = [how(draw.permuted(some, axis=0)) for _ in range(SHUFFLES)]
-    return max((each for each in found if not math.isnan(each)), default=-1.0)
+    return max((each for each in found if each is not None), default=-1.0)
 
 
 def _summary(method: str, found: np.ndarray, *, vectors: np.ndarray, labels: np.ndarray | None, chance: float, agreed: list[float]) -> Clusters:
@@ -94,11 +93,11 @@ def _summary(method: str, found: np.ndarray, *, vectors: np.ndarray, labels: np.
         noise=int((found < 0).sum()),
         silhouette=_silhouette(vectors, found),
         chance=chance,
-        stability=float(np.mean(agreed)) if agreed else float("nan"),
-        least=min(agreed, default=float("nan")),
-        most=max(agreed, default=float("nan")),
+        stability=float(np.mean(agreed)) if agreed else None,
+        least=min(agreed, default=None),
+        most=max(agreed, default=None),
         runs=len(agreed),
-        labels_agree=float("nan") if labels is None else float(adjusted_rand_score(labels, found)),
+        labels_agree=None if labels is None else float(adjusted_rand_score(labels, found)),
     )
 
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from peephole.base.card import Card
 from peephole.base.errors import InputError, ModelFileError, SettingsError
-from peephole.explain.layers import _session
+from peephole.explain.graphs import session_of
 
 __all__ = ["PASSES", "DropoutPasses", "drop", "drop_out", "keep_of", "with_mask"]
 
@@ -114,7 +114,7 @@ def drop_out(
     if not 1 <= passes <= 10_000:
         raise SettingsError(f"{passes} passes are asked for; between 1 and 10000 can be", "50 are usual")
     copy, layer, hidden = with_mask(data)
-    session = _session(copy)
+    session = session_of(copy)
     name = next(each.name for each in session.get_inputs() if each.name != MASK)
 
     def ask(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,8 @@ from peephole.explain.layers import Layer, Look
 __all__ = ["Excited", "Patch", "Search", "cut", "exciting", "filters"]
 
 PHOTOS = 300
+EVEN = 8  # grey levels of difference up to which a patch is of one colour
+ALIKE = 0.01  # of the best answer: a filter that most photos excite to within this tells no photo from another
 OUTSIDE = 128  # the grey of what lies beyond the picture
 
 
@@ -110,18 +112,14 @@ class _Best:
     places: np.ndarray
 
 
-def _strongest(tape: Tape, layers: tuple[Layer, ...], pictures: np.ndarray) -> dict[str, _Best]:
+def _strongest(tape: Tape, layers: tuple[Layer, ...], pictures: np.ndarray, together: int) -> dict[str, _Best]:
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {layer.name: [] for layer in layers}
-    together = 1
-    first = 0
-    while first < len(pictures):
+    for first in range(0, len(pictures), together):
         passed = tape.run(pictures[first : first + together])
         for name, parts in found.items():
             rows = tape.values(passed, name)
             rows = rows.reshape(*rows.shape[:2], -1)
             parts.append((rows.max(axis=2), rows.argmax(axis=2)))
-        first += passed.count
-        together = tape.together(passed)
     return {name: _Best(*(np.concatenate(column) for column in zip(*parts, strict=True))) for name, parts in found.items()}
 
 
@@ -131,7 +129,7 @@ def exciting(
     """Look through at most `photos` photos below `folder` for the patches that excite the filters which the picture behind `seen` excites most.
 
     Of each of `layers` convolutions the `units` filters are shown whose answer to the picture comes nearest to, or beyond, their best among the
-    photos.
+    photos; those whose best patch is of one colour, or that most photos excite alike, come last, for that shows nothing.
     Raises MissingInput or DataError when `folder` is no folder; photos that cannot be read or judged are counted and left out.
     """
     asked, total = _photos(Path(folder), photos)
@@ -139,29 +137,37 @@ def exciting(
     chosen = filters(seen, layers)
     if not named or not chosen:
         return Search((), len(named), total, len(asked) - len(named))
-    best = _strongest(Tape(predictor.model.data, until=chosen[-1].name), chosen, np.stack(list(named.values())))
+    tape = Tape(predictor.model.data, until=chosen[-1].name, keep=[layer.name for layer in chosen])
+    together = tape.at_once(sum(layer.values.size for layer in seen.layers))
+    best = _strongest(tape, chosen, np.stack(list(named.values())), together)
     found = tuple(each for layer in chosen for each in _of_layer(layer, best[layer.name], named, units, patches))
     return Search(found, len(named), total, len(asked) - len(named))
+
+
+def _patch(layer: Layer, best: _Best, pictures: dict[str, np.ndarray], index: int, unit: int) -> Patch:
+    """Return what a filter sees where it answers most in photo number `index`."""
+    assert layer.field is not None
+    name = list(pictures)[index]
+    at = divmod(int(best.places[index, unit]), layer.shape[2])
+    pixels, box = cut(pictures[name], layer.field, at)
+    return Patch(name, at, float(best.values[index, unit]), box, pixels)
 
 
 def _of_layer(layer: Layer, best: _Best, pictures: dict[str, np.ndarray], units: int, patches: int) -> Iterator[Excited]:
     """Yield the filters of one layer that the picture excites most, with their patches."""
     here = layer.values.reshape(layer.shape[0], -1).max(axis=1)
     most = best.values.max(axis=0)
-    # A filter that no photo excites has no patch to show.
-    shares = np.where(most > 0, here / np.where(most > 0, most, 1), -np.inf)
-    assert layer.field is not None
-    names = list(pictures)
-    for unit in np.argsort(-shares, kind="stable")[:units]:
-        if not np.isfinite(shares[unit]):
-            continue
-        order = np.argsort(-best.values[:, unit], kind="stable")
+    alive = [int(unit) for unit in np.flatnonzero(most > 0)]  # a filter that no photo excites has no patch to show
+    top = {unit: _patch(layer, best, pictures, int(best.values[:, unit].argmax()), unit) for unit in alive}
+    even = {unit: np.ptp(patch.pixels.astype(int), axis=(0, 1)).max() <= EVEN for unit, patch in top.items()}
+    alike = np.median(best.values, axis=0) >= (1 - ALIKE) * most
+    for unit in sorted(alive, key=lambda unit: (even[unit] or alike[unit], -here[unit] / most[unit]))[:units]:
         shown: list[Patch] = []
-        for index in order:
-            at = divmod(int(best.places[index, unit]), layer.shape[2])
-            pixels, box = cut(pictures[names[index]], layer.field, at)
-            if not any(np.array_equal(pixels, other.pixels) for other in shown):
-                shown.append(Patch(names[index], at, float(best.values[index, unit]), box, pixels))
+        for index in np.argsort(-best.values[:, unit], kind="stable"):
+            patch = _patch(layer, best, pictures, int(index), unit)
+            if not any(np.array_equal(patch.pixels, other.pixels) for other in shown):
+                shown.append(patch)
             if len(shown) == patches:
                 break
-        yield Excited(layer.name, int(unit), layer.shape[0], layer.field, float(here[unit]), float(shares[unit]), tuple(shown))
+        assert layer.field is not None
+        yield Excited(layer.name, unit, layer.shape[0], layer.field, float(here[unit]), float(here[unit] / most[unit]), tuple(shown))

@@ -17,6 +17,7 @@ from peephole.base.records import Prediction
 from peephole.data.decode import open_bytes, read_bytes
 from peephole.data.region import place
 from peephole.decide.predictor import Predictor, load
+from peephole.explain.inside import Inside, look_inside
 from peephole.explain.joints import along, joints
 from peephole.explain.layers import Layer, Look, look
 from peephole.explain.neighbours import Familiarity, Known, familiarities, find_pictures, nearest, small
@@ -35,6 +36,7 @@ class Explanation:
 
     `given` is the picture upright and at most 480 pixels long, `given_size` its (width, height) before that; `prepared` is uint8 (H, W, C).
     `cells` are worked cells by the name of their layer. `pictures` says whether pictures of known examples were asked for.
+    `inside` is what goes on inside, if that was asked for.
     `box` is the judged part, (left, top, width, height) in fractions 0..1 of the picture; None for all of it.
     """
 
@@ -53,6 +55,7 @@ class Explanation:
     cells: tuple[Cell, ...]
     pictures: bool
     box: tuple[float, float, float, float] | None = None
+    inside: Inside | None = None
 
     @property
     def card(self) -> Card:
@@ -101,10 +104,11 @@ def work_cells(seen: Look, label: int) -> tuple[Cell, ...]:
     return tuple(cell for cell in found if cell is not None)
 
 
-def explain(predictor: Predictor | str | Path, image_path: Path | str, *, photos: Path | None = None) -> Explanation:
+def explain(predictor: Predictor | str | Path, image_path: Path | str, *, photos: Path | None = None, inside: bool = False) -> Explanation:
     """Take the answer for one photo apart.
 
-    `photos` is the folder the model was trained on: only with it are pictures of the nearest known examples shown.
+    `photos` is the folder the model was trained on: only with it are pictures of the nearest known examples shown. With `inside` what goes on inside
+    is looked at too, which takes seconds or, for a large network, up to a minute.
     Raises MissingInput and PhotoError for the photo, DataError for the folder, ParityError when the layers shown would not be
     those of the file that answers.
     """
@@ -140,6 +144,7 @@ def explain(predictor: Predictor | str | Path, image_path: Path | str, *, photos
         cells=work_cells(seen, label),
         pictures=photos is not None,
         box=_judged(image, card),
+        inside=look_inside(predictor, seen, prepared, label, photos=photos) if inside else None,
     )
 
 

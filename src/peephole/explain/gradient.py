@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from peephole.base.errors import InputError, ModelFileError, did_you_mean
-from peephole.explain.layers import _attributes, _constants, _session
+from peephole.explain.graphs import attributes_of, constants_of, session_of
 from peephole.explain.slopes import Step, slopes_of
 
 __all__ = ["PICTURE", "Node", "Passed", "Tape", "gradient"]
@@ -47,11 +47,14 @@ class Tape:
     `names` are its layers, in order, by the names that `explain.layers` gives them, `nodes` what they do; the last is the layer it ends with.
     """
 
-    def __init__(self, data: bytes, *, until: str = "logits") -> None:
-        """Open a copy of the graph in `data` up to layer (or tensor) `until`; raises HostileModelFile when it cannot be run."""
+    def __init__(self, data: bytes, *, until: str = "logits", keep: Iterable[str] | None = None) -> None:
+        """Open a copy of the graph in `data` up to layer (or tensor) `until`; raises HostileModelFile when it cannot be run.
+
+        With `keep`, the values of these layers alone are kept, which saves most of the memory: they can be read, but there is no way back.
+        """
         model = onnx.load_from_string(data)
         graph = model.graph
-        self._constants = _constants(graph)
+        self._constants = constants_of(graph)
         given = next(each for each in graph.input if each.name not in self._constants)
         made = {output: _read(node) for node in graph.node for output in node.output if output}
         self._end = _tensor(until, made)
@@ -64,8 +67,10 @@ class Tape:
         self.names = tuple(node.name for node in self.nodes)
         # What the picture does not change but some node still works out is asked for as well: its values are needed on the way back.
         fixed = {each for node in self.nodes for each in node.inputs if each and each not in moving and each not in self._constants}
-        self._asked = [*dict.fromkeys(node.outputs[0] for node in self.nodes), *sorted(fixed)]
-        self._session = _session(_copy(model, given.name, nodes, self._asked, self._constants))
+        read = {each for node in self.nodes for each in node.inputs}
+        kept = [each for node in self.nodes for each in node.outputs if each and (each == node.outputs[0] or each in read or node.op == "Split")]
+        self._asked = [*dict.fromkeys(kept), *sorted(fixed)] if keep is None else [self._find(layer) for layer in keep]
+        self._session = session_of(_copy(model, given.name, nodes, self._asked, self._constants))
         batch = given.type.tensor_type.shape.dim[0] if given.type.tensor_type.shape.dim else None
         self.alone = batch is not None and batch.HasField("dim_value") and batch.dim_value == 1
         """Whether the graph takes one picture at a time only."""
@@ -94,15 +99,26 @@ class Tape:
         leading = _behind(set(wanted.values()), self.nodes)
         flowing = {self._find(layer): np.asarray(slope, np.float32) for layer, slope in slopes.items()}
         for node in reversed(self.nodes):
-            tensor, asked = node.outputs[0], tuple(each in leading for each in node.inputs)
-            if tensor not in flowing or not any(asked):
+            asked = tuple(each in leading for each in node.inputs)
+            if not any(each in flowing for each in node.outputs) or not any(asked):
                 continue
-            slope = flowing[tensor] if tensor in wanted.values() else flowing.pop(tensor)
+            slope = self._slope_of(node, passed, flowing)
             parts = slopes_of(self._step(node, passed, asked), slope)
             for name, part in zip(node.inputs, parts, strict=False):
                 if part is not None and name in leading:
                     flowing[name] = flowing[name] + part if name in flowing else part
+            for spent in set(node.outputs) - set(wanted.values()):
+                flowing.pop(spent, None)  # all slopes of a large network at once take 70 MB
         return {layer: flowing.get(tensor, np.zeros_like(passed.values[tensor])) for layer, tensor in wanted.items()}
+
+    def _slope_of(self, node: Node, passed: Passed, flowing: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the slope of a node's answer; of all answers of a Split together, in their order."""
+        if node.op == "Split":
+            every = [flowing[each] if each in flowing else np.zeros_like(passed.values[each]) for each in node.outputs]
+            return np.concatenate(every, axis=int(node.attributes.get("axis", 0)))
+        if node.outputs[0] not in flowing:
+            raise ModelFileError(f"layer {node.name} hands on a second answer, whose slope is not worked out here", "ask for a layer behind it")
+        return flowing[node.outputs[0]]
 
     def constant(self, tensor: str) -> np.ndarray | None:
         """Return a constant of the graph, or None when there is none of that name."""
@@ -120,8 +136,11 @@ class Tape:
 
     def together(self, passed: Passed) -> int:
         """Return how many pictures fit into one pass, judged by one that was made."""
-        each = sum(value.size for value in passed.values.values()) // max(1, passed.count)
-        return 1 if self.alone else max(1, min(32, ROOM // max(1, each)))
+        return self.at_once(sum(value.size for value in passed.values.values()) // max(1, passed.count))
+
+    def at_once(self, numbers: int) -> int:
+        """Return how many pictures fit into one pass whose layers hold so many numbers each."""
+        return 1 if self.alone else max(1, min(32, ROOM // max(1, numbers)))
 
     def _step(self, node: Node, passed: Passed, asked: tuple[bool, ...]) -> Step:
         given = tuple(None if not each else passed.values[each] if each in passed.values else self._constants[each] for each in node.inputs)
@@ -136,7 +155,7 @@ class Tape:
 
 
 def _read(node: onnx.NodeProto) -> Node:
-    return Node(node.name or node.output[0], node.op_type, _attributes(node), tuple(node.input), tuple(node.output))
+    return Node(node.name or node.output[0], node.op_type, attributes_of(node), tuple(node.input), tuple(node.output))
 
 
 def _tensor(name: str, made: Mapping[str, Node]) -> str:

@@ -5,20 +5,22 @@ copy is believed only while its logits agree with the original's to 1e-5. Works 
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import math
+import threading
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import numpy_helper
 
 from peephole.base.errors import HostileModelFile, ParityError
 from peephole.explain.geometry import CELLWISE, MIXING, SLIDING, Count, Field, Window, count_macs, count_parameters, see, slide
+from peephole.explain.graphs import attributes_of, constants_of, editable, leave_only, outputs_of, parse, path_to, session_of, set_free
 from peephole.explain.rules import Facts, describe
 
-__all__ = ["TOLERANCE", "Layer", "Lens", "Look", "editable", "look"]
+__all__ = ["TOLERANCE", "Layer", "Lens", "Look", "look"]
 
 TOLERANCE = 1e-5
 HALF = 1e-2  # for graphs in 16 bits: a runtime may keep more bits between steps than a map that is given out has
@@ -92,74 +94,6 @@ class Look:
         return next((layer for layer in self.layers if layer.op == op), None)
 
 
-def _session(data: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's errors share no public base class
-        raise HostileModelFile(f"the model file cannot be run: {str(error).splitlines()[0]}", "train or export it again") from error
-
-
-def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
-    """Return every constant of the graph by the name of its tensor."""
-    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant":
-            found |= {name: numpy_helper.to_array(each.t) for name in node.output for each in node.attribute if each.name == "value"}
-        elif node.op_type == "Identity" and node.input[0] in found:
-            found[node.output[0]] = found[node.input[0]]
-    return found
-
-
-def _only(graph: onnx.GraphProto, output: str) -> None:
-    """Take all steps and outputs out of a graph that `output` does not need."""
-    needed, kept = {output}, []
-    for node in reversed(graph.node):
-        if needed & set(node.output):
-            needed |= set(node.input)
-            kept.append(node)
-    ends = [each for each in graph.output if each.name == output]
-    del graph.node[:], graph.output[:]
-    graph.node.extend(kept[::-1])
-    graph.output.extend(ends)
-
-
-def editable(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
-    """Return the tensors of weights that stand in the file itself, by name."""
-    found = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant":
-            found |= {name: each.t for name in node.output for each in node.attribute if each.name == "value"}
-    return found
-
-
-def _path(graph: onnx.GraphProto, picture: str, output: str, constants: Mapping[str, np.ndarray]) -> list[onnx.NodeProto]:
-    """Return the nodes that lie between the picture and `output`, in order; what is made of the picture's size alone is not among them."""
-    reached = {picture}
-    for node in graph.node:
-        if reached & set(node.input) and node.op_type not in {"Shape", "Size"}:
-            reached |= set(node.output)
-    needed, kept = {output}, []
-    for node in reversed(graph.node):
-        if needed & set(node.output):
-            needed |= set(node.input)
-            if reached & set(node.input) and node.output[0] not in constants and node.op_type not in {"Shape", "Size"}:
-                kept.append(node)
-    return kept[::-1]
-
-
-def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    return {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
-
-
-def _outputs(node: onnx.NodeProto) -> list[str]:
-    """Return the outputs of a node that are layers: the first, and every part of a Split."""
-    return [name for name in (node.output if node.op_type == "Split" else node.output[:1]) if name]
-
-
 def _only_channels(op: str, attributes: Mapping[str, Any], fixed: list[np.ndarray], units: int) -> bool:
     """Tell whether a step that mixes units mixes only those that see the same part of the picture: the channels of maps (N, C, H, W)."""
     if op == "LRN":
@@ -191,7 +125,7 @@ class _Reading:
         moving = [name for name in node.input if name in self.fields]
         fixed = [self.constants[name] for name in node.input if name in self.constants]
         weight = fixed[0].shape if fixed and node.op_type in {"Conv", "ConvTranspose"} else None
-        attributes = _attributes(node)
+        attributes = attributes_of(node)
         window = slide(node.op_type, attributes, self._shape(moving[0]) if moving else (), weight)
         pads = tuple(attributes.get("pads") or ()) or (tuple(int(pad) for pad in fixed[0]) if node.op_type == "Pad" and fixed else ())
         units = len(self._shape(node.output[0]))
@@ -215,7 +149,7 @@ class _Reading:
 
     def _attributes(self, node: onnx.NodeProto, place: int) -> dict[str, Any]:
         """Return a node's attributes; for part number `place` of a Split also how much of the axis lies `before` it."""
-        found = _attributes(node)
+        found = attributes_of(node)
         if node.op_type == "Split" and all(name in self.values for name in node.output[:place]):
             found["before"] = sum(self.values[name].shape[int(found.get("axis", 0))] for name in node.output[:place])
         return found
@@ -260,67 +194,91 @@ class _Reading:
 class Lens:
     """A graph opened to be looked into, twice: the original that answers, and the copy that gives out every layer; for many pictures."""
 
-    def __init__(self, data: bytes, *, output: str = "logits", alone: bool = False) -> None:
+    def __init__(self, data: bytes, *, output: str = "logits", alone: bool = False, seconds: float = math.inf, free: Collection[str] = ()) -> None:
         """Find the layers between the picture and `output`; raises HostileModelFile when the graph cannot be run.
 
-        With `alone`, steps that `output` does not need are left out of both: nobody has counted what they ask for.
+        With `alone`, steps that `output` does not need are left out of both: nobody has counted what they ask for. A pass that takes more than
+        `seconds` is ended, between two steps. Weights that are `free` may be others in each pass.
         """
-        model = onnx.load_from_string(data)
+        model = parse(data)
         if alone:
-            _only(model.graph, output)
-            data = model.SerializeToString()
-        self._constants = _constants(model.graph)
+            leave_only(model.graph, output)
         self.editable = frozenset(editable(model.graph))
-        self.picture = next(each.name for each in model.graph.input if each.name not in self._constants)
+        self.constants = constants_of(model.graph, free)
+        self.picture = next(each.name for each in model.graph.input if each.name not in self.constants)
+        set_free(model.graph, free)
+        data = model.SerializeToString() if alone or free else data
         self.output = output
+        self._seconds = seconds
         self.opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 1)
-        self._path = _path(model.graph, self.picture, output, self._constants)
+        # Copies: a node of a graph in memory keeps the whole graph there.
+        self._path = [onnx.NodeProto.FromString(node.SerializeToString()) for node in path_to(model.graph, self.picture, output, self.constants)]
         whole = any("Quantize" in node.op_type or node.op_type.startswith("QLinear") for node in model.graph.node)
         # Asked for anything else, the runtime would not fuse an int8 graph as it does the original, and answer other numbers.
         shown = [node for node in self._path if not whole or node.op_type == "DequantizeLinear"]
-        made = {name for node in self._path for name in node.output} | {self.picture, ""} | set(self._constants)
+        made = {name for node in self._path for name in node.output} | {self.picture, ""} | set(self.constants)
         self._fixed = [] if whole else list(dict.fromkeys(name for node in self._path for name in node.input if name not in made))
-        self._names = list(dict.fromkeys([*(name for node in shown for name in _outputs(node)), *self._fixed, output]))
+        self._names = list(dict.fromkeys([*(name for node in shown for name in outputs_of(node)), *self._fixed, output]))
         self._data = data
         self._original: onnxruntime.InferenceSession | None = None
         present = {each.name for each in model.graph.output}
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self._names if name not in present)
-        self._copy = _session(model.SerializeToString())
+        self._copy = session_of(model.SerializeToString())
 
-    def answers(self, image: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
-        """Return outputs of the original, by name."""
+    def answers(self, image: np.ndarray, names: Sequence[str], weights: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+        """Return outputs of the original, by name; `weights` are new values for free ones."""
         if self._original is None:
-            self._original = _session(self._data)
-        return dict(zip(names, _asked(self._original, list(names), {self.picture: image}), strict=True))
+            self._original = session_of(self._data)
+        return dict(zip(names, self._asked(self._original, list(names), {self.picture: image, **(weights or {})}), strict=True))
 
-    def look(self, image: np.ndarray, *, reference: np.ndarray | None = None, size: tuple[int, int] | None = None, every: bool = False) -> Look:
-        """Return every layer for one input, see `look`; with `every` also those of whole numbers and those without an axis for the batch."""
+    def _asked(self, session: onnxruntime.InferenceSession, names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Run a session; a file can pass every check on reading and still not run, or not end."""
+        options = onnxruntime.RunOptions()
+        clock = threading.Timer(self._seconds, setattr, (options, "terminate", True)) if math.isfinite(self._seconds) else None
+        if clock:
+            clock.start()
+        try:
+            answers: list[np.ndarray] = session.run(names, feed, options)
+        except Exception as error:  # ONNX Runtime's errors share no public base class
+            if options.terminate:
+                raise HostileModelFile(f"the model file did not answer within {self._seconds:g} s", "give a smaller network") from error
+            raise HostileModelFile(f"the model file cannot be run: {str(error).splitlines()[0]}", "train or export it again") from error
+        finally:
+            if clock:
+                clock.cancel()
+        return answers
+
+    def look(
+        self,
+        image: np.ndarray,
+        *,
+        reference: np.ndarray | None = None,
+        size: tuple[int, int] | None = None,
+        every: bool = False,
+        weights: Mapping[str, np.ndarray] | None = None,
+    ) -> Look:
+        """Return every layer for one input, see `look`; with `every` also those of whole numbers and those without an axis for the batch.
+
+        `weights` are new values for free ones, whole.
+        """
+        weights = dict(weights or {})
         if reference is None:
-            reference = self.answers(image, [self.output])[self.output]
-        values = dict(zip(self._names, _asked(self._copy, self._names, {self.picture: image}), strict=True))
+            reference = self.answers(image, [self.output], weights)[self.output]
+        values = dict(zip(self._names, self._asked(self._copy, self._names, {self.picture: image, **weights}), strict=True))
         half = any(value.dtype == np.float16 for value in values.values())
         difference = _compare(values[self.output], reference, HALF if half else TOLERANCE)
         values[self.picture] = image
-        constants = self._constants | {name: values[name] for name in self._fixed}
+        constants = self.constants | {name: values[name] for name in self._fixed} | weights
         reading = _Reading(self.picture, size or (image.shape[1], image.shape[2]), constants, values)
         layers = []
         for node in self._path:
             window = reading.follow(node)
-            for name in _outputs(node):
+            for name in outputs_of(node):
                 value = values.get(name)
                 batched = value is not None and value.shape[:1] == image.shape[:1]
                 if value is not None and value.dtype.kind in ("fiub" if every else "f") and (batched or every):
                     layers.append(reading.layer(node, window, name, batched))
         return Look(tuple(layers), np.asarray(reference[0] if reference.ndim else reference), difference, constants)
-
-
-def _asked(session: onnxruntime.InferenceSession, names: list[str], feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Run a session; a file can pass every check on reading and still not run."""
-    try:
-        answers: list[np.ndarray] = session.run(names, dict(feed))
-    except Exception as error:  # ONNX Runtime's errors share no public base class
-        raise HostileModelFile(f"the model file cannot be run: {str(error).splitlines()[0]}", "train or export it again") from error
-    return answers
 
 
 def look(data: bytes, image: np.ndarray, *, reference: np.ndarray | None = None, output: str = "logits", size: tuple[int, int] | None = None) -> Look:

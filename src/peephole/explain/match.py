@@ -39,6 +39,6 @@ def match(trace: Trace, layer_id: str) -> np.ndarray:
         squares += (part * part).sum(axis=1, keepdims=True)
     lengths = np.sqrt(squares) * np.sqrt((filters * filters).sum(axis=(2, 3))[..., None])
     with np.errstate(invalid="ignore"):
-        found = np.where(lengths == 0, 0.0, products / np.where(lengths == 0, 1.0, lengths))
+        found = products / np.where(lengths == 0, 1.0, lengths)
         # Rounding may put a perfect match a hair beyond 1.
         return np.clip(found, -1, 1).reshape(layer.shape).astype(np.float32)

@@ -5,6 +5,7 @@ Nothing is allocated or run before the file's sizes and the work that it asks fo
 
 import ast
 import json
+import math
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,8 +23,10 @@ from peephole.base.graph import FLOAT16, FLOAT32, FLOAT64, UINT8, Graph, Port, c
 from peephole.base.modelfile import CARD_KEY, MAX_BYTES, looks_like, raw, read_bytes, too_big
 from peephole.base.operators import OPERATORS, Shape
 from peephole.base.seal import digest
-from peephole.base.work import measure_foreign
+from peephole.base.work import MAX_VALUES, Work, measure_foreign
 from peephole.data.prepare import frame_of, placed
+from peephole.explain.fold import fold
+from peephole.explain.graphs import parse
 from peephole.explain.rules import RULES
 
 __all__ = ["Layout", "OpenModel", "open_bytes", "open_model"]
@@ -34,6 +37,7 @@ DTYPES = {FLOAT32: "float32", UINT8: "uint8", FLOAT16: "float16", FLOAT64: "floa
 FREE = 224  # pixels a side, where a file leaves the size of its pictures open: what most image classifiers were trained on
 LABEL_KEYS = ("labels", "classes", "class_names", "names")
 MAX_LABELS = 100_000
+MAX_TRACED = 200_000_000  # values in all layers together: 800 MB; DenseNet-121 at 224 px has 80 million with its weights
 # Operators of ONNX Runtime's own whose output has the shape of their first input: onnx's shape inference does not know them.
 CELLWISE = ("BiasGelu", "FastGelu", "Gelu", "QuickGelu")
 
@@ -124,7 +128,13 @@ def open_bytes(
     graph = _screen(data, name)
     if any(key == CARD_KEY for key, _ in graph.metadata):
         ours = read_bytes(data, name)
+        if (scale, mean, std) != (1.0, 0.0, 1.0) and (scale, mean, std) != (1.0, (0.0,), (1.0,)):
+            raise InputError(f"{name} says itself how its pictures are prepared", "leave out scale, mean and std: its card has them")
         shape = ours.card.input.shape[1:]
+        try:
+            _affordable(measure_foreign(graph, {"image": (1, *shape)}, {}), graph)
+        except ModelFileError as error:
+            raise type(error)(f"{name} {error.what}", "train it for smaller pictures: peephole train PHOTOS --size 224") from error
         return OpenModel(name, ours.sha256, data, ours.card, ours.card.labels, "image", (1, *shape), "NHWC", "uint8", shape, "logits")
     try:
         found = _foreign(graph, data, name)
@@ -167,14 +177,24 @@ def _foreign(graph: Graph, data: bytes, name: str) -> OpenModel:
     if port.type not in DTYPES:
         raise ModelFileError(f"takes values of a type that no picture has (number {port.type})")
     layout, shape, full = _layout(port)
+    if math.prod(full) > MAX_VALUES:
+        raise HostileModelFile(f"takes pictures of {math.prod(full):,} values; at most {MAX_VALUES:,} are given")
     answer = _answer(graph)
     graph = _leading_to(graph, answer.name)
-    work = measure_foreign(graph, {port.name: full}, _inferred(graph, data, port.name, full))
-    width = int(np.prod(work.shapes.get(answer.name, (1,)), dtype=np.int64))
+    work = measure_foreign(graph, {port.name: full}, _inferred(graph, data, port.name, full), fold)
+    _affordable(work, graph)
+    width = math.prod(work.shapes.get(answer.name, (1,)))
     if width > MAX_LABELS:
         raise ModelFileError(f"answers {width:,} numbers; at most {MAX_LABELS:,} labels are shown")
     labels = _labels(graph, width)
     return OpenModel(name, digest(data)[0], data, None, labels, port.name, full, layout, DTYPES[port.type], shape, answer.name, graph.broken)
+
+
+def _affordable(work: Work, graph: Graph) -> None:
+    """Refuse a file whose layers together have more values than are kept of one pass."""
+    values = sum(math.prod(work.shapes[name]) for node in graph.steps for name in node.outputs if name)
+    if values > MAX_TRACED:
+        raise HostileModelFile(f"has {values:,} values in its layers; at most {MAX_TRACED:,} are shown at once")
 
 
 def _answer(graph: Graph) -> Port:
@@ -227,7 +247,7 @@ def _inferred(graph: Graph, data: bytes, name: str, full: Shape) -> Mapping[str,
     """Return the shapes that onnx infers for what operators that we do not list give; empty when all are listed."""
     if all(node.op in OPERATORS and node.domain in ("", "ai.onnx") for node in graph.steps):
         return {}
-    model = onnx.load_from_string(data)
+    model = parse(data)
     for port in model.graph.input:
         if port.name == name:
             port.type.tensor_type.shape.CopyFrom(onnx.helper.make_tensor_type_proto(1, full).tensor_type.shape)

@@ -100,11 +100,15 @@ def photo_points(predictor: Predictor, root: Path | str, *, seed: int = 7, progr
             waiting = []
             if progress:
                 progress(done, len(files))
+    embeddings = np.concatenate(vectors) if vectors else np.empty((0, 1), np.float32)
+    told = np.asarray(np.isfinite(embeddings).all(axis=1))
+    refused += [f"{name}: its embedding is not a number" for (_, name, _), good in zip(used, told, strict=True) if not good]
+    used = [each for each, good in zip(used, told, strict=True) if good]
     if not used:
         first = f"; {counted(len(refused), 'file')} refused, the first one: {refused[0]}" if refused else ""
         raise DataError(f"{root} has no photo to put on a map{first}", "give a folder of photos; with sub-folders these are the labels")
     if refused:
         notes.append(f"{counted(len(refused), 'file')} left out; {refused[0]}")
-    found, centred = _directions(predictor, np.concatenate(vectors))
+    found, centred = _directions(predictor, embeddings[told])
     paths, names, labels = zip(*used, strict=True)
     return Points(found, names, labels, paths, tuple(notes), centred)

@@ -1,7 +1,8 @@
 """What each layer has put together: the picture rebuilt from a layer's answers alone, and how far it is from the original.
 
 Mahendran & Vedaldi 2015, equation 1: from an even grey, the picture is changed down the slope of |layer(x) - layer(picture)|^2 / |layer(picture)|^2
-until it makes the layer answer as the original did; a small price on differences between neighbours keeps out what the layer says nothing about.
+until it makes the layer answer as the original did; a small price on differences between neighbours keeps out what the layer says nothing about, and
+slopes that are smoothed at first bring the coarse form before the fine. The numbers were chosen on the demo's drawings and one photo (docs/log.md).
 Another rebuilder may get more out of a layer: the error is what is lost at most. What cannot be told apart by the layer is rebuilt as any of it.
 """
 
@@ -16,11 +17,12 @@ from peephole.explain.layers import Layer, Look
 __all__ = ["LIMIT", "STEPS", "Rebuilt", "rebuild", "rebuilt", "stages", "work_of"]
 
 STEPS, LEAST = 240, 80
-LIMIT = 30_000_000_000  # multiplications of one rebuilding: a few seconds on one core
-FAST = 32.0  # grey levels of the first steps (Adam); they end at none along a cosine
+LIMIT = 100_000_000_000  # multiplications of one rebuilding: `plain` takes a quarter of it and a second
+FAST = 16.0  # grey levels of the first steps (Adam); they end at none along a cosine
 GREY = 127.5
 # What differences between neighbours cost, as a share of what the layer's answers cost: first the coarse form, then what is fine.
-SMOOTH, SHARP = 1.0, 0.01
+SMOOTH, SHARP = 10.0, 0.1
+BLURS = 4  # times that the first slopes are smoothed
 MOMENTUM, MEMORY = 0.9, 0.99
 
 
@@ -52,10 +54,11 @@ class Rebuilt:
 
 def stages(seen: Look, most: int = 3) -> tuple[str, ...]:
     """Return the layers worth rebuilding from: `most` of those behind each pooling (or the last of each size), and the one the answer is read off."""
-    maps = [
-        layer for layer in seen.layers if len(layer.shape) == 3 and not layer.name.startswith("normalise") and layer.shape[1] * layer.shape[2] > 1
-    ]
+    first = next((at for at, layer in enumerate(seen.layers) if layer.op == "Conv"), len(seen.layers))
+    maps = [layer for layer in seen.layers[first:] if len(layer.shape) == 3 and layer.op != "Pad" and layer.shape[1] * layer.shape[2] > 1]
     found = [layer.name for layer in maps if layer.op in {"MaxPool", "AveragePool"} and _shrinks(layer)]
+    if found and found[-1] != maps[-1].name and maps[-1].op != "Conv":
+        found.append(maps[-1].name)  # what comes behind the last pooling, as in inception
     if len(found) < 2:
         sizes = {layer.shape[1:]: layer.name for layer in maps}
         found = list(sizes.values())
@@ -89,6 +92,16 @@ def _roughness(x: np.ndarray) -> np.ndarray:
     return found / (255.0**2 * x.size)
 
 
+def _smoothed(slope: np.ndarray, times: int) -> np.ndarray:
+    """Return slopes (1, H, W, C) with every cell mixed with its neighbours, 1 : 2 : 1 along both axes, so many times."""
+    for _ in range(times):
+        for axis in (1, 2):
+            padded = np.pad(slope, [(1, 1) if each == axis else (0, 0) for each in range(4)], mode="edge")
+            before, after = (np.take(padded, np.arange(slope.shape[axis]) + shift, axis=axis) for shift in (0, 2))
+            slope = (before + 2 * slope + after) / 4
+    return slope
+
+
 def _descend(tape: Tape, target: np.ndarray, shape: tuple[int, ...], steps: int) -> np.ndarray:
     """Return the picture (1, H, W, C), 0..255, whose answers come near `target`: Adam from grey, the same picture each time."""
     x = np.full((1, *shape), GREY)
@@ -99,6 +112,7 @@ def _descend(tape: Tape, target: np.ndarray, shape: tuple[int, ...], steps: int)
         off = tape.values(passed) - target
         smooth = SMOOTH * (SHARP / SMOOTH) ** (step / steps)
         slope = tape.back(passed, {tape.names[-1]: 2 * off / np.float32(size)})[PICTURE] + smooth * _roughness(x)
+        slope = _smoothed(slope, round(BLURS * (1 - step / steps)))
         mean, square = MOMENTUM * mean + (1 - MOMENTUM) * slope, MEMORY * square + (1 - MEMORY) * slope**2
         pace = FAST * 0.5 * (1 + np.cos(np.pi * step / steps))
         x = np.clip(x - pace * (mean / (1 - MOMENTUM**step)) / (np.sqrt(square / (1 - MEMORY**step)) + 1e-12), 0, 255)

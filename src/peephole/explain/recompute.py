@@ -18,6 +18,7 @@ from peephole.explain.tracefile import Operand, Trace, TraceLayer
 __all__ = ["CLOSES", "Place", "Sum", "Term", "recompute"]
 
 CLOSES = 1e-5
+LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 Index = tuple[int, ...]
 
 
@@ -68,7 +69,7 @@ class Sum:
     def closes(self) -> bool:
         """Whether |shown - total| <= 1e-5 of the size of the terms."""
         # Below the smallest normal float32 a runtime may round to zero.
-        return abs(self.residue) <= CLOSES * self.size + float(np.finfo(np.float32).tiny)
+        return abs(self.residue) <= CLOSES * self.size + SMALLEST
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +109,8 @@ class _Cell:
         """Return the finished sum; `bound` is a size that is larger than that of the terms."""
         size = max(sum(abs(term.value * term.weight) for term in terms if not _broken(term)) + abs(bias), bound)
         shown = float(self.layer.values[self.index])
+        # What a float32 cannot hold is infinity there.
+        total = math.copysign(math.inf, total) if abs(total) > LARGEST else total
         return Sum(self.layer.id, self.index, str(self.layer.rule), terms, bias, total, shown, size, winner)
 
 

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from peephole.base.errors import InputError, did_you_mean
 from peephole.explain.attribution import HeatMap, attribute
 from peephole.explain.gradient import Tape
-from peephole.explain.layers import _constants
+from peephole.explain.graphs import constants_of
 
 __all__ = ["Redrawn", "cascade", "learned", "rank_correlation", "reinitialised"]
 
@@ -45,7 +45,7 @@ def _weights(node: onnx.NodeProto, constants: dict[str, np.ndarray]) -> list[int
 def learned(data: bytes, *, until: str = "logits") -> tuple[str, ...]:
     """Return the names of the layers with weights that lead to `until`, the top one (the last) first."""
     model = onnx.load_from_string(data)
-    constants = _constants(model.graph)
+    constants = constants_of(model.graph)
     names = {node.name or node.output[0] for node in model.graph.node if _weights(node, constants)}
     return tuple(name for name in reversed(Tape(data, until=until).names) if name in names)
 
@@ -61,7 +61,7 @@ def reinitialised(data: bytes, upto: str, seed: int = 0, *, until: str = "logits
     if upto not in order:
         raise InputError(f"layer '{upto}' has no weights to draw anew{did_you_mean(upto, order)}", f"one of {', '.join(order[:5])}")
     model = onnx.load_from_string(data)
-    constants = _constants(model.graph)
+    constants = constants_of(model.graph)
     named = {node.name or node.output[0]: node for node in model.graph.node}
     for place, name in enumerate(order[: order.index(upto) + 1]):
         node = named[name]
@@ -94,6 +94,12 @@ def _levels(count: int, most: int) -> list[int]:
     return sorted({round(each) for each in np.linspace(1, count, min(most, count))})
 
 
+def _again(data: bytes, trained: HeatMap, picture: np.ndarray, until: str) -> HeatMap:
+    """Return the map that `trained` is, made anew from other weights; the tape, 100 MB for a large network, goes before the next one comes."""
+    how, steps, layer = trained.baseline or "black", trained.steps or None, trained.layer or None
+    return attribute(Tape(data, until=until), picture, trained.label, trained.method, how=how, steps=steps, layer=layer)
+
+
 def cascade(
     data: bytes,
     trained: HeatMap,
@@ -110,9 +116,7 @@ def cascade(
     order = learned(data, until=until)
     found = []
     for level in _levels(len(order), most):
-        tape = Tape(reinitialised(data, order[level - 1], seed, until=until), until=until)
-        layer = trained.layer or None
-        again = attribute(tape, picture, trained.label, trained.method, how=trained.baseline or "black", steps=trained.steps or None, layer=layer)
+        again = _again(reinitialised(data, order[level - 1], seed, until=until), trained, picture, until)
         pair = (trained.values, again.values)
         similar, sizes = rank_correlation(*pair), rank_correlation(*(np.abs(each) for each in pair))
         found.append(Redrawn(order[level - 1], level, len(order), again, similar, sizes))

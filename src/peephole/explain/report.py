@@ -14,6 +14,8 @@ from peephole.explain.anatomy import layers_section
 from peephole.explain.conditions import conditions
 from peephole.explain.explanation import Explanation, explain
 from peephole.explain.glance import glance_section
+from peephole.explain.insidejson import inside_json
+from peephole.explain.insideparts import inside_sections
 from peephole.explain.layers import Layer
 from peephole.explain.pictures import symmetric
 from peephole.explain.sections import (
@@ -50,6 +52,7 @@ def render(explanation: Explanation) -> str:
         "softmax": show_softmax(explanation.softmax, explanation.card.labels),
         "nearest": nearest_section(explanation),
         "occlusion": occlusion_section(explanation),
+        **inside_sections(explanation),
         "evidence": evidence_section(explanation),
         "training": training_section(explanation),
         "words": _words(),
@@ -135,6 +138,8 @@ def to_json(explanation: Explanation) -> str:
         "receipts": explanation.card.receipts.model_dump(mode="json") if explanation.card.receipts else None,
         "software": dict(sorted(explanation.card.software.items())),
     }
+    if explanation.inside is not None:
+        values["inside"] = inside_json(explanation.inside, labels)
     return json.dumps(_finite(values), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 

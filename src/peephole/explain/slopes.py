@@ -37,12 +37,16 @@ class Step:
         """Return an input's values, or None when it is left out."""
         return self.given[at] if at < len(self.given) else None
 
+    def told(self, at: int, name: str) -> list[int]:
+        """Return whole numbers that are an attribute in older operator sets and an input in newer ones; none where there are none."""
+        each = self.attributes.get(name)
+        if each is None and (values := self.input(at)) is not None:
+            each = values.ravel()
+        return [int(value) for value in each] if each is not None else []
+
     def axes(self, at: int = 1) -> tuple[int, ...]:
         """Return the axes a reduction works on: an attribute up to opset 17, an input after; all of them when neither is there."""
-        told = self.attributes.get("axes")
-        if told is None and (each := self.input(at)) is not None:
-            told = [int(axis) for axis in each.ravel()]
-        rank = _first(self).ndim
+        rank, told = _first(self).ndim, self.told(at, "axes")
         return tuple(axis % rank for axis in told) if told else tuple(range(rank))
 
 
@@ -146,6 +150,17 @@ def _elu(step: Step) -> np.ndarray:
     return np.where(_first(step) > 0, np.float32(1), step.value + alpha)
 
 
+def _gelu(step: Step) -> np.ndarray:
+    """Phi(x) + x phi(x), where Phi(x) is read off the answer x Phi(x); or its form with tanh."""
+    x = _first(step)
+    if step.attributes.get("approximate", b"none") in (b"tanh", "tanh"):
+        root = np.float32(math.sqrt(2 / math.pi))
+        bent = np.tanh(root * (x + np.float32(0.044715) * x**3))
+        return np.asarray(0.5 * (1 + bent) + 0.5 * x * (1 - bent**2) * root * (1 + np.float32(3 * 0.044715) * x**2))
+    share = np.divide(step.value, x, out=np.full_like(x, 0.5), where=np.abs(x) > 1e-6)
+    return np.asarray(share + x * np.exp(-(x**2) / 2) / np.float32(math.sqrt(2 * math.pi)))
+
+
 def _prelu(step: Step, slope: np.ndarray) -> Parts:
     x, below = step.given
     assert x is not None and below is not None
@@ -216,16 +231,26 @@ def _pad(step: Step, slope: np.ndarray) -> Parts:
     mode = step.attributes.get("mode", b"constant")
     if mode not in (b"constant", "constant"):
         raise ModelFileError(f"layer {step.name} pads by mirroring, and its slope is not worked out here", "ask for a layer behind it")
-    told = step.attributes.get("pads")
-    if told is None and (each := step.input(1)) is not None:
-        told = each.ravel()
-    assert told is not None
-    begin, end = np.array(told).reshape(2, -1)
+    begin, end = np.array(step.told(1, "pads")).reshape(2, -1)
     cut = tuple(slice(max(0, first), size - max(0, last)) for first, last, size in zip(begin, end, slope.shape, strict=True))
     found = slope[cut]
     # A negative pad cut cells off, which so have no slope.
     back = [(max(0, -first), max(0, -last)) for first, last in zip(begin, end, strict=True)]
     return (np.pad(found, back),)
+
+
+def _slice(step: Step, slope: np.ndarray) -> Parts:
+    x = _first(step)
+    starts, ends = step.told(1, "starts"), step.told(2, "ends")
+    axes, strides = step.told(3, "axes") or list(range(len(starts))), step.told(4, "steps") or [1] * len(starts)
+    place = [slice(None)] * x.ndim
+    for start, end, axis, stride in zip(starts, ends, axes, strides, strict=True):
+        if stride < 0:
+            raise ModelFileError(f"layer {step.name} walks backwards, and its slope is not worked out here", "ask for a layer behind it")
+        place[axis] = slice(start, end, stride)
+    found = np.zeros(x.shape, slope.dtype)
+    found[tuple(place)] = slope
+    return (found,)
 
 
 def _spread(step: Step, each: np.ndarray) -> np.ndarray:
@@ -292,9 +317,10 @@ SLOPES: dict[str, Rule] = {
     **{"GlobalAveragePool": _global_average, "GlobalMaxPool": _global_most},
     **{"Gemm": _gemm, "MatMul": _matmul, "BatchNormalization": _batch_norm},
     **{"Add": _add, "Sum": _add, "Sub": _sub, "Mul": _mul, "Div": _div, "Pow": _pow, "Max": _extreme, "Min": _extreme},
-    **dict.fromkeys(("Identity", "Cast", "Dropout"), _cellwise(lambda step: np.float32(1))),
+    **dict.fromkeys(("Identity", "Cast", "Dropout", "Split"), _cellwise(lambda step: np.float32(1))),
     **{"Relu": _cellwise(lambda step: step.value > 0), "Clip": lambda step, slope: (slope * _clip(step),), "PRelu": _prelu},
     **{"LeakyRelu": _cellwise(_leaky), "Elu": _cellwise(_elu), "HardSigmoid": _cellwise(_hard_sigmoid), "HardSwish": _cellwise(_hard_swish)},
+    "Gelu": _cellwise(_gelu),
     "Sigmoid": _cellwise(lambda step: step.value * (1 - step.value)),
     "Tanh": _cellwise(lambda step: 1 - step.value**2),
     "Softplus": _cellwise(lambda step: 1 - np.exp(-step.value)),
@@ -307,7 +333,7 @@ SLOPES: dict[str, Rule] = {
     "Reciprocal": _cellwise(lambda step: -(step.value**2)),
     **{"Softmax": _softmax, "LogSoftmax": _log_softmax},
     **dict.fromkeys(("Flatten", "Reshape", "Squeeze", "Unsqueeze"), _reshaped),
-    **{"Transpose": _transpose, "Concat": _concat, "Pad": _pad},
+    **{"Transpose": _transpose, "Concat": _concat, "Pad": _pad, "Slice": _slice},
     **{"ReduceMean": _mean, "ReduceSum": _total, "ReduceL2": _length, "ReduceMax": _summit, "ReduceMin": _summit},
 }
 

@@ -5,8 +5,9 @@ The layers come from a copy of the graph beside the original, which gives the an
 
 import hashlib
 import math
+import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from peephole.base.engine import Outputs
 from peephole.base.errors import InputError
 from peephole.decide.judge import judge
-from peephole.explain.edits import Edit, edited_bytes
+from peephole.explain.edits import Edit, changed
 from peephole.explain.geometry import Count, Field
 from peephole.explain.layers import Layer, Lens, Look
 from peephole.explain.openmodel import OpenModel
@@ -23,6 +24,7 @@ from peephole.explain.tracefile import PICTURE, Operand, Tensor, Trace, TraceLay
 
 __all__ = ["PICTURE", "Edit", "Operand", "Tensor", "Trace", "TraceLayer", "TraceOutput", "Tracer", "trace"]
 
+SECONDS = 60.0  # a pass of a foreign file may take: what an operator that is not listed asks for is an estimate
 ANSWERS = ("logits", "embedding", "familiarity", "similarity")
 # Names of what the operators of the rules read beside their first input; others are called after their place.
 ROLES: Mapping[str, tuple[str, ...]] = {
@@ -33,34 +35,40 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 
 
 class Tracer:
-    """Traces that come quickly: keeps the `most` models, with their edits, that were asked for last open."""
+    """Traces that come quickly: keeps the `most` graphs that were asked for last open. Safe to ask from several threads."""
 
-    def __init__(self, most: int = 8) -> None:
-        """Keep up to `most` >= 1 graphs open; each holds its file twice."""
+    def __init__(self, most: int = 4) -> None:
+        """Keep up to `most` >= 1 graphs open; each holds its weights some five times. A graph and the same with weights to edit are two."""
         self._most = max(1, most)
-        self._open: OrderedDict[tuple[str, str, tuple[Edit, ...]], Lens] = OrderedDict()
+        self._open: OrderedDict[tuple[str, ...], Lens] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def _lens(self, model: OpenModel, edits: tuple[Edit, ...]) -> Lens:
-        key = (model.sha256, model.output_name, edits)
-        if key in self._open:
+    def _lens(self, model: OpenModel, free: Collection[str] = ()) -> Lens:
+        """Return the model's graph, opened, with some weights free to be others in each pass."""
+        key = (model.sha256, model.output_name, *sorted(free))
+        with self._lock:
+            if key not in self._open:
+                foreign = model.card is None
+                seconds = SECONDS if foreign else math.inf
+                self._open[key] = Lens(model.data, output=model.output_name, alone=foreign, seconds=seconds, free=free)
             self._open.move_to_end(key)
-            return self._open[key]
-        lens = Lens(edited_bytes(model, edits) if edits else model.data, output=model.output_name, alone=model.card is None)
-        self._open[key] = lens
-        while len(self._open) > self._most:
-            self._open.popitem(last=False)
+            lens = self._open[key]
+            while len(self._open) > self._most:
+                self._open.popitem(last=False)
         return lens
 
     def trace(self, model: OpenModel, image: np.ndarray, edits: Sequence[Edit] = ()) -> Trace:
-        """Return the trace of one prepared picture; see `trace`."""
+        """Return the trace of one prepared picture; see `trace`. Only the first edit of a tensor opens a graph anew."""
         asked = np.ascontiguousarray(image)
         if asked.dtype != np.dtype(model.dtype) or asked.shape != model.taken:
             given = f"{asked.dtype} {asked.shape}"
             raise InputError(f"{model.name} takes one picture of {model.dtype} {model.taken}, not {given}", "prepare it: model.prepare(photo)")
-        lens = self._lens(model, tuple(edits))
-        names = ANSWERS if model.card is not None else (model.output_name,)
-        answers = lens.answers(asked, names)
-        seen = lens.look(asked, reference=answers[model.output_name], size=model.shape[:2], every=True)
+        lens, weights = self._lens(model), dict[str, np.ndarray]()
+        if edits:
+            weights = changed(edits, lens.editable, lambda name: lens.constants[name], model.name)
+            lens = self._lens(model, weights.keys())
+        answers = lens.answers(asked, ANSWERS if model.card is not None else (model.output_name,), weights)
+        seen = lens.look(asked, reference=answers[model.output_name], size=model.shape[:2], every=True, weights=weights)
         decision = None
         if model.card is not None:
             decision = judge(Outputs(*(answers[name] for name in ANSWERS)), model.card)[0]

@@ -128,6 +128,22 @@ class Trace:
     def _tensors(self) -> dict[str, Tensor]:
         return {tensor.name: tensor for tensor in self.tensors}
 
+    @property
+    def parameters(self) -> int:
+        """How many learned numbers the layers have together; one that several layers share counts once."""
+        seen: set[str] = set()
+        total = 0
+        for layer in self.layers:
+            tensors = {one.tensor for one in layer.operands if one.tensor}
+            total += 0 if tensors and tensors <= seen else layer.parameters.value
+            seen |= tensors
+        return total
+
+    @property
+    def macs(self) -> int:
+        """How many multiply-accumulates one pass takes."""
+        return sum(layer.macs.value for layer in self.layers)
+
     def layer(self, layer_id: str) -> TraceLayer:
         """Return the layer of that id; raises InputError."""
         found = self._layers.get(layer_id)
@@ -173,6 +189,8 @@ class Trace:
             "edits": [{"tensor": edit.tensor, "index": [*edit.index], "value": edit.value} for edit in self.edits],
             "broken": [*self.broken],
             "values": sum(layer.count for layer in self.layers) + sum(tensor.count for tensor in self.tensors),
+            "parameters": self.parameters,
+            "macs": self.macs,
             "layers": [_layer(layer) for layer in self.layers],
             "tensors": [_tensor(tensor) for tensor in self.tensors],
             "output": {

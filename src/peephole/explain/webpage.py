@@ -30,13 +30,15 @@ def _section(name: str, body: str) -> str:
     return f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title" tabindex="-1">{text(f"title.{name}")}</h2>{body}</section>'
 
 
-def webpage(name: str, parts: Mapping[str, str], /, **values: object) -> str:
+def webpage(name: str, parts: Mapping[str, str], /, also: tuple[str, ...] = (), **values: object) -> str:
     """Return a whole page as HTML: its sections by name, in order, their bodies already escaped.
+
+    `also` names files of the page folder, scripts (.js) and style (.css), that this page has beside those of every page.
 
     The words under `name`.title, .heading, .skip and .foot are the page's own, with `values` filled in and escaped; title.SECTION are those of a
     section.
     """
-    script, style = page_file("report.js"), page_file("report.css")
+    script, style = ("".join(page_file(each) for each in ("report" + ending, *also) if each.endswith(ending)) for ending in (".js", ".css"))
     titles = {language: html.escape(plain(language, f"{name}.title", **values)) for language in LANGUAGES}
     return Template(page_file("report.html")).substitute(
         script=script,

@@ -70,6 +70,11 @@ class Drop:
     total: Chances
     landings: tuple[Landing, ...]
 
+    @property
+    def likeliest(self) -> Landing:
+        """The landing with the largest chance, the first of several."""
+        return max(self.landings, key=lambda landing: landing.chance)
+
     def at(self, c: Number | str) -> Landing:
         """Return how the ball got to `c`; raises InputError where it cannot lie."""
         place = _number(c)

@@ -10,7 +10,7 @@ import numpy as np
 
 from peephole.base.errors import InputError, did_you_mean
 from peephole.lab.costs import choose
-from peephole.lab.lowrank import Parts, split
+from peephole.lab.lowrank import Parts, split, whole
 from peephole.lab.ways import Span, by_fft, by_parts, directly
 
 __all__ = ["HOWS", "MODES", "How", "Mode", "as_matrix", "convolve", "correlate", "gradient_of_kernel", "gradient_of_signal", "plan"]
@@ -98,7 +98,7 @@ def _run(a: np.ndarray, b: np.ndarray, mode: Mode, how: How) -> np.ndarray:
     if way == "separable":
         if a.ndim == 1:
             raise InputError("one dimension cannot be separated", 'how="direct" or how="fft"')
-        return by_parts(a, parts or split(b, most=min(b.shape)), spans)
+        return by_parts(a, parts or whole(b), spans)
     return by_fft(a, b, spans) if way == "fft" else directly(a, b, spans)
 
 
@@ -118,7 +118,8 @@ def gradient_of_signal(kernel: np.ndarray, slope: np.ndarray) -> np.ndarray:
 def as_matrix(kernel: np.ndarray, length: int) -> np.ndarray:
     """Return W ("valid" outputs, `length`) of one dimension so that W @ x = convolve(x, kernel, mode="valid"): a layer whose weights are shared.
 
-    Row i holds the kernel flipped, from column i on, and zeros elsewhere. Raises InputError where the kernel is longer than `length` or W is over 10^8.
+    Row i holds the kernel flipped, from column i on, and zeros elsewhere. Raises InputError where the kernel is longer than `length`
+    or W would be over 10^8 numbers.
     """
     taps = np.asarray(kernel)
     if taps.ndim != 1 or not 1 <= taps.size <= length:

@@ -47,8 +47,9 @@ def _x(rng: np.random.Generator) -> Strokes:
 def _o(rng: np.random.Generator) -> Strokes:
     """A round in one go, begun anywhere, in either direction, that ends a little short of its beginning or goes past it."""
     sweep = rng.choice([-1, 1]) * rng.uniform(0.9, 1.15)
-    wide, high = rng.uniform(0.7, 0.95, 2)
-    arc = _arc(rng.uniform(0, 1), sweep, wide, high)
+    arc = _arc(rng.uniform(0, 1), sweep, 0.9, 0.9 * rng.uniform(0.5, 1))
+    lean = rng.uniform(0, math.pi)
+    arc = arc @ np.array([[math.cos(lean), -math.sin(lean)], [math.sin(lean), math.cos(lean)]])
     drift = np.linspace(0, 1, POINTS)[:, None] * rng.normal(0, 0.09, 2)
     return [arc + drift]
 
@@ -135,15 +136,17 @@ KINDS: dict[str, Callable[[np.random.Generator], Strokes]] = {"X": _x, "O": _o} 
 
 def _by_hand(strokes: Strokes, rng: np.random.Generator) -> Strokes:
     """Bow each stroke, then stretch, slant and turn all of them together."""
-    turn, slant = rng.normal(0, 0.13), rng.normal(0, 0.12)
-    wide, high = np.exp(rng.normal(0, 0.13, 2))
+    hand = rng.uniform(0.4, 1.6)  # how far this one is from neat
+    turn, slant = hand * rng.normal(0, 0.15), hand * rng.normal(0, 0.2)
+    wide, high = np.exp(hand * rng.normal(0, 0.15, 2))
     plane = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]) @ np.array([[wide, slant], [0, high]])
     out = list[np.ndarray]()
     for stroke in strokes:
         along = np.linspace(0, 1, len(stroke))[:, None]
-        bow, wobble = rng.normal(0, 0.06, 2), rng.normal(0, 0.025, 2)
+        bow, wobble = hand * rng.normal(0, 0.06, 2), hand * rng.normal(0, 0.025, 2)
         out.append(
-            (stroke + bow * np.sin(math.pi * along) + wobble * np.sin(math.pi * (2 * along + rng.uniform(0, 2))) + rng.normal(0, 0.03, 2)) @ plane.T
+            (stroke + bow * np.sin(math.pi * along) + wobble * np.sin(math.pi * (2 * along + rng.uniform(0, 2))) + hand * rng.normal(0, 0.03, 2))
+            @ plane.T
         )
     return out
 
@@ -180,7 +183,8 @@ def draw(kind: str, seed: int, side: int = 28, *, least: float = 0.45, most: flo
     low, high = every.min(0), every.max(0)
     size = side * rng.uniform(least, most)
     scale = size / max(float((high - low).max()), 0.2)
-    width = side * math.exp(rng.uniform(math.log(pen[0]), math.log(pen[1])))
+    # No thicker than a ninth of the drawing: a small O would fill.
+    width = min(side * math.exp(rng.uniform(math.log(pen[0]), math.log(pen[1]))), size / 9)
     room = np.maximum(0, (side - scale * (high - low)) / 2 - width)
     middle = (side - 1) / 2 + rng.uniform(-0.9, 0.9, 2) * room
     return _ink([(stroke - (low + high) / 2) * scale + middle for stroke in strokes], side, width, max(1.0, 0.01 * side))

@@ -156,7 +156,8 @@ def begin(side: int, *, filters: int = 3, kernel: int = 3, seed: int = 0) -> Net
     rng = np.random.default_rng(seed)
     cells = (side - kernel + 4) // 4  # pooled twice, partial windows kept
     flat = filters * cells * cells
-    return Net(rng.normal(0, 1 / kernel, (filters, kernel, kernel)), np.zeros(filters), rng.normal(0, flat**-0.5, (2, flat)), np.zeros(2))
+    # Small enough that both votes begin near 0 and the error near log 2: no step of the usual rates overshoots.
+    return Net(rng.normal(0, 0.5 / kernel, (filters, kernel, kernel)), np.zeros(filters), rng.normal(0, 0.3 * flat**-0.5, (2, flat)), np.zeros(2))
 
 
 def _moved(net: Net, by: Gradient, rate: float) -> Net:
@@ -182,8 +183,8 @@ def _told(net: Net, slopes: Gradient, drawings: Drawings, at: tuple[int, int, in
 def train(
     drawings: Drawings,
     *,
-    steps: int = 150,
-    learning_rate: float = 0.2,
+    steps: int = 100,
+    learning_rate: float = 0.05,
     filters: int = 3,
     kernel: int = 3,
     seed: int = 0,
@@ -203,17 +204,20 @@ def train(
     if not np.isfinite(pictures).all():
         raise DataError("a drawing has a number that is none (NaN or infinite)", "-1 is black, 1 is white")
     if steps < 1 or not 0 < learning_rate <= 100:
-        raise SettingsError(f"{steps} steps at a rate of {learning_rate:g} train nothing", "150 steps at 0.2 are a good start")
+        raise SettingsError(f"{steps} steps at a rate of {learning_rate:g} train nothing", "100 steps at 0.05 are a good start")
     net = begin(pictures.shape[1], filters=filters, kernel=kernel, seed=seed)
     if not all(0 <= at < size for at, size in zip(follow, net.filters.shape, strict=True)):
         raise SettingsError(f"there is no weight {follow}", f"filter, row and column are below {net.filters.shape}")
-    given = Drawings(pictures, labels)
+    return _steps(net, Drawings(pictures, labels), held_out, steps=steps, rate=learning_rate, follow=follow)
+
+
+def _steps(net: Net, given: Drawings, held_out: Drawings | None, *, steps: int, rate: float, follow: tuple[int, int, int]) -> Iterator[Step]:
     for number in range(1, steps + 1):
         slopes = gradient(net, given)
-        update = _told(net, slopes, given, follow, learning_rate)
-        net = _moved(net, slopes, learning_rate)
+        update = _told(net, slopes, given, follow, rate)
+        net = _moved(net, slopes, rate)
         held = None if held_out is None else accuracy(net, held_out)
-        yield Step(number, steps, update.error_after, accuracy(net, given), held, learning_rate, net, update)
+        yield Step(number, steps, update.error_after, accuracy(net, given), held, rate, net, update)
 
 
 @dataclass(frozen=True)

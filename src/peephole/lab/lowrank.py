@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["MOST_PARTS", "Parts", "split"]
+__all__ = ["MOST_PARTS", "Parts", "split", "whole"]
 
 MOST_PARTS = 4  # more never paid against FFT on the machines measured (bench/convolve)
 KEEPS = 2.0  # of the dtype's epsilon, times the sum of |kernel|: rounding the kernel's own numbers errs by half of one
@@ -51,6 +51,13 @@ def split(kernel: np.ndarray, *, most: int = MOST_PARTS) -> Parts | None:
     if not columns:
         return Parts(np.zeros((1, kernel.shape[0])), np.zeros((1, kernel.shape[1])))
     return _ordered(np.array(columns), np.array(rows)) if len(columns) > 1 else _evened(np.array(columns), np.array(rows))
+
+
+def whole(kernel: np.ndarray) -> Parts:
+    """Return a kernel (KH, KW) as all the parts of its SVD, however many that are."""
+    u, sizes, v = np.linalg.svd(kernel.astype(np.float64), full_matrices=False)
+    root = np.sqrt(sizes)
+    return Parts((u * root).T, v * root[:, None])
 
 
 def _ordered(columns: np.ndarray, rows: np.ndarray) -> Parts:

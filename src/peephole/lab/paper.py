@@ -1,13 +1,18 @@
 """From a drawing on paper to a picture of a few white and black pixels, as the X of the example is."""
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
-from peephole.base.errors import InputError
+from peephole.base.errors import DataError, InputError, MissingInput
+from peephole.data.photos import open_photo
 from peephole.lab.exact import SIDE_LEAST, SIDE_MOST
+from peephole.lab.hand import Drawings
 
-__all__ = ["from_drawing"]
+__all__ = ["from_drawing", "from_folder"]
 
+MOST = 200  # drawings of a label that are read
 LOOK = 8  # pixels of the drawing looked at for each of the picture
 FAINT = 12  # grey levels of 255 that paper differs from itself
 COVERED = 0.5  # of the ink of the darkest pixels: from there on a pixel is white
@@ -44,3 +49,17 @@ def _square(inked: np.ndarray) -> tuple[int, int, int, int]:
     long = int(max(np.ptp(rows), np.ptp(columns))) + 1
     left, top = (int(along[0] + along[-1] + 1 - long) // 2 for along in (columns, rows))
     return left, top, left + long, top + long
+
+
+def from_folder(folder: Path, side: int = 16) -> Drawings:
+    """Read drawings from folder/X and folder/O; raises MissingInput or DataError without both, PhotoError for a file that is no picture."""
+    if not folder.is_dir():
+        raise MissingInput(f"there is no folder {folder}", "give a folder with X/ and O/ in it")
+    pictures, labels = list[np.ndarray](), list[int]()
+    for label, name in enumerate("XO"):
+        paths = sorted(path for path in (folder / name).glob("*") if path.is_file() and not path.name.startswith("."))
+        if not paths:
+            raise DataError(f"{folder / name} has no drawings", f"put some into {folder / 'X'} and {folder / 'O'}")
+        pictures += [from_drawing(open_photo(path), side) for path in paths[:MOST]]
+        labels += [label] * len(paths[:MOST])
+    return Drawings(np.array(pictures), np.array(labels))

@@ -63,7 +63,7 @@ def directly(a: np.ndarray, b: np.ndarray, spans: tuple[Span, ...]) -> np.ndarra
         for across, tap in enumerate(row):
             if tap and (down or across):
                 add(padded, out, count, tap, down * width + across)
-    return out.reshape(rows.size, width)[:, : columns.size]
+    return np.asarray(out.reshape(rows.size, width)[:, : columns.size])
 
 
 def _padded(a: np.ndarray, spans: tuple[Span, ...], height: int, width: int) -> np.ndarray:

@@ -17,16 +17,29 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from peephole.base.errors import InputError, MissingInput, OutputError, PeepholeError
-from peephole.studio import files, front, gathering, inside, seeing, tools
+from peephole.studio import doors, files, front, gathering, inside, lab, labfiles, learning, mapping, reporting, seeing, tools
 from peephole.studio.answers import failure
 from peephole.studio.auth import Auth
 from peephole.studio.guard import Guard
 from peephole.studio.house import House
 from peephole.studio.routes import Address, require_marked
 
-__all__ = ["ADDRESSES", "Served", "build", "prepared", "serve"]
+__all__ = ["ADDRESSES", "Served", "Server", "build", "prepared", "serve"]
 
-ADDRESSES: tuple[Address, ...] = (*files.ADDRESSES, *front.ADDRESSES, *seeing.ADDRESSES, *inside.ADDRESSES, *gathering.ADDRESSES, *tools.ADDRESSES)
+ADDRESSES: tuple[Address, ...] = (
+    *files.ADDRESSES,
+    *front.ADDRESSES,
+    *seeing.ADDRESSES,
+    *inside.ADDRESSES,
+    *gathering.ADDRESSES,
+    *tools.ADDRESSES,
+    *mapping.ADDRESSES,
+    *reporting.ADDRESSES,
+    *doors.ADDRESSES,
+    *learning.ADDRESSES,
+    *lab.ADDRESSES,
+    *labfiles.ADDRESSES,
+)
 
 
 @dataclass(frozen=True)
@@ -89,9 +102,20 @@ def build(house: House, auth: Auth, served: Served, addresses: Sequence[Address]
     return Guard(Starlette(routes=routes), auth, served.hosts, {(each.method, each.path): each for each in addresses})
 
 
-def prepared(
-    folder: Path, served: Served, *, unlock: bool = False, addresses: Sequence[Address] = ADDRESSES
-) -> tuple[uvicorn.Server, socket.socket, Auth]:
+class Server(uvicorn.Server):
+    """A server that ends its streams of events when it ends: by themselves they would go on as long as their trainings, which go on without it."""
+
+    def __init__(self, config: uvicorn.Config, house: House) -> None:
+        super().__init__(config)
+        self.house = house
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the streams go, then the connections."""
+        self.house.jobs.close()
+        await super().shutdown(sockets)
+
+
+def prepared(folder: Path, served: Served, *, unlock: bool = False, addresses: Sequence[Address] = ADDRESSES) -> tuple[Server, socket.socket, Auth]:
     """Return the server of a working folder, the socket that it will listen on, and who holds the code. Raises InputError and OutputError."""
     if not served.loopback and not served.names and not _is_address(served.host):
         raise InputError(f"{served.host} is no address of this computer", "leave --host out: the page is then for this computer alone")
@@ -108,6 +132,7 @@ def prepared(
         proxy_headers=False,
         ws="none",
         lifespan="off",
+        timeout_graceful_shutdown=3,
     )
     try:
         listening = config.bind_socket()
@@ -115,11 +140,14 @@ def prepared(
         raise OutputError(
             f"port {served.port} of {served.host} cannot be used; is the page open already?", f"peephole studio --port {served.port + 1}"
         ) from error
-    return uvicorn.Server(config), listening, auth
+    return Server(config, house), listening, auth
 
 
 def serve(folder: Path, served: Served, *, unlock: bool = False, told: Callable[[str], None] = print) -> None:
     """Serve the page of a working folder until Ctrl-C; `told` hears the address with its code. Raises InputError and OutputError."""
     server, listening, auth = prepared(folder, served, unlock=unlock)
     told(f"http://{served.address}/#code={auth.code}")
-    server.run([listening])
+    try:
+        server.run([listening])
+    finally:
+        server.house.jobs.close()

@@ -13,6 +13,7 @@ from peephole.explain.trace import Tracer
 from peephole.lab.shipped import shipped
 from peephole.studio.auth import Auth
 from peephole.studio.guard import visitor_of
+from peephole.studio.jobs import Jobs
 from peephole.studio.traces import Traces
 from peephole.studio.workshop import SHIPPED, Workshop
 
@@ -30,6 +31,7 @@ class House:
     tracer: Tracer = field(default_factory=Tracer)
     traces: Traces = field(default_factory=Traces)
     auth: Auth = field(init=False)
+    jobs: Jobs = field(init=False)
     turn: threading.Lock = field(default_factory=threading.Lock)
     _open: dict[tuple[str, int, int], OpenModel] = field(default_factory=dict)
 
@@ -48,7 +50,9 @@ class House:
             raise OutputError(
                 f"{state} cannot be written: {error.strerror or error}", "choose a folder that you can write to: peephole studio FOLDER"
             ) from error
-        return cls(workshop, state)
+        house = cls(workshop, state)
+        house.jobs = Jobs(state / "jobs", workshop.folder)
+        return house
 
     def owns(self, request: Request) -> bool:
         """Whether the request comes from the owner."""

@@ -151,7 +151,7 @@ class Jobs:
         return self.get(id)
 
     async def events(self, id: str, after: int = 0) -> AsyncIterator[tuple[int, str]]:
-        """Yield (number, line) of what the training writes, from line `after` + 1 on, as it comes; ends when the job has ended.
+        """Yield (number, line) of what the training writes, from line `after` + 1 on, as it comes; ends when the job has ended, or this is closed.
 
         Half a line that a killed process left is not told. Raises MissingInput for an id that is none.
         """
@@ -164,7 +164,7 @@ class Jobs:
                 number += 1
                 if number > after:
                     yield number, line
-            if ended and not lines:
+            if (ended and not lines) or self._closed.is_set():
                 return
             if not lines:
                 await asyncio.sleep(EVERY)

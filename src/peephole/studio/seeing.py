@@ -66,8 +66,10 @@ def _edits(request: Request) -> tuple[Edit, ...]:
     return edits
 
 
-def _probabilities(trace: Trace, model: OpenModel) -> list[float]:
-    """Return the softmax of the logits at the card's temperature (1 for a foreign file)."""
+def _shares(trace: Trace, model: OpenModel) -> list[float]:
+    """Return the softmax of the logits at the card's temperature (1 for a foreign file); what is a softmax already stays."""
+    if trace.output.probabilities:
+        return [float(each) for each in trace.output.logits]
     logits = trace.output.logits.astype(np.float64) / (model.card.temperature if model.card else 1.0)
     if not np.isfinite(logits).all():
         return [float("nan")] * len(logits)
@@ -77,9 +79,9 @@ def _probabilities(trace: Trace, model: OpenModel) -> list[float]:
 
 def _packed(trace: Trace, model: OpenModel, name: str) -> bytes:
     """Return header and first values in one piece: length, JSON padded to 4 bytes, float32."""
-    header: dict[str, Any] = trace.header() | {"id": name}
+    header: dict[str, Any] = trace.header() | {"id": name, "picture_shape": model.shape, "layout": model.layout}
     header["output"] |= {
-        "probabilities": plain(_probabilities(trace, model)),
+        "shares": plain(_shares(trace, model)),
         "layer": trace.layers[-1].id,
         "temperature": model.card.temperature if model.card else 1.0,
     }

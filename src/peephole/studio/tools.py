@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 import tempfile
+from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,18 @@ from peephole.studio.gathering import set_of
 from peephole.studio.house import House
 from peephole.studio.routes import Address
 
-__all__ = ["ADDRESSES"]
+__all__ = ["ADDRESSES", "said"]
 
 PATIENCE = 300.0
 SECONDS = {"doubt": "30", "budget": "5"}
 ONE = asyncio.Lock()
 
 
-async def _said(*words: str) -> tuple[str, str]:
+async def said(*words: str) -> tuple[str, str]:
     """Run the command line and return what it printed and what it said beside; raises OutputError with its own sentence."""
-    child = await asyncio.create_subprocess_exec(sys.executable, "-m", "peephole", *words, stdout=-1, stderr=-1, stdin=asyncio.subprocess.DEVNULL)
+    # -P: nothing that lies in the folder it starts in is imported.
+    called = (sys.executable, "-P", "-m", "peephole", *words)
+    child = await asyncio.create_subprocess_exec(*called, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=PIPE)
     try:
         told, beside = await asyncio.wait_for(child.communicate(), PATIENCE)
     except TimeoutError:
@@ -51,7 +54,7 @@ async def _ask(house: House, request: Request) -> Response:
         raise InputError("there is no such tool", "reload the page")
     folder = set_of(house, str(asked.get("set", "")))
     async with ONE:
-        told, _ = await _said(tool, str(folder), "--seconds", SECONDS[tool], "--json")
+        told, _ = await said(tool, str(folder), "--seconds", SECONDS[tool], "--json")
     found: Any = json.loads(told)
     return answer(found)
 
@@ -62,7 +65,7 @@ async def _augment(house: House, request: Request) -> Response:
     with tempfile.TemporaryDirectory() as place:
         sheet = Path(place) / "sheet.png"
         async with ONE:
-            await _said("augment", str(folder), "-o", str(sheet))
+            await said("augment", str(folder), "-o", str(sheet))
         return Response(sheet.read_bytes(), media_type="image/png")
 
 

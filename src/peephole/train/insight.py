@@ -21,7 +21,10 @@ __all__ = ["Insight", "axes_of", "beside"]
 LOOKS = 12  # looks in a training, beside those at its first steps
 FIRST = (1, 2, 5)  # where the most changes
 FILTERS, CHANNELS, WEIGHTS = 32, 3, 4096  # at most so many filters, channels of each, and numbers in all are shown
-MOST = 200  # examples whose embedding is shown
+FEWEST, MOST = (
+    64,
+    200,
+)  # examples whose embedding is shown: one for every second step, within these, so that looks take no large part of a short training
 PIXELS = 64 * 64 * MOST  # fewer of large pictures: a look may not cost more than a few steps
 
 
@@ -46,14 +49,15 @@ def beside(positions: np.ndarray, before: np.ndarray) -> np.ndarray:
     return turned
 
 
-def _shown(examples: Examples) -> torch.Tensor:
+def _shown(examples: Examples, steps: int) -> torch.Tensor:
     """Return the indices of the examples whose embedding is shown: of each label the same number, as far as it has them."""
     labels = examples.labels.numpy()
     turn = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
         of = np.flatnonzero(labels == label)
         turn[of] = np.arange(len(of))
-    most = min(MOST, max(16, PIXELS // (examples.images.shape[2] * examples.images.shape[3])))
+    most = MOST if not steps else min(MOST, max(FEWEST, steps // 2))
+    most = min(most, max(16, PIXELS // (examples.images.shape[2] * examples.images.shape[3])))
     return torch.from_numpy(np.sort(np.lexsort((labels, turn))[:most]))
 
 
@@ -105,15 +109,16 @@ class Insight(Onlooker):
     def look(self, network: Network, examples: Examples, step: int, steps: int, update: Update | None = None) -> None:
         """Tell what the network looks like now."""
         found = _first_filters(network)
-        learning, chosen = network.training, _shown(examples)
+        learning, chosen = network.training, _shown(examples, steps)
         try:
-            _, embedding = answers(network, examples.pixels(chosen), 64)
+            logits, embedding = answers(network, examples.pixels(chosen), 64)
         finally:
             network.train(learning)
         positions, share = self._placed(embedding.numpy())
         labels = tuple(self.names[int(label)] for label in examples.labels[chosen])
+        right = float((logits.argmax(1) == examples.labels[chosen]).float().mean())
         layer, shape, filters = (found[0], tuple(found[1].weight.shape), _cut(found[1].weight)) if found else ("", (), np.empty((0, 0, 0, 0)))
-        self.tell(Inside(step, steps, layer, shape, filters, update, positions.astype(np.float32), share, labels))
+        self.tell(Inside(step, steps, layer, shape, filters, update, positions.astype(np.float32), share, labels, right))
 
     def _placed(self, embedding: np.ndarray) -> tuple[np.ndarray, float]:
         """Return where the examples lie (N, 2), near to where they lay before; nowhere (NaN) where an embedding is no number."""

@@ -74,12 +74,29 @@ export async function logout() {
   await post("/api/logout");
 }
 
-// Follow a stream of events; the browser resumes it by itself with Last-Event-ID. `lost` hears true when the server is away, false when it is back.
-export function follow(path, hear, lost = () => {}) {
-  const source = new EventSource(path);
-  source.onmessage = (event) => hear(JSON.parse(event.data), event.lastEventId);
-  source.onopen = () => lost(false);
-  source.onerror = () => lost(true);
-  source.addEventListener("end", () => source.close());
-  return () => source.close();
+// Follow a stream of events, and go on where it was after the server was away; `lost` hears true when it is, false when it is back.
+// A browser tries again by itself with Last-Event-ID; where it has given up, we do.
+export function follow(path, hear, lost = () => {}, ended = () => {}) {
+  let [source, timer, last] = [null, 0, ""];
+  const open = () => {
+    source = new EventSource(last ? `${path}${path.includes("?") ? "&" : "?"}after=${last}` : path);
+    source.onmessage = (event) => {
+      last = event.lastEventId;
+      hear(JSON.parse(event.data), last);
+    };
+    source.onopen = () => lost(false);
+    source.onerror = () => {
+      lost(true);
+      if (source.readyState === EventSource.CLOSED) timer = setTimeout(open, 2000);
+    };
+    source.addEventListener("end", (event) => {
+      source.close();
+      ended(JSON.parse(event.data));
+    });
+  };
+  open();
+  return () => {
+    clearTimeout(timer);
+    source.close();
+  };
 }

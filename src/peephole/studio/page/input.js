@@ -1,5 +1,5 @@
 // What goes in: a drawing, a file, a camera's picture or an example; and what the network makes of it before the first layer.
-import { get } from "./api.js";
+import { bytes } from "./api.js";
 import { h, replace, s } from "./html.js";
 import { Pad } from "./pad.js";
 import { photo } from "./paint.js";
@@ -10,13 +10,15 @@ import { t } from "./words.js";
 export const AN_X = "edkjrryxFFMN.NdGlztsAlHeO";
 const MOST_FILE = 20_000_000;
 
+// The picture that was looked at last, for the tabs that go on from it.
+export const last = { picture: null };
+
 // The network's input as (height, width, channels) of 0..255, however a foreign graph wants it laid out and scaled.
 function pixelsOf(trace) {
-  const [a = 1, b = 1, c = 1] = trace.layers[0].shape;
+  const [height, width, channels] = trace.picture_shape;
   const given = trace.picture;
-  if (trace.decision) return { height: a, width: b, channels: c, values: given };
-  const first = trace.layers[0].shape.length === 3 && !(c <= 4 && a > 4);
-  const [channels, height, width] = trace.layers[0].shape.length === 3 ? (first ? [a, b, c] : [c, a, b]) : [1, 1, given.length];
+  if (trace.decision) return { height, width, channels, values: given };
+  const first = trace.layout === "NCHW";
   let [low, high] = [Infinity, -Infinity];
   for (const value of given) [low, high] = [Math.min(low, value), Math.max(high, value)];
   const values = new Float32Array(given.length);
@@ -27,7 +29,10 @@ function pixelsOf(trace) {
 export class Input {
   constructor({ page, changed }) {
     this.page = page;
-    this.tell = changed;
+    this.tell = (picture) => {
+      last.picture = picture;
+      changed(picture);
+    };
     this.root = h("section", { "aria-label": t("input.title") });
     this.held = null; // a picture that came from a file or the camera
   }
@@ -40,7 +45,7 @@ export class Input {
     this.pad = new Pad({ ink: values.get("ink") ?? AN_X, width: Number(values.get("pen")) || 16, changed: (ink, done) => {
       this.held = null;
       this.heldName = "";
-      if (done) write({ ink: ink || ".", pen: this.pad.width === 16 ? null : this.pad.width }, { keep: true });
+      if (done) write({ from: null, ink: ink || ".", pen: this.pad.width === 16 ? null : this.pad.width }, { keep: true });
       this.tell(this.picture);
     } });
     const pen = h("input", { type: "range", min: 4, max: 40, value: this.pad.width, id: "pen", oninput: () => {
@@ -58,7 +63,20 @@ export class Input {
       h("p.row", {}, h("label", { for: "pen" }, t("pad.pen")), pen));
     const given = h("div", {}, h("h2", t("input.network")), h("div.stack", {}, this.network, this.over), this.caption);
     replace(this.root, draw, given, h("details.other", {}, h("summary", t("input.other")), h("p", {}, h("label", { for: "file" }, t("input.file")), h("br"), this.file), this.camera()), this.givenName);
-    this.tell(this.picture);
+    if (!(await this.fetched())) this.tell(this.picture);
+  }
+
+  // A picture that the address names: one that a door kept.
+  async fetched() {
+    const from = read().values.get("from");
+    if (!from?.startsWith("/api/gate/picture?")) return false;
+    try {
+      this.take(new Blob([await bytes(from)], { type: "image/jpeg" }), t("input.fromgate"));
+      return true;
+    } catch (error) {
+      this.page.fail(error);
+      return false;
+    }
   }
 
   camera() {

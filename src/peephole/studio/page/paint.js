@@ -19,8 +19,8 @@ export function colour(value, limit) {
   return `rgb(${found & 255} ${(found >> 8) & 255} ${(found >> 16) & 255})`;
 }
 
-// Ink that can be read on that colour.
-export const ink = (value, limit) => (Math.abs(value) > 0.62 * limit ? "#fff" : "#16191d");
+// Ink that can be read on that colour: at least 4.5 to 1 on all of them.
+export const ink = (value, limit) => (value > 0.71 * limit || value < -0.63 * limit ? "#fff" : "#000");
 
 export function limitOf(values) {
   let most = 0;

@@ -17,6 +17,9 @@ export async function show(root, page) {
   return () => view.close();
 }
 
+// Names of files from elsewhere can be long; their end tells them apart.
+const short = (id) => (id.length > 18 ? `…${id.slice(-16)}` : id);
+
 const shapeText = (shape) => shape.join(" × ");
 
 // A layer's maps as (count, height, width, stride between maps, stride between pixels): pictures before channels-first are (H, W, C).
@@ -163,7 +166,7 @@ class See {
   drawAnswer() {
     const { decision, output } = this.trace;
     const labels = output.labels;
-    const ranking = decision?.ranking ?? output.probabilities.map((share, at) => [labels[at], share]).sort((one, other) => other[1] - one[1]);
+    const ranking = decision?.ranking ?? output.shares.map((share, at) => [labels[at], share]).sort((one, other) => other[1] - one[1]);
     const known = decision ? decision.accepted : null;
     this.answer.className = `answer${known === null ? "" : known ? " known" : " stranger"}`;
     const bars = ranking.slice(0, 5).flatMap(([label, share]) => {
@@ -179,6 +182,10 @@ class See {
   // From logits to shares, term by term.
   drawSoftmax() {
     const { output } = this.trace;
+    if (output.probabilities) {
+      replace(this.softmax, h("summary", t("softmax.title")), h("p", t("softmax.inside")));
+      return;
+    }
     const tempered = output.logits.map((logit) => logit / output.temperature);
     const most = Math.max(...tempered);
     const powers = tempered.map((value) => Math.exp(value - most));
@@ -211,7 +218,7 @@ class See {
     if (this.railOf !== `${this.trace.model_sha256} ${layers.length}`) {
       this.railOf = `${this.trace.model_sha256} ${layers.length}`;
       replace(this.rail, layers.map((layer) => h("li", {}, h("button", { type: "button", data: { layer: layer.id }, onclick: () => this.choose(layer.id) },
-        h("canvas", { width: 1, height: 1, "aria-hidden": "true" }), h("b", layer.id), h("small", shapeText(layer.shape))))));
+        h("canvas", { width: 1, height: 1, "aria-hidden": "true" }), h("b", { title: layer.id }, short(layer.id)), h("small", shapeText(layer.shape))))));
     }
     for (const button of this.rail.querySelectorAll("button")) {
       const layer = this.trace.layer(button.dataset.layer);

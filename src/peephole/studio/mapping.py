@@ -1,0 +1,118 @@
+"""The Map tab: embeddings as points, how far to believe them, and where the picture at hand would lie among them."""
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from peephole.base.errors import InputError
+from peephole.base.extras import load as part
+from peephole.base.modelfile import ModelFile
+from peephole.decide.predictor import Predictor
+from peephole.explain.openmodel import OpenModel
+from peephole.explain.points import Points, known_points, photo_points
+from peephole.studio.answers import answer
+from peephole.studio.gathering import set_of
+from peephole.studio.house import House
+from peephole.studio.routes import Address
+from peephole.studio.seeing import MOST_PICTURE, picture_of
+
+__all__ = ["ADDRESSES"]
+
+MOST_MAPS = 4
+
+
+class _Maps:
+    """The maps that were drawn last, with what is needed to lay new points into them."""
+
+    def __init__(self) -> None:
+        self._held = OrderedDict[tuple[str, ...], tuple[Any, Points]]()
+        self._turn = threading.Lock()
+
+    def find(self, house: House, request: Request, model: OpenModel) -> tuple[Any, Points, Predictor]:
+        """Return a projection, its points and the predictor; drawn once."""
+        wanted = request.query_params
+        key = (model.sha256, wanted.get("set", ""), wanted.get("perplexity", ""), wanted.get("seed", "7"))
+        predictor = _predictor(model)
+        with self._turn:
+            if key not in self._held:
+                self._held[key] = self._drawn(house, request, predictor)
+                if len(self._held) > MOST_MAPS:
+                    self._held.popitem(last=False)
+            projection, points = self._held[key]
+        return projection, points, predictor
+
+    def _drawn(self, house: House, request: Request, predictor: Predictor) -> tuple[Any, Points]:
+        wanted = request.query_params
+        name, seed = wanted.get("set", ""), int(_number(wanted.get("seed", "7"), 0, 2**31))
+        perplexity = _number(wanted["perplexity"], 2, 200) if wanted.get("perplexity") else None
+        if name and not house.owns(request):
+            raise InputError("only whoever gave the code may see photos", "give the code that stands in the terminal")
+        points = photo_points(predictor, set_of(house, name), seed=seed) if name else known_points(predictor)
+        return part("explain.embedding:project")(points.vectors, points.names, points.labels, perplexity=perplexity, seed=seed), points
+
+
+MAPS = _Maps()
+
+
+def _number(text: str, least: float, most: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not least <= value <= most:
+        raise InputError(f"a number from {least:g} to {most:g} is asked for", "reload the page")
+    return value
+
+
+def _predictor(model: OpenModel) -> Predictor:
+    if model.card is None:
+        raise InputError("a map needs a model file with a card", "train one here: peephole train PHOTOS")
+    return Predictor(ModelFile(model.name, model.card, model.sha256, model.data))
+
+
+async def _map(house: House, request: Request) -> Response:
+    """Draw the map of a model's known examples, or of a set's photos."""
+    model = house.model(request, request.query_params.get("model", ""))
+    language = request.query_params.get("language", "en")
+
+    def work() -> dict[str, Any]:
+        projection, points, _ = MAPS.find(house, request, model)
+        found = projection.map
+        return {
+            "map": found,
+            "views": found.views,
+            "reasons": [reason.said("ko" if language == "ko" else "en") for reason in found.reasons],
+            "notes": points.notes,
+            "beyond": [each.beyond_chance for each in found.clusters],
+            "photos": bool(points.paths),
+        }
+
+    return answer(await run_in_threadpool(work))
+
+
+async def _place(house: House, request: Request) -> Response:
+    """Lay the picture that was sent into a map that is there, without moving anything on it."""
+    model = house.model(request, request.query_params.get("model", ""))
+    picture = await picture_of(request)
+
+    def work() -> Any:
+        projection, points, predictor = MAPS.find(house, request, model)
+        outputs = predictor.engine.run(predictor.prepare(picture))
+        vectors = outputs.embedding
+        if points.centred:
+            centre = part("decide.known:compared")(predictor.model).centre
+            vectors = (vectors - centre) / np.maximum(np.linalg.norm(vectors - centre, axis=1, keepdims=True), 1e-12)
+        return projection.place(vectors, ["picture"])
+
+    return answer(await run_in_threadpool(work))
+
+
+ADDRESSES = (
+    Address("GET", "/api/map", "anyone", _map, 0),
+    Address("POST", "/api/map/place", "anyone", _place, MOST_PICTURE),
+)
