@@ -114,7 +114,7 @@ CASES: dict[str, Case] = {
     "flatten": one("Flatten"),
     "reshape": one("Reshape", whole(1, 7, 18)),
     "transpose": one("Transpose", perm=[0, 3, 1, 2]),
-    "slice": one("Slice", whole(1, -5), whole(6, 99), whole(2, 3), whole(2, 3)),
+    "slice": one("Slice", whole(1, 0), whole(6, 99), whole(2, 3), whole(2, 3)),
     "squeeze": chain(("ReduceMean", {"axes": [1], "keepdims": 1}, []), ("Squeeze", {}, [whole(1)])),
     "pad with a number": one("Pad", whole(0, 0, 1, 2, 0, 1, 0, 1), np.float32(0.25)),
     "pad with the edge": one("Pad", whole(0, 0, 1, 2, 0, 0, 0, 3), mode="edge"),
