@@ -39,17 +39,15 @@ class Graph:
         """Add a fully connected layer."""
         return self.node("Gemm", name, source, self.weight(f"{name}.weight", out, units), self.weight(f"{name}.bias", out, size=0.1), transB=1)
 
-    def save(self, path: Path, shape: Sequence[int], output: str, *, labels: Sequence[str] = (), metadata: Mapping[str, str] | None = None) -> Path:
+    def save(self, path: Path, shape: Sequence[int], output: str, *, labels: Sequence[str] = (), opset: int = 17) -> Path:
         """Write the graph from "image" (of `shape`, batch left out) to `output`."""
-        ends = [
-            [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", *shape])],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
-        ]
+        inside = [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", *shape])]
+        outside = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)]
         initialisers = [numpy_helper.from_array(value, name) for name, value in self.weights.items()]
-        built = helper.make_model(
-            helper.make_graph(self.nodes, "foreign", *ends, initialisers), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
-        )
-        helper.set_model_props(built, dict(metadata or {}) | ({"labels": json.dumps([*labels])} if labels else {}))
+        graph = helper.make_graph(self.nodes, "foreign", inside, outside, initialisers)
+        built = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+        if labels:
+            helper.set_model_props(built, {"labels": json.dumps([*labels])})
         path.write_bytes(built.SerializeToString())
         return path
 

@@ -31,6 +31,22 @@ FOR_ANYONE = {
     ("GET", "/api/inside/rebuilt"),
     ("GET", "/api/inside/dropout"),
     ("GET", "/api/inside/nearest"),
+    # A set is the owner's here too.
+    ("GET", "/api/map"),
+    ("POST", "/api/map/place"),
+    # A visitor's own report, by an id that nobody guesses; the owner's are the owner's.
+    ("POST", "/api/report"),
+    ("GET", "/api/report/page"),
+    ("GET", "/api/report/json"),
+    # The lab works with what is sent to it and what the program draws.
+    ("POST", "/api/lab/x-or-o"),
+    ("POST", "/api/lab/learn"),
+    ("POST", "/api/lab/scalar"),
+    ("POST", "/api/lab/ball"),
+    ("POST", "/api/lab/window"),
+    ("POST", "/api/lab/kernel"),
+    ("GET", "/api/lab/drawing"),
+    ("POST", "/api/lab/echo"),
     # The lab computes on what is sent and keeps nothing: test_lab_addresses.py sees to its caps.
     ("POST", "/api/lab/x-or-o"),
     ("POST", "/api/lab/learn"),

@@ -36,6 +36,9 @@ class _Maps:
     def find(self, house: House, request: Request, model: OpenModel) -> tuple[Any, Points, Predictor]:
         """Return a projection, its points and the predictor; drawn once."""
         wanted = request.query_params
+        # Asked before the maps that are held: the owner may have drawn this one.
+        if wanted.get("set") and not house.owns(request):
+            raise InputError("only whoever gave the code may see photos", "give the code that stands in the terminal")
         key = (model.sha256, wanted.get("set", ""), wanted.get("perplexity", ""), wanted.get("seed", "7"))
         predictor = _predictor(model)
         with self._turn:
@@ -50,8 +53,6 @@ class _Maps:
         wanted = request.query_params
         name, seed = wanted.get("set", ""), int(_number(wanted.get("seed", "7"), 0, 2**31))
         perplexity = _number(wanted["perplexity"], 2, 200) if wanted.get("perplexity") else None
-        if name and not house.owns(request):
-            raise InputError("only whoever gave the code may see photos", "give the code that stands in the terminal")
         points = photo_points(predictor, set_of(house, name), seed=seed) if name else known_points(predictor)
         return part("explain.embedding:project")(points.vectors, points.names, points.labels, perplexity=perplexity, seed=seed), points
 

@@ -58,6 +58,8 @@ def _edits(request: Request) -> tuple[Edit, ...]:
         return ()
     try:
         found = json.loads(text)
+        if not isinstance(found, list):
+            raise TypeError
         edits = tuple(Edit(str(each["tensor"]), tuple(int(at) for at in each["index"]), float(each["value"])) for each in found)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise InputError("the changed weights cannot be read", "take the changes back") from None

@@ -1,5 +1,6 @@
 // By which sum a cell comes from the cells before it: the JavaScript twin of explain/recompute.py; docs/reference/trace.md is the specification.
 const CLOSES = 1e-5;
+const TINY = 2 ** -126; // below it a runtime may round to zero
 
 const strides = (shape) => shape.map((_, at) => shape.slice(at + 1).reduce((one, other) => one * other, 1));
 const flat = (shape, index) => strides(shape).reduce((sum, step, at) => sum + step * index[at], 0);
@@ -28,19 +29,37 @@ function meeting(operand, index) {
   return { index: found, value: operand.values[flat(shape, found)] };
 }
 
+// Every term is positive, so that no digits are lost.
+function erf(x) {
+  if (Math.abs(x) > 6) return Math.sign(x);
+  let [term, sum] = [x, x];
+  for (let at = 1; Math.abs(term) > 1e-17 * Math.abs(sum); at++) sum += term *= (2 * x * x) / (2 * at + 1);
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}
+
+const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
+function toEven(x) {
+  const whole = Math.floor(x);
+  return x - whole === 0.5 ? whole + Math.abs(whole % 2) : Math.round(x);
+}
+
 const FUNCTIONS = {
-  Relu: (x) => Math.max(0, x), Identity: (x) => x, Cast: (x) => x, Dropout: (x) => x, Abs: Math.abs, Neg: (x) => -x, Exp: Math.exp, Log: Math.log, Sqrt: Math.sqrt,
+  Relu: (x) => Math.max(0, x), Identity: (x) => x, Cast: (x, a) => (a.whole ? Math.trunc(x) : x), Dropout: (x) => x, Abs: Math.abs, Neg: (x) => -x, Exp: Math.exp, Log: Math.log, Sqrt: Math.sqrt,
   Reciprocal: (x) => 1 / x, Floor: Math.floor, Ceil: Math.ceil, Sign: Math.sign, Tanh: Math.tanh, Sigmoid: (x) => 1 / (1 + Math.exp(-x)),
   LeakyRelu: (x, a) => (x >= 0 ? x : a.alpha * x), Elu: (x, a) => (x >= 0 ? x : a.alpha * Math.expm1(x)), HardSigmoid: (x, a) => Math.max(0, Math.min(1, a.alpha * x + a.beta)),
-  HardSwish: (x) => x * Math.max(0, Math.min(1, x / 6 + 0.5)), Softplus: (x) => Math.log1p(Math.exp(x)), Softsign: (x) => x / (1 + Math.abs(x)),
+  HardSwish: (x) => x * Math.max(0, Math.min(1, x / 6 + 0.5)), Softplus: softplus, Mish: (x) => x * Math.tanh(softplus(x)), Erf: erf, Round: toEven, Softsign: (x) => x / (1 + Math.abs(x)),
+  Selu: (x, a) => a.gamma * (x > 0 ? x : a.alpha * Math.expm1(x)), Celu: (x, a) => Math.max(0, x) + Math.min(0, a.alpha * Math.expm1(Math.min(x, 0) / a.alpha)),
+  Gelu: (x, a) => 0.5 * x * (1 + (a.approximate === "tanh" ? Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)) : erf(x / Math.SQRT2))),
   Clip: (x, a) => Math.min(a.max ?? Infinity, Math.max(a.min ?? -Infinity, x)), ThresholdedRelu: (x, a) => (x > a.alpha ? x : 0),
 };
 const PAIRS = { Mul: (x, y) => x * y, Div: (x, y) => x / y, Pow: (x, y) => x ** y, Min: Math.min, Max: Math.max, PRelu: (x, y) => (x >= 0 ? x : x * y) };
 
 function close(found, value) {
-  const size = found.terms.reduce((sum, term) => sum + Math.abs(term.product), 0) + Math.abs(found.bias ?? 0);
+  const parts = found.terms.map((term) => Math.abs(term.product)).filter(Number.isFinite);
+  const size = Math.max(parts.reduce((sum, part) => sum + part, 0) + Math.abs(found.bias ?? 0), Number.isFinite(found.bound) ? found.bound : 0);
   const residue = value - found.total;
-  return { ...found, value, residue, closes: Number.isNaN(value) ? Number.isNaN(found.total) : value === found.total || Math.abs(residue) <= CLOSES * size };
+  return { ...found, value, residue, closes: Number.isNaN(value) ? Number.isNaN(found.total) : value === found.total || Math.abs(residue) <= CLOSES * size + TINY };
 }
 
 function conv({ layer, index, inputs }) {
@@ -92,7 +111,7 @@ function pool({ layer, index, inputs }) {
   }
   const here = terms.filter((term) => term.inside);
   if (how === "max") {
-    const best = here.reduce((one, other) => (other.value > one.value ? other : one), here[0]);
+    const best = here.reduce((one, other) => (other.value > one.value || Number.isNaN(one.value) ? other : one), here[0]);
     for (const term of terms) Object.assign(term, { wins: term === best, product: term === best ? term.value : 0 });
     return { terms, total: best.value, kernel: [tall, wide], how, source: input.layer };
   }
@@ -100,23 +119,30 @@ function pool({ layer, index, inputs }) {
   return { terms, total: here.reduce((sum, term) => sum + term.product, 0), kernel: [tall, wide], how, counted: held, source: input.layer };
 }
 
+// Where term `k` of the cell `whole` of a product stands in each of two matrices, or stacks of them.
+function crossing(left, right, whole, k, turned) {
+  const lined = (shape, index) => shape.map((size, axis) => (size === 1 ? 0 : index[axis - shape.length + index.length]));
+  if (right.length === 1) return [[...whole, k], [k]];
+  const to = whole.at(-1);
+  if (left.length === 1) return [[k], [...lined(right.slice(0, -2), whole.slice(0, -1)), k, to]];
+  const before = whole.slice(0, -2);
+  return [[...lined(left.slice(0, -2), before), whole.at(-2), k], [...lined(right.slice(0, -2), before), ...(turned ? [to, k] : [k, to])]];
+}
+
 function matmul({ layer, index, inputs }) {
   const [input, weight, bias] = inputs;
   const { alpha, beta, transB } = layer.attributes;
-  const lead = index.slice(0, -1);
-  const to = index.at(-1);
-  const long = input.shape.at(-1);
-  const [rows, columns] = weight.shape.slice(-2);
+  const [left, right] = [input, weight].map((each) => (each.layer ? [1, ...each.shape] : each.shape));
   const terms = [];
-  for (let from = 0; from < long; from++) {
-    const at = [...lead, from];
-    const value = input.values[flat(input.shape, at)];
-    const place = weight.layer ? flat(weight.shape, [...lead.slice(0, weight.shape.length - 2), from, to]) : transB ? to * columns + from : from * columns + to;
+  for (let k = 0; k < left.at(-1); k++) {
+    const [row, column] = crossing(left, right, [0, ...index], k, transB);
+    const place = flat(right, column);
+    const value = input.values[flat(left, row)];
     const share = alpha * weight.values[place];
-    terms.push({ value, weight: share, product: value * share, at, flat: place });
+    terms.push({ value, weight: share, product: value * share, at: input.layer ? row.slice(1) : row, flat: place });
   }
   const added = bias?.values ? beta * meeting(bias, index).value : 0;
-  return { terms, bias: added, total: terms.reduce((sum, term) => sum + term.product, 0) + added, weight: weight.tensor, source: input.layer, rows };
+  return { terms, bias: added, total: terms.reduce((sum, term) => sum + term.product, 0) + added, weight: weight.tensor, source: input.layer };
 }
 
 function elementwise({ layer, index, inputs }) {
@@ -127,15 +153,16 @@ function elementwise({ layer, index, inputs }) {
   if (name === "BatchNormalization") {
     const [scale, bias, mean, variance] = inputs.slice(1, 5).map((each) => each.values[index[0]]);
     const slope = scale / Math.sqrt(variance + layer.attributes.epsilon);
-    return { terms: [{ ...from, weight: slope, product: (x.value - mean) * slope }], bias, total: (x.value - mean) * slope + bias, name, source: x.layer };
+    return { terms: [{ ...from, weight: slope, product: (x.value - mean) * slope }], bias, bound: Math.abs(slope) * (Math.abs(x.value) + Math.abs(mean)), total: (x.value - mean) * slope + bias, name, source: x.layer };
   }
-  if (PAIRS[name] && rest.length) {
-    const total = rest.reduce((sum, other) => PAIRS[name](sum, other.value), x.value);
+  if (met.some((each) => Number.isNaN(each.value))) return { terms: [{ ...from, product: NaN }], total: NaN, name, source: x.layer };
+  if ((PAIRS[name] || name === "Mean") && rest.length) {
+    const total = name === "Mean" ? met.reduce((sum, each) => sum + each.value, 0) / met.length : rest.reduce((sum, other) => PAIRS[name](sum, other.value), x.value);
     return { terms: [{ ...from, product: total }, ...rest.map((each) => ({ value: each.value, at: each.index, layer: each.layer, product: 0 }))], total, name, source: x.layer };
   }
   if (!FUNCTIONS[name]) return null;
   const total = FUNCTIONS[name](x.value, layer.attributes);
-  return { terms: [{ ...from, product: total }], total, name, source: x.layer };
+  return { terms: [{ ...from, product: total }], total, bound: Math.abs(x.value), name, source: x.layer };
 }
 
 function sum({ layer, index, inputs }) {
@@ -199,7 +226,7 @@ function softmax({ layer, index, inputs }) {
   const own = input.values[flat(input.shape, index)];
   const share = Math.exp(own - most) / whole;
   const total = log ? own - most - Math.log(whole) : share;
-  return { terms: cells.map((cell, at) => ({ ...cell, weight: powers[at], product: powers[at] / whole })), total, most, whole, own, source: input.layer };
+  return { terms: cells.map((cell, at) => ({ ...cell, weight: powers[at], product: powers[at] / whole })), total, bound: Math.abs(total), most, whole, own, source: input.layer };
 }
 
 function reduce({ layer, index, inputs }) {
@@ -215,7 +242,8 @@ function reduce({ layer, index, inputs }) {
   if (sums[how]) {
     const found = add(how, sums[how]);
     const whole = found.terms.reduce((one, term) => one + term.product, 0);
-    return { ...found, total: how === "L2" ? Math.sqrt(whole) : whole, whole, many, source: input.layer };
+    const total = how === "L2" ? Math.sqrt(whole) : whole;
+    return { ...found, total, bound: how === "Mean" || how === "Sum" ? 0 : Math.abs(total), whole, many, source: input.layer };
   }
   const best = how === "Max" ? Math.max(...all) : Math.min(...all);
   return { how, many, terms: cells.map((cell) => ({ ...cell, wins: cell.value === best, product: cell.value === best ? best : 0 })), total: best, source: input.layer };
