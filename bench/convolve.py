@@ -18,7 +18,7 @@ import scipy.signal
 from bench.report import Row
 from peephole.lab.convolve import convolve, plan
 
-SIDE, SIZES, ROUNDS, CALLS = 512, (3, 5, 7, 9, 11, 15, 21, 31, 63, 127), 15, 5
+SIDE, SIZES, ROUNDS, CALLS = 512, (3, 5, 7, 9, 11, 15, 21, 31, 63, 127), 9, 5
 SLOW = 9  # beyond this SciPy's direct ways only cost time
 
 

@@ -173,6 +173,12 @@ def test_a_second_answer_is_refused_by_name():
         gradient(graph(nodes, (5,), {"k": whole(2)}), f32(1, 5), 0, of="y")
 
 
+def test_an_answer_without_numbers_has_no_slope():
+    """The place of the largest is no number to change little by little."""
+    with pytest.raises(InputError, match="layer argmax answers no real numbers"):
+        gradient(graph([node("ArgMax", axis=1)], (5,)), f32(1, 5), 0, of="y")
+
+
 def test_ties_go_to_the_first():
     """Of equal cells in a window the first, row by row, gets the slope of max pooling; a cell of two windows gets both."""
     tape = Tape(graph([node("MaxPool", kernel_shape=[2, 2])], (1, 2, 3)), until="y")

@@ -95,7 +95,7 @@ def worked(picture, kernels):
 
 
 def settled(page, wanted):
-    """Wait until what is wanted is there and the matches are those of the picture and the filters that the page shows; return what NumPy makes of them."""
+    """Wait for what is wanted, and until the matches are those of the picture and the filters on the page; return what NumPy makes of them."""
     for _ in range(100):
         there = wanted(page)
         shown = worked(read(page, "picture", "value"), [read(page, f"filter.{which}", "value") for which in range(3)])
@@ -144,9 +144,7 @@ class TestXOrO:
         flat = np.concatenate([each.ravel() for each in shown["twice"]])
         assert read(page, "flat.0")[0].tolist() == flat.tolist()
         page.locator("#step-pool summary").click()
-        floors = page.evaluate(
-            "[...document.querySelectorAll('#step-pool details table')].map((each) => [...each.querySelectorAll('td')].map((cell) => Number(cell.dataset.value)))"
-        )
+        floors = sheets(page, "#step-pool details")
         assert floors == [pooled(each, partial=False).ravel().tolist() for each in shown["relu"]]
         for label, voters in (("X", [0, 3, 4, 9, 10]), ("O", [1, 2, 8, 11])):
             share = float(page.locator(f'[data-vote="{label}"]').get_attribute("data-share"))
@@ -185,16 +183,19 @@ class TestXOrO:
         assert page.evaluate("document.activeElement.getAttribute('aria-selected')") == "true"
 
     def test_the_nine_products_add_up(self, lab):
-        """The products of a cell are those of its pixels and the filter, and their sum is the match that the server gave."""
+        """The products of a cell are those of the pixels under the filter, and their sum is the match that the server gave."""
         page = lab("xo", at="match.0.0.0")
         total = page.locator("#total")
-        assert (total.get_attribute("data-total"), total.get_attribute("data-parts"), total.get_attribute("data-closes")) == ("7", "7", "true")
         assert (total.get_attribute("data-cut"), total.get_attribute("data-round")) == ("0.77", "0.78")
-        sheets = page.evaluate(
-            "[...document.querySelectorAll('#cell table')].map((each) => [...each.querySelectorAll('td')].map((cell) => Number(cell.dataset.value)))"
-        )
-        assert np.array_equal(np.array(sheets[0]) * sheets[1], sheets[2])
-        assert sum(sheets[2]) == 7
+        picture, kernel = read(page, "picture", "value"), read(page, "filter.2", "value")
+        for row, column in ((1, 3), (2, 4), (5, 1)):
+            cell(page, "match.2", row, column).hover()
+            pixels, weights, products = sheets(page, "#cell")
+            assert pixels == picture[row : row + 3, column : column + 3].ravel().tolist()
+            assert weights == kernel.ravel().tolist()
+            assert products == (np.array(pixels) * weights).tolist()
+            assert float(total.get_attribute("data-total")) == float(total.get_attribute("data-parts")) == sum(products)
+            assert total.get_attribute("data-closes") == "true"
 
     def test_buttons_and_going_back(self, lab):
         """O draws the O, shifting shifts it; going back undoes; a copied address shows the same."""
@@ -274,6 +275,13 @@ class TestBall:
         page.locator("#f-0").fill("5")
         page.keyboard.press("Enter")
         until(page, "document.querySelector('#chance').dataset.chance === '1/28'")
+
+    def test_a_way_lights_up_where_it_goes(self, lab):
+        """Three and two places: the only way to 3 is first 2, then 1."""
+        page = lab("ball", f="5,3,2", g="6,4", c=3)
+        lit = "[...document.querySelectorAll('#{} .well i')].map((bar) => bar.classList.contains('lit'))"
+        assert page.evaluate(lit.format("f")) == [False, False, True]
+        assert page.evaluate(lit.format("g")) == [False, True]
 
     def test_dice_and_a_dragged_bar(self, lab):
         """Seven has 1/6; a bar dragged down takes its place's chance away."""
@@ -369,6 +377,8 @@ class TestWindow:
         cell(page, "window.output", 3, 1).hover()
         by_mouse = sentence(page)
         assert "2 of its 4 cells inside" in by_mouse
+        inside = "[...document.querySelectorAll('[data-grid=\"window.input\"] td')].flatMap((each, at) => each.classList.contains('in') ? [at] : [])"
+        assert page.evaluate(inside) == [44, 45]
         cell(page, "window.output", 3, 0).focus()
         page.keyboard.press("ArrowRight")
         assert sentence(page) == by_mouse

@@ -126,7 +126,9 @@ class Tape:
 
     def slope(self, passed: Passed, unit: int, to: str = PICTURE) -> np.ndarray:
         """Return the slope (N, ...) of unit `unit` of the last layer, flattened, with respect to layer `to`."""
-        values = self.values(passed)
+        values = np.asarray(self.values(passed))
+        if values.dtype.kind != "f":
+            raise InputError(f"layer {self.names[-1]} answers no real numbers, so it has no slope", "ask for the layer before it")
         units = values[0].size
         if not 0 <= unit < units:
             raise InputError(f"layer {self.names[-1]} has {units} units, so there is no unit {unit}", f"give one from 0 to {units - 1}")

@@ -17,6 +17,7 @@ __all__ = ["HOWS", "MODES", "How", "Mode", "as_matrix", "convolve", "correlate",
 
 Mode = Literal["full", "same", "valid"]
 How = Literal["auto", "direct", "separable", "fft"]
+HANDFUL = 16  # taps
 MODES: tuple[Mode, ...] = ("full", "same", "valid")
 HOWS: tuple[How, ...] = ("auto", "direct", "separable", "fft")
 
@@ -88,7 +89,8 @@ def _spans(a: np.ndarray, b: np.ndarray, mode: Mode) -> tuple[Span, ...]:
 
 
 def _parts(b: np.ndarray) -> Parts | None:
-    return split(b) if b.ndim == 2 else None
+    """Look for parts where they could pay: with a handful of taps, going tap by tap is over before they are found."""
+    return split(b) if b.ndim == 2 and b.size > HANDFUL else None
 
 
 def _run(a: np.ndarray, b: np.ndarray, mode: Mode, how: How) -> np.ndarray:

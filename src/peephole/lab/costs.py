@@ -17,7 +17,7 @@ __all__ = ["Way", "choose"]
 
 Way = Literal["direct", "separable", "fft"]
 
-TAP, TAP_CALL = 0.075, 400.0  # direct: one multiply-add; one call of BLAS
+TAP, TAP_CALL = 0.06, 400.0  # direct: one multiply-add; one call of BLAS
 BAND, BAND_CALL = 0.024, 40_000.0  # separable: one multiply-add inside a banded matrix; one part
 WAVE, WAVE_CALL = 0.32, 60_000.0  # FFT: one value times the logarithm of the length, for all transforms together
 ROW_TAP, ROW_WAVE, ROW_CALL = 0.12, 1.5, 20_000.0  # one dimension: NumPy's loop; FFT

@@ -18,8 +18,9 @@ def compiled(function: F) -> F:
     """Return the function compiled at its first call for its arguments' types; it runs without Python's lock, so threads share the cores.
 
     Sums may be reordered (fast floating point), always in the same way on one machine; indices are not checked and never negative.
+    What one calls becomes part of it: else the first process would link to a copy that was compiled by itself, later ones to one compiled within.
     """
     try:
-        return cast(F, njit(function, cache=True, nogil=True, fastmath=True, error_model="numpy"))
+        return cast(F, njit(function, cache=True, nogil=True, fastmath=True, forceinline=True, error_model="numpy"))
     except RuntimeError:  # no folder that may be written to: compile anew in each process
-        return cast(F, njit(function, nogil=True, fastmath=True, error_model="numpy"))
+        return cast(F, njit(function, nogil=True, fastmath=True, forceinline=True, error_model="numpy"))

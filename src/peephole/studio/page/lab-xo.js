@@ -127,7 +127,7 @@ class Xo {
   choose(stage, which, row, column) {
     const at = `${stage}.${which}.${row}.${column}`;
     if (read().values.get("at") !== at) write({ at }, { keep: true });
-    if (this.found) this.drawCell();
+    if (this.found) say(this.drawCell());
   }
 
   draw() {
@@ -196,7 +196,7 @@ class Xo {
     }
     const [sentence, ...shown] = this[{ match: "match", relu: "relu", flat: "place" }[stage] ?? "pooled"](this.chosen);
     replace(this.cell, h("h3", t("lab.cell")), shown, h("p", { id: "sentence" }, sentence));
-    say(sentence);
+    return sentence;
   }
 
   match({ which, row, column }) {

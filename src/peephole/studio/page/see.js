@@ -267,7 +267,10 @@ class See {
       ["see.field", field ? (field.whole ? t("see.field.whole") : `${field.size[0]} × ${field.size[1]}`) : "–"],
     ];
     const facet = h("dl.facts", facts.map(([key, value]) => h("div", {}, h("dt", t(key)), h("dd", value))));
-    const head = [h("h2", {}, layer.id, " ", h("span.quiet", {}, `${layer.op}`)), h("p", {}, t(kind, { kernel: (window.kernel ?? []).join(" × "), stride: (window.stride ?? []).join(" × "), maps: layer.shape[0] ?? 1, units: layer.count, op: layer.op })), facet];
+    const go = (ids) => ids.map((id) => h("button", { type: "button", onclick: () => this.choose(id) }, short(id)));
+    const readers = this.trace.layers.filter((each) => each.inputs.includes(layer.id)).map((each) => each.id);
+    const ways = h("p.row", {}, layer.inputs.length ? [h("span.quiet", t("see.reads")), go(layer.inputs)] : [], readers.length ? [h("span.quiet", t("see.readby")), go(readers)] : []);
+    const head = [h("h2", {}, layer.id, " ", h("span.quiet", {}, `${layer.op}`)), h("p", {}, t(kind, { kernel: (window.kernel ?? []).join(" × "), stride: (window.stride ?? []).join(" × "), maps: layer.shape[0] ?? 1, units: layer.count, op: layer.op })), facet, ways];
     if (layer.nan) head.push(h("p", { role: "note" }, t("see.nan", { count: layer.nan })));
     if (!values) return replace(this.panel, head, h("p.quiet", {}, t("loading")));
     const match = layer.rule === "conv2d" && read().values.get("as") === "match" ? this.matchOf(layer) : null;
