@@ -8,10 +8,8 @@ from importlib.resources import files
 from typing import Any
 
 import graphs
-import numpy as np
 import pytest
 from live import Live, running, until
-from PIL import Image
 
 from drawings import folder as drawings_folder
 from peephole.studio.files import PAGE
@@ -157,6 +155,16 @@ def test_two_screenshots_are_identical(visit, tab):
     assert first.screenshot(animations="disabled") == second.screenshot(animations="disabled")
 
 
+STOP = """() => {
+  const [at, before] = [document.activeElement, window.before];
+  if (at === document.body) return null;
+  window.before = at;
+  const name = at.getAttribute("aria-label") || at.textContent || at.labels?.[0]?.textContent || at.title || "";
+  const follows = !before?.isConnected || before.contains(at) || Boolean(before.compareDocumentPosition(at) & Node.DOCUMENT_POSITION_FOLLOWING);
+  return { tag: at.tagName, id: at.id, name: name.trim().slice(0, 40), forward: follows, again: before === at };
+}"""
+
+
 @pytest.mark.parametrize("tab", TABS)
 def test_the_keyboard_reaches_everything(visit, tab):
     """Tab goes from the first thing to the last without a trap; everything it stops at is seen and has a name."""
@@ -165,12 +173,7 @@ def test_the_keyboard_reaches_everything(visit, tab):
     stops = []
     for _ in range(60):
         page.keyboard.press("Tab")
-        stop = page.evaluate(
-            """() => { const at = document.activeElement; const box = at.getBoundingClientRect();
-            return at === document.body ? null : { tag: at.tagName, id: at.id, size: box.width * box.height, name: (at.getAttribute('aria-label') ||
-            at.textContent || at.labels?.[0]?.textContent || at.title || at.name || '').trim().slice(0, 40), forward: !window.before?.isConnected || window.before.contains(at) ||
-            Boolean(window.before.compareDocumentPosition(at) & Node.DOCUMENT_POSITION_FOLLOWING), again: window.before === (window.before = at) }; }"""
-        )
+        stop = page.evaluate(STOP)
         if stop is None:
             break
         stops.append(stop)
