@@ -158,7 +158,8 @@ WORK = """async ([model, size, picture, edits, cells]) => {
     found[layer.id] = [];
     for (const index of cells[layer.id] ?? []) {
       const sum = await work(trace, layer, index);
-      found[layer.id].push(sum && { total: told(sum.total), value: told(sum.value), closes: sum.closes, residue: told(sum.residue), terms: sum.terms.map((term) => (
+      found[layer.id].push(sum && { total: told(sum.total), value: told(sum.value), closes: sum.closes, residue: told(sum.residue),
+        terms: sum.terms.map((term) => (
         { value: told(term.value), at: term.at ?? null, inside: term.inside !== false, wins: Boolean(term.wins) })) });
     }
   }
