@@ -192,16 +192,21 @@ function editable(view, layer, tensor, index, value) {
     if (cell.querySelector("input")) return;
     const field = h("input", { type: "number", step: "any", value: Number(value.toPrecision(7)), "aria-label": t("cell.edit", { index: index.join(", ") }) });
     field.style.width = "5.5rem";
-    const done = (keep) => {
+    // A button may hold no field: while it does, it is none.
+    const kept = ["role", "tabindex", "aria-label"].map((name) => [name, cell.getAttribute(name)]);
+    for (const [name] of kept) cell.removeAttribute(name);
+    const done = (keep, back = false) => {
       if (field.done) return;
       field.done = true;
       const wanted = Number(field.value);
       if (keep && field.value !== "" && Number.isFinite(wanted) && Math.fround(wanted) !== value) view.edit(tensor, index, wanted);
       else cell.replaceChildren(number(value, 2));
+      for (const [name, held] of kept) cell.setAttribute(name, held);
+      if (back) cell.focus();
     };
     field.addEventListener("keydown", (pressed) => {
       pressed.stopPropagation();
-      if (pressed.key === "Enter" || pressed.key === "Escape") done(pressed.key === "Enter");
+      if (pressed.key === "Enter" || pressed.key === "Escape") done(pressed.key === "Enter", true);
     });
     field.addEventListener("blur", () => done(true));
     cell.replaceChildren(field);

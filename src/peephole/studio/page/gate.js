@@ -12,9 +12,12 @@ export async function show(root, page) {
     return null;
   }
   const view = new Gate(root, page);
-  hear(() => read().tab === "gate" && view.draw().catch(page.fail));
+  const unhear = hear(() => read().tab === "gate" && view.draw().catch(page.fail));
   await view.draw();
-  return () => view.close();
+  return () => {
+    unhear();
+    view.close();
+  };
 }
 
 class Gate {

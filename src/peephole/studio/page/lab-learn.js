@@ -2,7 +2,7 @@
 import { post } from "./api.js";
 import { h, replace, s, say } from "./html.js";
 import { button, field, Grid, minus, newest, renew } from "./lab-grid.js";
-import { limitOf, paint } from "./paint.js";
+import { limitOf, photo } from "./paint.js";
 import { read, write } from "./state.js";
 import { number, percent, t } from "./words.js";
 
@@ -110,14 +110,26 @@ class Learn {
     const fields = ["w", "x", "target", "rate"].map((name) => field(`one-${name}`, t(`learn.one.${name}`), sent[name], { min: name === "rate" ? 0 : -100, max: 100, step: "any" }, again(name)));
     renew(this.one, h("p.row", {}, fields, button(t("learn.step"), () => this.askOne({ ...sent, w: found.new }), { id: "one-step", class: "main" })),
       h("p", t("learn.one.says", { w: short(found.old), x: short(found.x), output: short(found.output), target: short(found.target), slope: short(found.slope) })),
-      update(found, found.error_before, found.error_after));
+      h("div.parts", {}, h("div", {}, update(found, found.error_before, found.error_after)), this.valley(found)));
+  }
+
+  // The error over the weight, where it was and where the step led.
+  valley({ old, x, target, new: after }) {
+    const best = x ? target / x : old;
+    const reach = 1.2 * Math.max(Math.abs(old - best), Math.abs(after - best), 0.1);
+    const error = (w) => (w * x - target) ** 2;
+    const most = Math.max(error(best - reach), 1e-9);
+    const place = (w) => [150 + (140 * (w - best)) / reach, 110 - (100 * error(w)) / most];
+    const points = Array.from({ length: 41 }, (_, at) => place(best + (reach * (at - 20)) / 20).join()).join(" ");
+    const dots = [[old, "#8a94a0"], [after, "#ffd84d"]].map(([w, fill]) => s("circle", { cx: place(w)[0], cy: place(w)[1], r: 5, fill, stroke: "#16191d" }));
+    return h("figure", {}, s("svg", { class: "chart", viewBox: "0 0 300 130", width: 300, height: 130, role: "img", "aria-label": t("learn.one.chart") }, s("polyline", { points, fill: "none", stroke: "#3d8fe0", "stroke-width": 2 }), dots, s("text", { x: 150, y: 126, "text-anchor": "middle" }, `w = ${short(best)}`)), h("figcaption", t("learn.one.chart")));
   }
 
   draw() {
     const { steps, drawings, count } = this.found;
     const step = this.now ? steps[this.now - 1] : this.found;
     const { weight, rate } = this.values;
-    if (this.drawnOf !== drawings) replace(this.drawings, drawings.map((each) => paint(h("canvas"), each.flat(), 0, each.length, each.length, 1)));
+    if (this.drawnOf !== drawings) replace(this.drawings, drawings.map((each) => photo(h("canvas"), each.flat().map((value) => 127.5 * (1 + value)), each.length, each.length, 1)));
     this.drawnOf = drawings;
     this.scrub.value = this.now;
     const limit = Math.min(1e6, limitOf(step.filters.map(Number))) || 1;

@@ -11,8 +11,9 @@ const SIDE = 420;
 
 export async function show(root, page) {
   const view = new MapView(root, page);
-  hear(() => read().tab === "map" && view.draw().catch(page.fail));
+  const unhear = hear(() => read().tab === "map" && view.draw().catch(page.fail));
   await view.draw();
+  return unhear;
 }
 
 class MapView {

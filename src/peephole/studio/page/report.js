@@ -22,7 +22,7 @@ export function show(root, page) {
     return post("/api/report", raw ? given.bytes : given, { values: { model: model(), ...(raw ? { width: given.width, height: given.height, channels: given.channels } : {}) } });
   };
   const file = h("input", { type: "file", id: "report-file", accept: "image/*", onchange: () => file.files[0] && doing(() => send(file.files[0])) });
-  const sets = h("select", { id: "report-set" }, page.photos.map((each) => h("option", { value: each.id }, each.id)));
+  const sets = h("select", { id: "report-set", "aria-label": t("report.set") }, page.photos.map((each) => h("option", { value: each.id }, each.id)));
   replace(root, h("h1", t("report.title")), h("p", t("report.lead")),
     h("section.card", {}, h("p.row", {}, h("label", { for: "report-model" }, t("report.model")), h("select", { id: "report-model", onchange: (event) => write({ model: event.target.value }, { keep: true }) }, page.models.map((each) => h("option", { value: each.id, selected: each.id === model() }, each.id))))),
     h("section.card", {}, h("h2", t("report.one")), h("p", t("report.one.means")), h("p.row", {}, h("button.main", { type: "button", id: "report-last", disabled: !last.picture, onclick: () => doing(() => send(last.picture)) }, t("report.last")), last.picture ? "" : h("span.quiet", t("report.none"))),

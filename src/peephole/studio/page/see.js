@@ -49,6 +49,11 @@ export function indexOf(layer, which, row, column) {
   return maps.last ? [row, column, which] : [which, row, column];
 }
 
+// An address may have been cut or bent on its way.
+function plain(name) {
+  try { return decodeURIComponent(name); } catch { return name; }
+}
+
 class See {
   constructor(root, page) {
     this.root = root;
@@ -71,7 +76,7 @@ class See {
   get edits() {
     return (read().values.get("edit") ?? "").split("~").filter(Boolean).map((each) => {
       const [name, index = "", value] = each.split("@");
-      return { tensor: decodeURIComponent(name), index: index.split(".").map(Number), value: Number(value) };
+      return { tensor: plain(name), index: index.split(".").map(Number), value: Number(value) };
     }).filter((each) => each.index.every(Number.isInteger) && Number.isFinite(each.value));
   }
 

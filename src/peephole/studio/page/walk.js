@@ -42,6 +42,6 @@ export function show(root, page) {
     root.querySelector("h1").tabIndex = -1;
   }
 
-  hear(() => read().tab === "walk" && draw());
   draw();
+  return hear(() => read().tab === "walk" && draw());
 }
