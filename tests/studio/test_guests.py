@@ -71,8 +71,12 @@ def test_a_visitor_sees_no_map_that_the_owner_drew(live, folder):
             pixels = np.random.default_rng(at + 10 * (label == "x")).integers(0, 256, (28, 28), np.uint8)
             Image.fromarray(pixels).save(folder / "drawn" / label / f"{label}{at}.png")
     path = "/api/map?model=shipped/x-or-o&set=drawn"
-    assert live.ask("GET", path, live.owner()).status == 200
+    assert live.ask("GET", path, live.owner(), wait=60).status == 200
     assert live.ask("GET", path, live.visitor()).status == 400
+    # One photo more is another map, not the one that was kept.
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(folder / "drawn" / "x" / "more.png")
+    names = live.ask("GET", path, live.owner(), wait=60).json["map"]["names"]
+    assert "x/more.png" in names
 
 
 def test_the_owner_s_report_is_the_owner_s(live):
