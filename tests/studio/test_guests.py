@@ -139,6 +139,7 @@ def test_names_that_lead_out_are_refused(live, folder, tmp_path_factory, name):
     found = live.ask("GET", f"/api/model?model={quoted}", owner)
     assert found.status in (400, 404) and found.json["error"]
     sets = [live.ask("GET", f"/api/data?set={quoted}", owner), live.ask("GET", f"/api/data/photo?set=.&photo={quoted}", owner)]
+    sets += [live.ask("GET", f"/api/mistakes?model=tiny.onnx&set={quoted}", owner), live.ask("GET", f"/api/data/whole?set=.&photo={quoted}", owner)]
     for method, target in (("POST", "/api/data/make"), ("POST", "/api/data/remove"), ("POST", "/api/data/ask")):
         sent = {"set": name, "photo": name, "tool": "doubt"} | ({"label": "x"} if target.endswith("make") else {})
         sets.append(live.ask(method, target, owner, json.dumps(sent).encode()))
