@@ -3,17 +3,18 @@
 import html
 import math
 
+from peephole.base.card import Card
+from peephole.base.records import Prediction
 from peephole.explain.conditions import Condition, conditions
 from peephole.explain.explanation import Explanation
 from peephole.explain.phrases import quoted
 from peephole.explain.words import Raw, number, share, text
 
-__all__ = ["verdict_section"]
+__all__ = ["reason", "verdict_section"]
 
 
-def _reason(explanation: Explanation) -> Raw:
-    """Why the answer is what it is, with digits enough to tell familiarity and threshold apart."""
-    prediction, card = explanation.prediction, explanation.card
+def reason(prediction: Prediction, card: Card, nearest: int) -> Raw:
+    """Why the answer is what it is, with digits enough to tell familiarity and threshold apart; `nearest` is the most familiar label."""
     if not math.isfinite(prediction.familiarity):
         return text("reason.nan")
     values = (prediction.familiarity, prediction.threshold)
@@ -25,8 +26,7 @@ def _reason(explanation: Explanation) -> Raw:
         key = "below"
     else:
         key = "margin" if prediction.margin >= 0 else "other"
-    facts["other"] = card.labels[explanation.familiarity[0].label]
-    return text(f"reason.{key}", **facts, margin=number(prediction.margin, 4), needed=number(card.unknown.margin, 4))
+    return text(f"reason.{key}", **facts, other=card.labels[nearest], margin=number(prediction.margin, 4), needed=number(card.unknown.margin, 4))
 
 
 def _condition(explanation: Explanation, each: Condition) -> Raw:
@@ -73,12 +73,13 @@ def verdict_section(explanation: Explanation) -> Raw:
     else:
         answer = text("verdict.stranger")
     kind = "known" if prediction.accepted else "stranger"
+    why = reason(prediction, explanation.card, explanation.familiarity[0].label)
     rows = "".join(_condition(explanation, each) for each in checked)
     softmax = text("verdict.softmax", label=prediction.best, share=share(prediction.probability))
     threshold = text("verdict.how", threshold=number(unknown.threshold, 4), how=quoted("how", unknown.how))
     steps = "".join(f"<li>{step}</li>" for step in _steps(explanation, checked))
     return Raw(
-        f'<div class="verdict {kind}"><p class="answer">{answer}</p><p>{_reason(explanation)}</p></div>'
+        f'<div class="verdict {kind}"><p class="answer">{answer}</p><p>{why}</p></div>'
         f'<h3 id="checks">{text("check.title")}</h3><ol class="checks" aria-labelledby="checks">{rows}</ol><p>{softmax}</p><p>{threshold}</p>'
         f'<p class="note">{text("verdict.note")}</p><h3>{text("next.open" if prediction.accepted else "next.shut")}</h3><ul>{steps}</ul>'
     )
