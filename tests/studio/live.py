@@ -126,6 +126,6 @@ def running(
     try:
         yield Live(port, folder, auth)
     finally:
-        server.should_exit = server.force_exit = True
-        thread.join(10)
+        server.should_exit = True
+        thread.join(20)
         listening.close()

@@ -27,9 +27,11 @@ class Clock:
         self.now, self.wall = 1000.0, 1_790_000_000.0
 
     def monotonic(self) -> float:
+        """Seconds that only grow."""
         return self.now
 
     def time(self) -> float:
+        """Seconds since 1970."""
         return self.wall
 
 

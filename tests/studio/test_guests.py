@@ -93,10 +93,36 @@ def test_the_owner_s_report_is_the_owner_s(live):
 
 
 OUT = [
-    "../x.onnx", "../../etc/passwd", "/etc/passwd", "%2e%2e/x.onnx", "..%2fx.onnx", ".peephole-studio/secret", "./.peephole-studio/secret.onnx", "a/../../x.onnx",
-    "x\0.onnx", "\0", "a" * 300 + ".onnx", "한" * 100 + ".onnx", "a/" * 400 + "x.onnx", "a" * 4000, "", ".", "..", "shipped/../x", "shipped/", "shipped/x-or-o/../..",
-    "file:///etc/passwd", "C:\\x.onnx", "link.onnx", "linked/x.onnx", "\u202ex.onnx", "x.onnx\n", "~", "$HOME/x.onnx", "*.onnx",
-]  # fmt: skip
+    "../x.onnx",
+    "../../etc/passwd",
+    "/etc/passwd",
+    "%2e%2e/x.onnx",
+    "..%2fx.onnx",
+    ".peephole-studio/secret",
+    "./.peephole-studio/secret.onnx",
+    "a/../../x.onnx",
+    "x\0.onnx",
+    "\0",
+    "a" * 300 + ".onnx",
+    "한" * 100 + ".onnx",
+    "a/" * 400 + "x.onnx",
+    "a" * 4000,
+    "",
+    ".",
+    "..",
+    "shipped/../x",
+    "shipped/",
+    "shipped/x-or-o/../..",
+    "file:///etc/passwd",
+    "C:\\x.onnx",
+    "link.onnx",
+    "linked/x.onnx",
+    "\u202ex.onnx",
+    "x.onnx\n",
+    "~",
+    "$HOME/x.onnx",
+    "*.onnx",
+]
 
 
 @pytest.mark.parametrize("name", OUT)
@@ -113,6 +139,7 @@ def test_names_that_lead_out_are_refused(live, folder, tmp_path_factory, name):
     found = live.ask("GET", f"/api/model?model={quoted}", owner)
     assert found.status in (400, 404) and found.json["error"]
     sets = [live.ask("GET", f"/api/data?set={quoted}", owner), live.ask("GET", f"/api/data/photo?set=.&photo={quoted}", owner)]
+    sets += [live.ask("GET", f"/api/mistakes?model=tiny.onnx&set={quoted}", owner), live.ask("GET", f"/api/data/whole?set=.&photo={quoted}", owner)]
     for method, target in (("POST", "/api/data/make"), ("POST", "/api/data/remove"), ("POST", "/api/data/ask")):
         sent = {"set": name, "photo": name, "tool": "doubt"} | ({"label": "x"} if target.endswith("make") else {})
         sets.append(live.ask(method, target, owner, json.dumps(sent).encode()))
@@ -130,12 +157,23 @@ def test_a_half_character_is_no_fault(live):
 
 
 EDITS = [
-    "[", "{}", "5", '"x"', "[5]", "[[]]", '[{"tensor": "w"}]', '[{"tensor": "conv1.weight", "index": [1e999], "value": 1}]',
-    '[{"tensor": "conv1.weight", "index": [0, 0, 0, 0], "value": 1' + "0" * 400 + "}]", '[{"tensor": "conv1.weight", "index": [0, 0, 0, 0], "value": NaN}]',
-    '[{"tensor": "conv1.weight", "index": [-1, 0, 0, 0], "value": 1}]', '[{"tensor": "conv1.weight", "index": [9, 0, 0, 0], "value": 1}]',
-    '[{"tensor": "\\ud800", "index": [0], "value": 1}]', "[" * 3000, '[{"tensor": "conv1.weight", "index": "0000", "value": "nan"}]',
+    "[",
+    "{}",
+    "5",
+    '"x"',
+    "[5]",
+    "[[]]",
+    '[{"tensor": "w"}]',
+    '[{"tensor": "conv1.weight", "index": [1e999], "value": 1}]',
+    '[{"tensor": "conv1.weight", "index": [0, 0, 0, 0], "value": 1' + "0" * 400 + "}]",
+    '[{"tensor": "conv1.weight", "index": [0, 0, 0, 0], "value": NaN}]',
+    '[{"tensor": "conv1.weight", "index": [-1, 0, 0, 0], "value": 1}]',
+    '[{"tensor": "conv1.weight", "index": [9, 0, 0, 0], "value": 1}]',
+    '[{"tensor": "\\ud800", "index": [0], "value": 1}]',
+    "[" * 3000,
+    '[{"tensor": "conv1.weight", "index": "0000", "value": "nan"}]',
     json.dumps([{"tensor": "conv1.weight", "index": [0, 0, 0, 0], "value": 1}] * 65),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("edits", EDITS, ids=range(len(EDITS)))

@@ -22,7 +22,7 @@ from peephole.explain.verdict import reason
 from peephole.explain.webpage import photo, webpage
 from peephole.explain.words import Raw, attribute, number, share, table, text
 
-__all__ = ["PICTURED", "render", "to_json", "write"]
+__all__ = ["PICTURED", "render", "to_json", "why", "write"]
 
 PICTURED, SIDE = 24, 160  # mistakes with their pictures; pixels of one
 WIDEST, LONGEST = 24, 60  # labels of a confusion matrix that can be read; of a chart
@@ -174,9 +174,28 @@ def _det(counted: Curves) -> str:
     return f"<p>{text('eval.det.lead', **counts)}</p>{det_chart(found)}<p>{text('eval.det.read')}</p>{table('eval.det.table', heads, ordered)}"
 
 
+<<<<<<< HEAD
 def _why(found: Examination, prediction: Prediction, row: int) -> Raw:
     """Why a photo was let in or not."""
     return reason(prediction, found.card, int(np.nan_to_num(found.outputs.familiarity[row], nan=-2).argmax()))
+=======
+def why(found: Examination, prediction: Prediction, row: int) -> tuple[str, dict[str, str]]:
+    """Return why a photo was let in or not, as the key of a sentence and its values, with digits enough to tell familiarity and threshold apart."""
+    card, familiar = found.card, found.outputs.familiarity[row]
+    if not math.isfinite(prediction.familiarity):
+        return "reason.nan", {}
+    values = (prediction.familiarity, prediction.threshold)
+    places = next((each for each in range(2, 7) if len({round(value, each) for value in values}) == 2), 6)
+    if prediction.accepted:
+        key = "accepted" if card.unknown.margin <= 0 or len(card.labels) < 2 else "accepted_margin"
+    elif prediction.familiarity < prediction.threshold:
+        key = "below"
+    else:
+        key = "margin" if prediction.margin >= 0 else "other"
+    facts = {"label": prediction.best, "value": number(values[0], places), "threshold": number(values[1], places)}
+    other = card.labels[int(np.nan_to_num(familiar, nan=-2).argmax())]
+    return f"reason.{key}", facts | {"other": other, "margin": number(prediction.margin, 4), "needed": number(card.unknown.margin, 4)}
+>>>>>>> main
 
 
 def _mistake(found: Examination, wrong: Wrong) -> str:
@@ -185,13 +204,14 @@ def _mistake(found: Examination, wrong: Wrong) -> str:
     prediction = judge(found.outputs.at(np.array([row])), found.card)[0]
     truth = found.card.labels[found.truth[row]] if found.truth[row] >= 0 else ""
     head = text(f"eval.{wrong.kind}", truth=truth, given=prediction.best)
+    key, facts = why(found, prediction, row)
     near = "; ".join(
         f"<code>{html.escape(each.id)}</code> ({html.escape(each.label)}, {number(each.distance, 2)})" for each in prediction.nearest[:3]
     )
     return (
         f'<article class="{wrong.kind}">{photo(found.paths[row], SIDE, found.ids[row])}<div><h3>{head}</h3>'
         f"<p><code>{html.escape(found.ids[row])}</code></p>"
-        f"<p>{_why(found, prediction, row)}</p><p class='note'>{text('eval.nearest')} {near}</p></div></article>"
+        f"<p>{text(key, **facts)}</p><p class='note'>{text('eval.nearest')} {near}</p></div></article>"
     )
 
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from peephole.base.errors import InputError, MissingInput, OutputError, PeepholeError
-from peephole.studio import doors, files, front, gathering, inside, lab, labfiles, learning, mapping, reporting, seeing, tools
+from peephole.studio import doors, files, front, gathering, inside, lab, labfiles, learning, mapping, mistakes, reporting, seeing, tools
 from peephole.studio.answers import failure
 from peephole.studio.auth import Auth
 from peephole.studio.guard import Guard
@@ -35,6 +35,7 @@ ADDRESSES: tuple[Address, ...] = (
     *gathering.ADDRESSES,
     *tools.ADDRESSES,
     *mapping.ADDRESSES,
+    *mistakes.ADDRESSES,
     *reporting.ADDRESSES,
     *doors.ADDRESSES,
     *learning.ADDRESSES,

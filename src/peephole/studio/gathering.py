@@ -151,6 +151,19 @@ async def _thumbnail(house: House, request: Request) -> Response:
     return Response(await run_in_threadpool(draw), media_type="image/png", headers={"cache-control": "private, max-age=600"})
 
 
+async def _whole(house: House, request: Request) -> Response:
+    """Send a photo upright and without what the camera wrote into it, at most LONGEST pixels long; where it is not larger, no pixel changes."""
+    path = _photo(set_of(house, request.query_params.get("set", "")), request.query_params.get("photo", ""))
+
+    def draw() -> bytes:
+        held, image = io.BytesIO(), open_photo(path)
+        image.thumbnail((LONGEST, LONGEST), Image.Resampling.BOX)
+        image.save(held, "PNG")
+        return held.getvalue()
+
+    return Response(await run_in_threadpool(draw), media_type="image/png")
+
+
 async def _check(house: House, request: Request) -> Response:
     """Check a set as `peephole check` does: copies, conflicts, leaks, what was refused and why, what it can prove."""
     folder = set_of(house, request.query_params.get("set", ""))
@@ -164,5 +177,6 @@ ADDRESSES = (
     Address("POST", "/api/data/add", "owner", _add, MOST_PICTURE),
     Address("POST", "/api/data/remove", "owner", _remove, 4_000),
     Address("GET", "/api/data/photo", "owner", _thumbnail, 0),
+    Address("GET", "/api/data/whole", "owner", _whole, 0),
     Address("GET", "/api/data/check", "owner", _check, 0),
 )

@@ -31,14 +31,13 @@ function placeOf(layer, index) {
 }
 
 export async function showCell(place, found) {
-  const { view, trace, layer, values, limit, which, row, column } = found;
+  const { view, trace, layer, which, row, column, value } = found;
   const index = indexOf(layer, which, row, column);
   const focused = place.contains(document.activeElement) && document.activeElement.closest("[data-cells]");
   const turn = (place.turn = (place.turn ?? 0) + 1);
   const sum = await work(trace, layer, index).catch((error) => view.page.fail(error));
   if (turn !== place.turn) return;
   const maps = mapsOf(layer);
-  const value = found.sums[maps.row ? column : flat(layer.shape, index)];
   const spoken = sentence(layer, index, value, sum);
   const crumbs = h("p.crumbs", {}, h("button", { type: "button", onclick: () => view.choose(layer.id) }, layer.id), "›", h("b", where(layer, index)), h("span.n", {}, "= ", h("b", { data: { value } }, number(value, 4))), found.match !== null && h("span.n", t("cell.match", { match: number(found.match, 3) })));
   const map = maps.row ? null : maps.height <= GRID && maps.width <= GRID ? grid(found) : picture(found);
@@ -49,8 +48,6 @@ export async function showCell(place, found) {
   if (focused) (place.querySelector('[data-cells] [tabindex="0"]') ?? place.querySelector("canvas.big"))?.focus({ preventScroll: true });
   say(spoken);
 }
-
-const flat = (shape, index) => shape.reduce((sum, size, axis) => sum * size + index[axis], 0);
 
 function keys(event, row, column, maps, go) {
   const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -column], End: [0, maps.width - 1 - column] };
@@ -174,7 +171,7 @@ function convolution(found, sum, index) {
     h("p.total", { id: "total" }, `${terms.map((one) => signed(one, digits)).join(" + ")} + ${signed(sum.bias, digits)} (${t("cell.bias")}) = `, h("b", number(sum.value, digits)))];
 }
 
-const signed = (value, digits) => (value < 0 ? `(${number(value, digits)})` : number(value, digits));
+export const signed = (value, digits) => (value < 0 ? `(${number(value, digits)})` : number(value, digits));
 
 function unravel(shape, at) {
   const found = [];
@@ -278,7 +275,7 @@ function reducing(found, sum) {
 }
 
 // The one sentence that mouse and keyboard hear.
-function sentence(layer, index, value, sum) {
+export function sentence(layer, index, value, sum) {
   const place = { name: layer.id, where: where(layer, index), value: number(value, 4) };
   const key = sum && has(`said.${sum.rule}`) ? `said.${sum.rule}` : "said.value";
   const winner = sum?.terms?.find((term) => term.wins);

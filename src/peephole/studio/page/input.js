@@ -66,12 +66,12 @@ export class Input {
     if (!(await this.fetched())) this.tell(this.picture);
   }
 
-  // A picture that the address names: one that a door kept.
+  // A picture that the address names: one that a door kept, or a photo of a set.
   async fetched() {
     const from = read().values.get("from");
-    if (!from?.startsWith("/api/gate/picture?")) return false;
+    if (!/^\/api\/(gate\/picture|data\/whole)\?/.test(from)) return false;
     try {
-      this.take(new Blob([await bytes(from)], { type: "image/jpeg" }), t("input.fromgate"));
+      this.take(new Blob([await bytes(from)], { type: "image/jpeg" }), new URLSearchParams(from.split("?")[1]).get("photo") ?? t("input.fromgate"));
       return true;
     } catch (error) {
       this.page.fail(error);

@@ -2,7 +2,8 @@
 import { post } from "./api.js";
 import { h, replace } from "./html.js";
 import { last } from "./input.js";
-import { read, write } from "./state.js";
+import { Mistakes } from "./mistakes.js";
+import { hear, read, write } from "./state.js";
 import { t } from "./words.js";
 
 export function show(root, page) {
@@ -22,12 +23,20 @@ export function show(root, page) {
     return post("/api/report", raw ? given.bytes : given, { values: { model: model(), ...(raw ? { width: given.width, height: given.height, channels: given.channels } : {}) } });
   };
   const file = h("input", { type: "file", id: "report-file", accept: "image/*", onchange: () => file.files[0] && doing(() => send(file.files[0])) });
-  const sets = h("select", { id: "report-set", "aria-label": t("report.set") }, page.photos.map((each) => h("option", { value: each.id }, each.id)));
+  const sets = h("select", { id: "report-set", "aria-label": t("report.set") }, page.photos.map((each) => h("option", { value: each.id, selected: each.id === read().values.get("set") }, each.id)));
+  const mistakes = new Mistakes(page);
   replace(root, h("h1", t("report.title")), h("p", t("report.lead")),
-    h("section.card", {}, h("p.row", {}, h("label", { for: "report-model" }, t("report.model")), h("select", { id: "report-model", onchange: (event) => write({ model: event.target.value }, { keep: true }) }, page.models.map((each) => h("option", { value: each.id, selected: each.id === model() }, each.id))))),
+    h("section.card", {}, h("p.row", {}, h("label", { for: "report-model" }, t("report.model")), h("select", { id: "report-model", onchange: (event) => write({ model: event.target.value, cell: null }) }, page.models.map((each) => h("option", { value: each.id, selected: each.id === model() }, each.id))))),
     h("section.card", {}, h("h2", t("report.one")), h("p", t("report.one.means")), h("p.row", {}, h("button.main", { type: "button", id: "report-last", disabled: !last.picture, onclick: () => doing(() => send(last.picture)) }, t("report.last")), last.picture ? "" : h("span.quiet", t("report.none"))),
       h("p.row", {}, h("label", { for: "report-file" }, t("report.file")), file)),
     h("section.card", {}, h("h2", t("report.set")), h("p", t("report.set.means")), page.owner
-      ? h("p.row", {}, sets, h("button.main", { type: "button", disabled: !page.photos.length, onclick: () => doing(() => post("/api/report/set", { model: model(), set: sets.value })) }, t("report.make")))
-      : h("p", t("needs.owner"))), out);
+      ? h("p.row", {}, sets, h("button.main", { type: "button", disabled: !page.photos.length, onclick: () => doing(() => post("/api/report/set", { model: model(), set: sets.value })) }, t("report.make")), h("button", { type: "button", id: "who", disabled: !page.photos.length, onclick: () => write({ set: sets.value, cell: null }) }, t("mistakes.title")))
+      : h("p", t("needs.owner")), mistakes.root), out);
+  const draw = () => {
+    if (read().tab !== "report") return;
+    root.querySelector("#report-model").value = model();
+    mistakes.draw().catch(page.fail);
+  };
+  draw();
+  return hear(draw);
 }

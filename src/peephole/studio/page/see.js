@@ -281,7 +281,7 @@ class See {
     const match = layer.rule === "conv2d" && read().values.get("as") === "match" ? this.matchOf(layer) : null;
     const limit = match ? 1 : limitOf(values);
     if (layer.rule === "conv2d") head.push(this.asks(Boolean(match)));
-    replace(this.panel, head, this.scaleOf(limit), this.maps(layer, match ?? values, limit));
+    replace(this.panel, head, h("p.row", {}, this.scaleOf(limit), h("button", { type: "button", id: "save", title: t("see.save.means"), onclick: () => this.save().catch(this.page.fail) }, t("see.save"))), this.maps(layer, match ?? values, limit));
     this.drawUnit(layer, match ?? values, limit, values);
   }
 
@@ -290,6 +290,8 @@ class See {
     const choice = (name, pressed) => h("button", { type: "button", "aria-pressed": String(pressed), onclick: () => write({ as: name }) }, t(`see.as.${name ?? "sum"}`));
     return h("p.row", { role: "group", "aria-label": t("see.as") }, choice(null, !match), choice("match", match), match && h("span.quiet", t("see.as.match.means")));
   }
+
+  async save() { (await import("./export.js")).save(this.cell); }
 
   matchOf(layer) {
     this.matches ??= new WeakMap();
@@ -368,7 +370,9 @@ class See {
     const [row, column] = (strong?.slice(1) ?? given.get("at").split(",")).map(Number).map((at, axis) => Math.max(0, Math.min((axis ? maps.width : maps.height) - 1, Math.round(at) || 0)));
     this.unit.hidden = false;
     this.input.mark(layer.receptive_field, row, column);
-    showCell(this.unit, { view: this, trace: this.trace, layer, values, limit, which, row, column, match: sums === values ? null : values[flat(layer.shape, indexOf(layer, which, row, column))], sums });
+    const at = flat(layer.shape, indexOf(layer, which, row, column));
+    this.cell = { view: this, trace: this.trace, layer, values, limit, which, row, column, match: sums === values ? null : values[at], value: sums[at] };
+    showCell(this.unit, this.cell);
   }
 }
 
