@@ -1,5 +1,6 @@
 """What every address may use: the working folder, who the owner is, whose turn it is to compute, the tracer, the jobs; opened once."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class House:
     traces: Traces = field(default_factory=Traces)
     auth: Auth = field(init=False)
     jobs: Jobs = field(init=False)
+    tools: asyncio.Lock = field(default_factory=asyncio.Lock)  # one child that trains to look at a set, at a time
     turn: threading.Lock = field(default_factory=threading.Lock)
     # Visitors have a line for what is quick (a class that draws at the same time) and one for what takes seconds; the owner waits for neither.
     owners: Turns = field(default_factory=lambda: Turns(3, 100))

@@ -29,7 +29,7 @@ KEPT = 12  # reports of visitors, and as many of the owner's
 # A report is a page of its own: its script and style stand in it, named by their hashes in its own policy; here it has no origin.
 ALONE = (
     "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'none'"
+    "form-action 'none'; frame-ancestors 'none'"
 )
 REPORTS: dict[str, tuple[str, str, bool]] = {}
 TURN = threading.Lock()
