@@ -24,6 +24,7 @@ from bench import (
     many_gates,
     mnist,
     near,
+    page,
     report,
     scale,
     shipped,
@@ -55,6 +56,7 @@ SCRIPTS = {
     "budget": budget.run,
     "doubt": doubt.run,
     "near": near.run,
+    "page": page.run,
     "mnist": mnist.run,
     "few": few.run,
 }

@@ -95,3 +95,14 @@ def test_what_cannot_be_tested_is_refused():
         procrustes(places, places, permutations=999)
     with pytest.raises(InputError, match="one and the same"):
         procrustes(places, np.ones((5, 2)))
+
+
+@pytest.mark.parametrize("odd", [np.zeros((5, 5)), np.full((5, 5), np.nan)])
+def test_distances_that_do_not_differ_have_no_p(odd):
+    """Nothing agrees with them, and chance cannot be told: no p is printed."""
+    places = distances(np.random.default_rng(1).normal(size=(5, 2)))
+    for pair in ((odd, places), (places, odd)):
+        with pytest.raises(InputError, match="agree with nothing"):
+            mantel(*pair)
+    with pytest.raises(InputError, match="no shape"):
+        procrustes(np.full((5, 2), np.nan), np.ones((5, 2)) * np.arange(5)[:, None])

@@ -79,7 +79,9 @@ class Live:
             finally:
                 found.close()
 
-    def ask(self, method: str, target: str, headers: Mapping[str, str] | Sequence[tuple[str, str]] = (), body: bytes | None = None) -> Answer:
+    def ask(
+        self, method: str, target: str, headers: Mapping[str, str] | Sequence[tuple[str, str]] = (), body: bytes | None = None, *, wait: float = 5.0
+    ) -> Answer:
         """Send a request as a program would; Host and Content-Length are added where they are not given."""
         lines = [*(headers.items() if isinstance(headers, Mapping) else headers)]
         given = {name.lower() for name, _ in lines}
@@ -88,7 +90,7 @@ class Live:
         if body is not None and not given & {"content-length", "transfer-encoding"}:
             lines.append(("Content-Length", str(len(body))))
         head = "".join(f"{name}: {value}\r\n" for name, value in [*lines, ("Connection", "close")])
-        return self.raw(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + (body or b""))
+        return self.raw(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + (body or b""), wait=wait)
 
     def visitor(self) -> dict[str, str]:
         """Return the headers of a new visitor: cookie, token and origin."""
@@ -124,6 +126,6 @@ def running(
     try:
         yield Live(port, folder, auth)
     finally:
-        server.should_exit = server.force_exit = True
-        thread.join(10)
+        server.should_exit = True
+        thread.join(20)
         listening.close()

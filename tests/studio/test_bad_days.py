@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from conftest import Watched
 from live import free_port, running, until
 from PIL import Image
+
+from conftest import Watched
 
 
 def opened(watched: Any, model: str, **values: object) -> Any:

@@ -347,6 +347,12 @@ class TestWhatIsNone:
         status, found, _, _ = echo("", data.getvalue())
         assert (status, found["error"]) == (400, "the sound is too long for the page")
 
+    def test_an_echo_that_is_too_long(self, echo):
+        """A sound of one frame with minutes of tail in eight channels: refused before it is made."""
+        pytest.importorskip("soundfile")
+        status, found, _, _ = echo("delay=1.5&times=40", sound([0] * 8, rate=192_000, channels=8))
+        assert (status, found["error"]) == (400, "the echo is too long for the page")
+
     def test_what_is_missing_is_named_with_its_command(self, ask, echo, monkeypatch):
         """Without SciPy the kernel and the echo say what to install; the rest works."""
 

@@ -38,15 +38,6 @@ FOR_ANYONE = {
     ("POST", "/api/report"),
     ("GET", "/api/report/page"),
     ("GET", "/api/report/json"),
-    # The lab works with what is sent to it and what the program draws.
-    ("POST", "/api/lab/x-or-o"),
-    ("POST", "/api/lab/learn"),
-    ("POST", "/api/lab/scalar"),
-    ("POST", "/api/lab/ball"),
-    ("POST", "/api/lab/window"),
-    ("POST", "/api/lab/kernel"),
-    ("GET", "/api/lab/drawing"),
-    ("POST", "/api/lab/echo"),
     # The lab computes on what is sent and keeps nothing: test_lab_addresses.py sees to its caps.
     ("POST", "/api/lab/x-or-o"),
     ("POST", "/api/lab/learn"),

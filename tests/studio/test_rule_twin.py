@@ -79,7 +79,9 @@ CASES: dict[str, Case] = {
     "conv dilated": one("Conv", noise(2, 3, 3, 2), dilations=[2, 3]),
     "conv by channel": one("Conv", noise(6, 1, 3, 3), noise(6), group=3, pads=[1, 1, 1, 1]),
     "conv same": one("Conv", noise(2, 3, 4, 4), auto_pad="SAME_LOWER", strides=[2, 3]),
-    "conv of a row": chain(("Reshape", {}, [whole(1, 3, 42)]), ("Conv", {"pads": [2, 1], "strides": [2], "dilations": [2]}, [noise(3, 3, 3), noise(3)])),
+    "conv of a row": chain(
+        ("Reshape", {}, [whole(1, 3, 42)]), ("Conv", {"pads": [2, 1], "strides": [2], "dilations": [2]}, [noise(3, 3, 3), noise(3)])
+    ),
     "max pool": one("MaxPool", kernel_shape=[2, 2], strides=[2, 2]),
     "max pool padded": one("MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
     "max pool ceil": one("MaxPool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
@@ -122,7 +124,9 @@ CASES: dict[str, Case] = {
     "shares": chain(ROW, ("Softmax", {"axis": 1}, [])),
     "shares by column": one("Softmax", axis=3),
     "logarithms of shares": chain(ROW, ("LogSoftmax", {"axis": -1}, [])),
-    "normalised": one("BatchNormalization", noise(3, seed=5), noise(3, seed=6), noise(3, seed=7), np.abs(noise(3, seed=8)) + np.float32(0.1), epsilon=1e-3),
+    "normalised": one(
+        "BatchNormalization", noise(3, seed=5), noise(3, seed=6), noise(3, seed=7), np.abs(noise(3, seed=8)) + np.float32(0.1), epsilon=1e-3
+    ),
     "power": chain(("Pow", {}, [np.float32(2.5)])),
     "slope by channel": chain(*SPREAD, ("PRelu", {}, [noise(3, 1, 1)])),
     "kept between": chain(*SPREAD, ("Clip", {}, [np.float32(-0.5), np.float32(0.25)])),
@@ -139,7 +143,7 @@ CASES: dict[str, Case] = {
     "a long way down": chain(*SPREAD, ("Mul", {}, [np.float32(300)]), ("Softplus", {}, [])),
     "Sigmoid far out": chain(*SPREAD, ("Mul", {}, [np.float32(300)]), ("Sigmoid", {}, [])),
     "Mish far out": chain(*SPREAD, ("Mul", {}, [np.float32(300)]), ("Mish", {}, [])),
-}  # fmt: skip
+}
 ALONE = [name for name in FUNCTIONS if name not in ("Mul", "Div", "Pow", "PRelu", "Min", "Max", "Mean", "Clip", "Cast", "BatchNormalization")]
 CASES |= {f"function {op}": chain(*SPREAD, (op, {}, [])) for op in ALONE}
 CASES["function Cast"] = chain(*SPREAD, ("Cast", {"to": 7}, []), ("Cast", {"to": 1}, []))
@@ -154,8 +158,9 @@ WORK = """async ([model, size, picture, edits, cells]) => {
     found[layer.id] = [];
     for (const index of cells[layer.id] ?? []) {
       const sum = await work(trace, layer, index);
-      found[layer.id].push(sum && { total: told(sum.total), value: told(sum.value), closes: sum.closes, residue: told(sum.residue), bias: sum.bias ?? 0,
-        terms: sum.terms.map((term) => ({ value: told(term.value), at: term.at ?? null, inside: term.inside !== false, wins: Boolean(term.wins), layer: term.layer ?? null })) });
+      found[layer.id].push(sum && { total: told(sum.total), value: told(sum.value), closes: sum.closes, residue: told(sum.residue),
+        terms: sum.terms.map((term) => (
+        { value: told(term.value), at: term.at ?? null, inside: term.inside !== false, wins: Boolean(term.wins) })) });
     }
   }
   return found;

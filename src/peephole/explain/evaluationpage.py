@@ -18,6 +18,7 @@ from peephole.decide.curves import Curves, Operating, Wrong
 from peephole.decide.evaluate import Examination
 from peephole.decide.judge import judge
 from peephole.explain.evaluationcharts import calibration_chart, det_chart, label_chart
+from peephole.explain.verdict import reason
 from peephole.explain.webpage import photo, webpage
 from peephole.explain.words import Raw, attribute, number, share, table, text
 
@@ -174,21 +175,8 @@ def _det(counted: Curves) -> str:
 
 
 def why(found: Examination, prediction: Prediction, row: int) -> tuple[str, dict[str, str]]:
-    """Return why a photo was let in or not, as the key of a sentence and its values, with digits enough to tell familiarity and threshold apart."""
-    card, familiar = found.card, found.outputs.familiarity[row]
-    if not math.isfinite(prediction.familiarity):
-        return "reason.nan", {}
-    values = (prediction.familiarity, prediction.threshold)
-    places = next((each for each in range(2, 7) if len({round(value, each) for value in values}) == 2), 6)
-    if prediction.accepted:
-        key = "accepted" if card.unknown.margin <= 0 or len(card.labels) < 2 else "accepted_margin"
-    elif prediction.familiarity < prediction.threshold:
-        key = "below"
-    else:
-        key = "margin" if prediction.margin >= 0 else "other"
-    facts = {"label": prediction.best, "value": number(values[0], places), "threshold": number(values[1], places)}
-    other = card.labels[int(np.nan_to_num(familiar, nan=-2).argmax())]
-    return f"reason.{key}", facts | {"other": other, "margin": number(prediction.margin, 4), "needed": number(card.unknown.margin, 4)}
+    """Return why a photo was let in or not, as the key of a sentence and its values."""
+    return reason(prediction, found.card, int(np.nan_to_num(found.outputs.familiarity[row], nan=-2).argmax()))
 
 
 def _mistake(found: Examination, wrong: Wrong) -> str:

@@ -143,13 +143,16 @@ def _p(found: float, by_lot: np.ndarray) -> float:
 def mantel(one: np.ndarray, two: np.ndarray, *, permutations: int = PERMUTATIONS, seed: int = 7) -> Agreement:
     """Return Pearson's r of two matrices of distances (n, n) over all pairs, and its one-sided p by permuting the places of one of them.
 
-    Raises InputError for matrices of different sizes, fewer than 4 or more than 1,000 places, and fewer than 9,999 permutations.
+    Raises InputError for matrices of different sizes, fewer than 4 or more than 1,000 places, fewer than 9,999 permutations, and for distances that
+    are all the same or not numbers: there is nothing to agree with, and chance could not be told.
     """
     n = len(one)
     _require_places(n, len(two), permutations)
     above = np.triu_indices(n, 1)
     a, b = np.asarray(one, np.float64)[above], np.asarray(two, np.float64)
     found = _correlation(a, b[above])
+    if not np.isfinite(found):
+        raise InputError("distances that are all the same, or not numbers, agree with nothing", "give places that differ")
     a = (a - a.mean()) / np.linalg.norm(a - a.mean())
     b = (b - b[above].mean()) / np.linalg.norm(b[above] - b[above].mean())
     orders = _orderings(n, permutations, seed)
@@ -163,8 +166,8 @@ def _unit(points: np.ndarray) -> np.ndarray:
     x = np.asarray(points, np.float64)
     x = x - x.mean(axis=0)
     size = np.linalg.norm(x)
-    if not size > 0:
-        raise InputError("all places are one and the same, so there is no shape to compare", "give places that differ")
+    if not 0 < size < float("inf"):  # NaN is neither
+        raise InputError("all places are one and the same, or not numbers, so there is no shape to compare", "give places that differ")
     return np.asarray(x / size)
 
 

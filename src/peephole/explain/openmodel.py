@@ -37,6 +37,7 @@ DTYPES = {FLOAT32: "float32", UINT8: "uint8", FLOAT16: "float16", FLOAT64: "floa
 FREE = 224  # pixels a side, where a file leaves the size of its pictures open: what most image classifiers were trained on
 LABEL_KEYS = ("labels", "classes", "class_names", "names")
 MAX_LABELS = 100_000
+MAX_WORDS = 4_000_000  # bytes of metadata that are read as labels: reading Python's way takes a hundred times as many in memory
 MAX_TRACED = 200_000_000  # values in all layers together: 800 MB; DenseNet-121 at 224 px has 80 million with its weights
 # Operators of ONNX Runtime's own whose output has the shape of their first input: onnx's shape inference does not know them.
 CELLWISE = ("BiasGelu", "FastGelu", "Gelu", "QuickGelu")
@@ -157,8 +158,6 @@ def _screen(data: bytes | mmap.mmap, name: str) -> Graph:
 
 def _scaled(model: OpenModel, scale: float, mean: float | tuple[float, ...], std: float | tuple[float, ...]) -> OpenModel:
     """Return the model with its way to scale pictures; raises InputError."""
-    from dataclasses import replace
-
     means, spreads = (tuple(np.atleast_1d(np.asarray(value, np.float64)).tolist()) for value in (mean, std))
     if scale not in (1, 255):
         raise InputError(f"pictures are scaled to 0..1 or 0..255, not to 0..{scale:g}", "give a scale of 1 or 255")
@@ -284,7 +283,7 @@ def _told(value: onnx.ValueInfoProto) -> Shape | None:
 def _labels(graph: Graph, width: int) -> tuple[str, ...]:
     """Return the labels that a file's metadata or its only tensor of words name, if they are as many as it answers, else numbers."""
     for key, value in graph.metadata:
-        if key.lower() not in LABEL_KEYS:
+        if key.lower() not in LABEL_KEYS or len(value) > MAX_WORDS:
             continue
         text = bytes(value).decode(errors="replace")
         found = _listed(text)
@@ -295,15 +294,21 @@ def _labels(graph: Graph, width: int) -> tuple[str, ...]:
     return tuple(str(at) for at in range(width))
 
 
+def _number_of(key: object) -> int:
+    """Return a label's number, 0 for a key that is none."""
+    text = str(key)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
 def _listed(text: str) -> tuple[str, ...]:
     """Read labels from JSON, from a Python dict (as YOLO's files have it), or from lines or commas."""
     for reader in (json.loads, ast.literal_eval):
         try:
             values = reader(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            if isinstance(values, dict):
+                values = [values[key] for key in sorted(values, key=_number_of)]
+            if isinstance(values, list | tuple):
+                return tuple(str(one) for one in values)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
-        if isinstance(values, dict):
-            values = [values[key] for key in sorted(values, key=lambda key: int(key) if str(key).isdigit() else 0)]
-        if isinstance(values, list | tuple):
-            return tuple(str(one) for one in values)
     return tuple(part.strip() for part in (text.splitlines() if "\n" in text else text.split(",")) if part.strip())

@@ -11,6 +11,7 @@ from onnx import numpy_helper
 
 from peephole.base.errors import InputError, did_you_mean
 from peephole.explain.attribution import HeatMap, attribute
+from peephole.explain.faithfulness import spearman
 from peephole.explain.gradient import Tape
 from peephole.explain.graphs import constants_of
 
@@ -74,19 +75,9 @@ def reinitialised(data: bytes, upto: str, seed: int = 0, *, until: str = "logits
     return bytes(model.SerializeToString())
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Return the ranks of values, equal ones sharing their mean rank."""
-    _, which, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return np.asarray(((ends - counts + ends - 1) / 2)[which])
-
-
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     """Return Spearman's rank correlation -1..1 of two arrays of one shape; NaN where one of them is all alike."""
-    first, second = _ranks(one), _ranks(other)
-    first, second = first - first.mean(), second - second.mean()
-    below = float(np.sqrt((first @ first) * (second @ second)))
-    return float(first @ second) / below if below > 0 else float("nan")
+    return spearman(one.ravel(), other.ravel())
 
 
 def _levels(count: int, most: int) -> list[int]:

@@ -3,19 +3,23 @@
 import html
 import math
 
+from peephole.base.card import Card
+from peephole.base.records import Prediction
 from peephole.explain.conditions import Condition, conditions
 from peephole.explain.explanation import Explanation
 from peephole.explain.phrases import quoted
 from peephole.explain.words import Raw, number, share, text
 
-__all__ = ["verdict_section"]
+__all__ = ["reason", "verdict_section"]
 
 
-def _reason(explanation: Explanation) -> Raw:
-    """Why the answer is what it is, with digits enough to tell familiarity and threshold apart."""
-    prediction, card = explanation.prediction, explanation.card
+def reason(prediction: Prediction, card: Card, nearest: int) -> tuple[str, dict[str, str]]:
+    """Return why the answer is what it is, as the key of a sentence and its values, with digits enough to tell familiarity and threshold apart.
+
+    `nearest` is the number of the label whose examples are most familiar.
+    """
     if not math.isfinite(prediction.familiarity):
-        return text("reason.nan")
+        return "reason.nan", {}
     values = (prediction.familiarity, prediction.threshold)
     places = next((each for each in range(2, 7) if len({round(value, each) for value in values}) == 2), 6)
     facts = {"label": prediction.best, "value": number(values[0], places), "threshold": number(values[1], places)}
@@ -25,8 +29,8 @@ def _reason(explanation: Explanation) -> Raw:
         key = "below"
     else:
         key = "margin" if prediction.margin >= 0 else "other"
-    facts["other"] = card.labels[explanation.familiarity[0].label]
-    return text(f"reason.{key}", **facts, margin=number(prediction.margin, 4), needed=number(card.unknown.margin, 4))
+    facts |= {"other": card.labels[nearest], "margin": number(prediction.margin, 4), "needed": number(card.unknown.margin, 4)}
+    return f"reason.{key}", facts
 
 
 def _condition(explanation: Explanation, each: Condition) -> Raw:
@@ -73,12 +77,13 @@ def verdict_section(explanation: Explanation) -> Raw:
     else:
         answer = text("verdict.stranger")
     kind = "known" if prediction.accepted else "stranger"
+    key, facts = reason(prediction, explanation.card, explanation.familiarity[0].label)
     rows = "".join(_condition(explanation, each) for each in checked)
     softmax = text("verdict.softmax", label=prediction.best, share=share(prediction.probability))
     threshold = text("verdict.how", threshold=number(unknown.threshold, 4), how=quoted("how", unknown.how))
     steps = "".join(f"<li>{step}</li>" for step in _steps(explanation, checked))
     return Raw(
-        f'<div class="verdict {kind}"><p class="answer">{answer}</p><p>{_reason(explanation)}</p></div>'
+        f'<div class="verdict {kind}"><p class="answer">{answer}</p><p>{text(key, **facts)}</p></div>'
         f'<h3 id="checks">{text("check.title")}</h3><ol class="checks" aria-labelledby="checks">{rows}</ol><p>{softmax}</p><p>{threshold}</p>'
         f'<p class="note">{text("verdict.note")}</p><h3>{text("next.open" if prediction.accepted else "next.shut")}</h3><ul>{steps}</ul>'
     )

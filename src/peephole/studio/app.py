@@ -23,6 +23,7 @@ from peephole.studio.auth import Auth
 from peephole.studio.guard import Guard
 from peephole.studio.house import House
 from peephole.studio.routes import Address, require_marked
+from peephole.studio.turns import Busy
 
 __all__ = ["ADDRESSES", "Served", "Server", "build", "prepared", "serve"]
 
@@ -88,8 +89,16 @@ def _endpoint(house: House, address: Address) -> Callable[[Request], Awaitable[R
     async def call(request: Request) -> Response:
         try:
             response: Response = await address.answer(house, request)
+        except Busy:
+            return failure("busy", status=503)
         except PeepholeError as error:
             return failure(error.what, error.hint or "", 404 if isinstance(error, MissingInput) else 400)
+        except FileNotFoundError:  # taken away between looking and reading
+            return failure("this is no longer there", "reload the page", 404)
+        except OSError as error:
+            return failure(
+                f"a file cannot be read or written: {error.strerror or error}", "look at the disk's room and the folder's permissions", 500
+            )
         return response
 
     return call

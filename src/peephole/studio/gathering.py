@@ -96,19 +96,33 @@ async def _add(house: House, request: Request) -> Response:
     label = folder / _name(request.query_params.get("label"), "label")
     if not label.is_dir():
         raise InputError(f"there is no label {label.name} in this set", "make it first")
-    picture = await picture_of(request)
+    data = await request.body()
 
     def keep() -> str:
+        picture = picture_of(request, data)
         image = small(Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture, LONGEST)
         drawn = isinstance(picture, np.ndarray)
         held = io.BytesIO()
-        image.convert("L" if drawn and image.mode == "L" else "RGB").save(held, "PNG" if drawn else "JPEG", quality=92)
+        image.save(held, "PNG" if drawn else "JPEG", quality=92)
         stem = f"{'drawn' if drawn else 'photo'}-{time.strftime('%Y%m%d-%H%M%S')}"
-        path = next(each for number in range(10_000) if not (each := label / f"{stem}-{number:02}.{'png' if drawn else 'jpg'}").exists())
-        write_atomic(path, held.getvalue())
+        path = next(each for number in range(10_000) if _claimed(each := label / f"{stem}-{number:02}.{'png' if drawn else 'jpg'}"))
+        try:
+            write_atomic(path, held.getvalue())
+        except OutputError:
+            path.unlink(missing_ok=True)
+            raise
         return path.relative_to(folder).as_posix()
 
     return answer({"photo": await run_in_threadpool(keep)})
+
+
+def _claimed(path: Path) -> bool:
+    """Take a name that nobody has, so that no other picture of the same second gets it; False where somebody has it."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 async def _remove(house: House, request: Request) -> Response:

@@ -4,7 +4,9 @@ A page of another site can send requests to 127.0.0.1, and a name of its own can
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -31,8 +33,10 @@ HEADERS = {
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
-# Seconds that the next piece of a body may take: whoever sends slower holds a line open for nothing.
-PATIENT = 30.0
+# Seconds that the next piece of a body may take, and all of it: whoever sends slower holds a line open for nothing.
+PATIENT, LONGEST = 30.0, 180.0
+# Bytes of bodies in memory at a time, of all together who did not give the code: twenty pictures of 20 MB are more than a small computer has.
+MOST_HELD = 100_000_000
 
 
 class _NotHeard(Exception):
@@ -44,6 +48,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, auth: Auth, hosts: frozenset[str], addresses: Mapping[tuple[str, str], Address]) -> None:
         self._app, self._auth, self._hosts, self._addresses = app, auth, hosts, addresses
+        self._held = _Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it here."""
@@ -58,12 +63,16 @@ class Guard:
         if refused:
             await JSONResponse({"error": refused[1]}, refused[0], headers=HEADERS)(scope, receive, send)
             return
-        line = _Line(address.most if address else 0, receive, send)
+        most = address.most if address else 0
+        shared = None if not most or self._auth.is_owner(visitor_of(headers)) else self._held
+        line = _Line(most, shared, receive, send)
         try:
             await self._app(scope, line.hear, line.answer)
         except _NotHeard:
             if line.refused and not line.started:
                 await JSONResponse(*line.refused, headers=HEADERS | {"connection": "close"})(scope, receive, send)
+        finally:
+            line.let_go()
 
     def _refusal(self, scope: Scope, headers: Headers, address: Address | None) -> tuple[int, str] | None:
         """Say with which status and sentence a request is refused; None when it may go on."""
@@ -90,29 +99,45 @@ class Guard:
         return None if said.isascii() and said.isdecimal() and len(said) < 16 and int(said) <= address.most else (413, "too.much")
 
 
-class _Line:
-    """What is heard and said between a visitor and an address that takes at most `most` bytes."""
+@dataclass
+class _Held:
+    """How many bytes of bodies are in memory."""
 
-    def __init__(self, most: int, receive: Receive, send: Send) -> None:
-        self._most, self._receive, self._send = most, receive, send
-        self._taken, self._whole = 0, False
+    bytes: int = 0
+
+
+class _Line:
+    """What is heard and said between a visitor and an address that takes at most `most` bytes, counted in `shared` with those of others."""
+
+    def __init__(self, most: int, shared: _Held | None, receive: Receive, send: Send) -> None:
+        self._most, self._shared, self._receive, self._send = most, shared or _Held(), receive, send
+        self._taken, self._whole, self._end = 0, False, time.monotonic() + LONGEST
         self.started = False
         self.refused: tuple[dict[str, object], int] | None = None
 
     async def hear(self) -> Message:
         """Return the next piece of the body; raises _NotHeard."""
         try:
-            async with asyncio.timeout(None if self._whole else PATIENT):
+            async with asyncio.timeout(None if self._whole else min(PATIENT, self._end - time.monotonic())):
                 message = await self._receive()
         except TimeoutError:
             self.refused = {"error": "too.slow"}, 408
             raise _NotHeard from None
-        self._taken += len(message.get("body", b""))
+        came = len(message.get("body", b""))
+        self._taken += came
+        self._shared.bytes += came
         self._whole = self._whole or not message.get("more_body", False)
         if self._taken > self._most:
             self.refused = {"error": "too.much", "most": self._most}, 413
             raise _NotHeard
+        if self._shared.bytes > MOST_HELD:
+            self.refused = {"error": "busy"}, 503
+            raise _NotHeard
         return message
+
+    def let_go(self) -> None:
+        """Say that what was heard is in memory no more."""
+        self._shared.bytes -= self._taken
 
     async def answer(self, message: Message) -> None:
         """Send a piece of the answer, with the strict headers; nothing once the visitor is refused (the application would say that it broke)."""

@@ -1,8 +1,11 @@
-"""What every address may use: the working folder, who the owner is, the tracer, the jobs; opened once."""
+"""What every address may use: the working folder, who the owner is, whose turn it is to compute, the tracer, the jobs; opened once."""
 
+import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -15,11 +18,13 @@ from peephole.studio.auth import Auth
 from peephole.studio.guard import visitor_of
 from peephole.studio.jobs import Jobs
 from peephole.studio.traces import Traces
+from peephole.studio.turns import Turns
 from peephole.studio.workshop import SHIPPED, Workshop
 
 __all__ = ["House"]
 
 STATE = ".peephole-studio"
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -32,7 +37,12 @@ class House:
     traces: Traces = field(default_factory=Traces)
     auth: Auth = field(init=False)
     jobs: Jobs = field(init=False)
+    tools: asyncio.Lock = field(default_factory=asyncio.Lock)  # one child that trains to look at a set, at a time
     turn: threading.Lock = field(default_factory=threading.Lock)
+    # Visitors have a line for what is quick (a class that draws at the same time) and one for what takes seconds; the owner waits for neither.
+    owners: Turns = field(default_factory=lambda: Turns(3, 100))
+    quick: Turns = field(default_factory=lambda: Turns(1, 60))
+    long: Turns = field(default_factory=lambda: Turns(1, 12))
     _open: dict[tuple[str, int, int], OpenModel] = field(default_factory=dict)
 
     @classmethod
@@ -57,6 +67,10 @@ class House:
     def owns(self, request: Request) -> bool:
         """Whether the request comes from the owner."""
         return self.auth.is_owner(visitor_of(Headers(scope=request.scope)))
+
+    async def compute(self, request: Request, work: Callable[[], T], *, long: bool = False) -> T:
+        """Return what `work` gives, on a thread and in turn; `long` is what may take seconds. Raises Busy, and what the work raises."""
+        return await (self.owners if self.owns(request) else self.long if long else self.quick).take(work)
 
     def model(self, request: Request, name: str) -> OpenModel:
         """Return the model of that id; a visitor who is not the owner sees the shipped ones alone. Raises InputError and what reading raises."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -217,10 +216,10 @@ def _share(request: Request) -> float | None:
 
 
 def _view(work: Callable[[House, Request, Asked], Any]) -> Callable[[House, Request], Any]:
-    """Return an address's answer: the work in a thread."""
+    """Return an address's answer: the work in its turn."""
 
     async def view(house: House, request: Request) -> Response:
-        return answer(await run_in_threadpool(lambda: work(house, request, _asked(house, request))))
+        return await house.compute(request, lambda: answer(work(house, request, _asked(house, request))), long=True)
 
     return view
 

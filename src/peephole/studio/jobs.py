@@ -261,6 +261,7 @@ class Jobs:
         jobs = self._jobs()
         for job in [job for job in jobs if job.ended][: max(0, len(jobs) - self.kept)]:
             shutil.rmtree(self.state / job.id, ignore_errors=True)
+            self._over.pop(job.id, None)
 
     def _tend(self) -> None:
         """Look after what has not ended, on a thread of its own, until all has."""

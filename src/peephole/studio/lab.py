@@ -1,12 +1,10 @@
 """The lab's addresses: X or O in exact ninths, filters that learn, the ball dropped twice; computed by `peephole.lab`, capped in every size."""
 
 import math
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,7 +22,6 @@ MOST_WAYS = 24  # places of one drop: 576 ways
 DRAWN, SIDE = 20, 12  # drawings of each kind that the filters learn from, and their pixels
 SHOWN = 4
 MOST_GRID = 16
-TURN = threading.Lock()  # one training at a time; whoever asks meanwhile waits
 
 
 def _number(values: dict[str, Any], name: str, least: float, most: float, usual: float) -> float:
@@ -74,7 +71,7 @@ def _drawn(picture: np.ndarray, change: Any) -> np.ndarray:
     return changes[change]()
 
 
-async def _x_or_o(_house: House, request: Request) -> Response:
+async def _x_or_o(house: House, request: Request) -> Response:
     """Work a picture through the filters, every number exact; and compare it, moved, with the X of its size, as a whole and by its parts."""
     given = await body(request)
     picture = numbers(given.get("picture"), "picture", 2, 32)
@@ -82,19 +79,22 @@ async def _x_or_o(_house: House, request: Request) -> Response:
     move = numbers(given.get("move", [0, 0]), "move", 1, 32)
     if picture.shape[0] != picture.shape[1] or len(move) != 2 or (move != np.rint(move)).any():
         raise InputError("a picture has as many rows as columns, and is moved by whole pixels", "reload the page")
-    picture = _drawn(picture, given.get("change"))
-    moved = drawn.shift(picture, int(move[0]), int(move[1]))
-    nearest, with_x, with_o = parts.nearest_whole(moved)
-    return answer(
-        {
-            "worked": x_or_o.work(picture, filters),
+
+    def work() -> Response:
+        changed = _drawn(picture, given.get("change"))
+        moved = drawn.shift(changed, int(move[0]), int(move[1]))
+        nearest, with_x, with_o = parts.nearest_whole(moved)
+        told = {
+            "worked": x_or_o.work(changed, filters),
             "moved": moved,
             "moved_answer": x_or_o.work(moved, filters).answer,
             "whole": {"answer": nearest, "x": with_x, "o": with_o},
-            "example": drawn.cross(len(picture)),
-            "parts": parts.compare(drawn.cross(len(picture)), moved, filters),
+            "example": drawn.cross(len(changed)),
+            "parts": parts.compare(drawn.cross(len(changed)), moved, filters),
         }
-    )
+        return answer(told)
+
+    return await house.compute(request, work)
 
 
 def _short(values: np.ndarray) -> list[float | None]:
@@ -102,7 +102,7 @@ def _short(values: np.ndarray) -> list[float | None]:
     return [float(f"{value:.7g}") if math.isfinite(value) else None for value in values.ravel()]
 
 
-async def _learn(_house: House, request: Request) -> Response:
+async def _learn(house: House, request: Request) -> Response:
     """Let filters learn from drawings, and tell every step: error, accuracy, the filters, one weight's update with its numbers."""
     given = await body(request)
     steps, rate = whole(given, "steps", 1, MOST_STEPS, 120), _number(given, "rate", 0.001, 100, 0.2)
@@ -113,7 +113,7 @@ async def _learn(_house: House, request: Request) -> Response:
 
     def work() -> dict[str, Any]:
         drawings, others = hand.drawings(DRAWN, seed, SIDE), hand.drawings(DRAWN, seed + 20_000, SIDE)
-        with TURN, np.errstate(all="ignore"):  # a rate that is too large overflows; that is what is shown
+        with np.errstate(all="ignore"):  # a rate that is too large overflows; that is what is shown
             done = list(learn.train(drawings, steps=steps, learning_rate=rate, filters=filters, seed=seed, follow=follow, held_out=others))
         shown = [kind * DRAWN + each for kind in (0, 1) for each in range(SHOWN)]
         told = [
@@ -131,7 +131,7 @@ async def _learn(_house: House, request: Request) -> Response:
             "count": 2 * DRAWN,
         }
 
-    return answer(await run_in_threadpool(work))
+    return await house.compute(request, lambda: answer(work()), long=True)
 
 
 async def _scalar(_house: House, request: Request) -> Response:
@@ -155,19 +155,19 @@ def _chances(given: dict[str, Any], name: str) -> ball.Chances:
     return ball.chances(weights, whole(found, "start", -100, 100, 0), normalise=True)
 
 
-async def _ball(_house: House, request: Request) -> Response:
+async def _ball(house: House, request: Request) -> Response:
     """Drop a ball twice: every place, every way to it and back, in fractions."""
     given = await body(request)
-    return answer(ball.drop(_chances(given, "first"), _chances(given, "second")))
+    return await house.compute(request, lambda: answer(ball.drop(_chances(given, "first"), _chances(given, "second"))))
 
 
-async def _window(_house: House, request: Request) -> Response:
+async def _window(house: House, request: Request) -> Response:
     """Slide a window over a small grid, by stride, padding and dilation."""
     given = await body(request)
     grid = numbers(given.get("grid"), "grid", 2, MOST_GRID)
     kernel, stride, dilation = (whole(given, name, 1, MOST_GRID, 1) for name in ("kernel", "stride", "dilation"))
     steps = window.Steps(kernel, stride, whole(given, "padding", 0, MOST_GRID, 0), dilation, bool(given.get("partial")))
-    return answer({"slid": window.slide(grid, steps, given.get("how", "sum")), "reach": steps.reach})
+    return await house.compute(request, lambda: answer({"slid": window.slide(grid, steps, given.get("how", "sum")), "reach": steps.reach}))
 
 
 ADDRESSES = (

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,12 +27,13 @@ BRIGHTEST = 65_535
 MOST_KERNEL = 15
 MOST_SOUND = 12_000_000  # bytes that are sent
 MOST_SAMPLES = 6_000_000  # of all channels: a minute in stereo at 48 kHz
+MOST_ECHO = 12_000_000  # samples of the sound with its echo, whose tail may be longer than the sound
 MOST_RATE = 192_000
 COLUMNS = 300  # of a waveform as it is drawn
 DRAWINGS = ("house", "star", "A", "X", "spiral")
 
 
-async def _kernel(_house: House, request: Request) -> Response:
+async def _kernel(house: House, request: Request) -> Response:
     """Slide a kernel over a picture, turned (convolution) and not (cross-correlation); with `at`, one output pixel's sum instead."""
     given = await body(request)
     image = numbers(given.get("picture"), "picture", 2, MOST_SIDE)
@@ -55,7 +55,7 @@ async def _kernel(_house: House, request: Request) -> Response:
         values = {kind: np.asarray(apply(image, kernel, slide).values, np.float32) for kind, slide in slides.items()}
         return values | {"kernel": {"values": kernel.values, "sum": kernel.sum, "symmetric": kernel.symmetric, "name": kernel.name}}
 
-    return answer(await run_in_threadpool(work))
+    return await house.compute(request, lambda: answer(work()))
 
 
 def _chosen(name: Any, given: dict[str, Any], image: np.ndarray) -> Any:
@@ -75,12 +75,12 @@ def _chosen(name: Any, given: dict[str, Any], image: np.ndarray) -> Any:
     return load("lab.catalogue:named")(name)
 
 
-async def _drawing(_house: House, request: Request) -> Response:
+async def _drawing(house: House, request: Request) -> Response:
     """Give a drawing made by the program, as numbers 0..255."""
     name = request.query_params.get("name", "")
     if name not in DRAWINGS:
         raise InputError("there is no such drawing", f"one of {', '.join(DRAWINGS)}")
-    ink = await run_in_threadpool(hand.draw, name, 8, 64, least=0.8, pen=(0.03, 0.04))
+    ink = await house.compute(request, lambda: hand.draw(name, 8, 64, least=0.8, pen=(0.03, 0.04)))
     return answer({"picture": np.rint(255 - 225 * ink).astype(np.int64)})
 
 
@@ -93,7 +93,7 @@ def _wave(pieces: Iterable[np.ndarray], frames: int) -> list[list[float]]:
     return [np.minimum.reduceat(low, starts).round(5).tolist(), np.maximum.reduceat(high, starts).round(5).tolist()]
 
 
-async def _echo(_house: House, request: Request) -> Response:
+async def _echo(house: House, request: Request) -> Response:
     """Give a sound its echo: the sound that was sent, or one made by the program. Answers in one piece: length, JSON, both sounds."""
     asked = request.query_params
     name, sent = asked.get("sound", ""), await request.body()
@@ -117,6 +117,8 @@ async def _echo(_house: House, request: Request) -> Response:
                 kind = kind_of(source)
                 if kind.frames * kind.channels > MOST_SAMPLES or kind.rate > MOST_RATE:
                     raise InputError("the sound is too long for the page", "at most a minute; longer ones: peephole lab echo SOUND -o OUT.wav")
+                if (kind.frames + delay * times * kind.rate) * kind.channels > MOST_ECHO:
+                    raise InputError("the echo is too long for the page", "a shorter delay, or fewer times; longer ones: peephole lab echo")
                 found = echo(source, target, options(repeated(delay, decay, times), normalise=True))
             except PeepholeError as error:
                 raise InputError(error.what.replace(str(source), "the sound"), error.hint) from None
@@ -130,7 +132,7 @@ async def _echo(_house: House, request: Request) -> Response:
             }
             return _packed(said, source.read_bytes(), target.read_bytes())
 
-    return Response(await run_in_threadpool(work), media_type="application/octet-stream")
+    return Response(await house.compute(request, work, long=True), media_type="application/octet-stream")
 
 
 def _packed(said: dict[str, Any], *sounds: bytes) -> bytes:

@@ -1,17 +1,20 @@
 """The Map tab: embeddings as points, how far to believe them, and where the picture at hand would lie among them."""
 
+import hashlib
+import os
 import threading
-from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from peephole.base.errors import InputError
 from peephole.base.extras import load as part
 from peephole.base.modelfile import ModelFile
+from peephole.data.layout import walk
 from peephole.decide.predictor import Predictor
 from peephole.explain.openmodel import OpenModel
 from peephole.explain.points import Points, known_points, photo_points
@@ -30,7 +33,7 @@ class _Maps:
     """The maps that were drawn last, with what is needed to lay new points into them."""
 
     def __init__(self) -> None:
-        self._held = OrderedDict[tuple[str, ...], tuple[Any, Points]]()
+        self._held = dict[tuple[str, ...], tuple[Any, Points]]()
         self._turn = threading.Lock()
 
     def find(self, house: House, request: Request, model: OpenModel) -> tuple[Any, Points, Predictor]:
@@ -39,25 +42,41 @@ class _Maps:
         # Asked before the maps that are held: the owner may have drawn this one.
         if wanted.get("set") and not house.owns(request):
             raise InputError("only whoever gave the code may see photos", "give the code that stands in the terminal")
-        key = (model.sha256, wanted.get("set", ""), wanted.get("perplexity", ""), wanted.get("seed", "7"))
+        folder = set_of(house, wanted["set"]) if wanted.get("set") else None
+        key = (model.sha256, _state(folder), wanted.get("perplexity", ""), wanted.get("seed", "7"))
         predictor = _predictor(model)
         with self._turn:
-            if key not in self._held:
-                self._held[key] = self._drawn(house, request, predictor)
-                if len(self._held) > MOST_MAPS:
-                    self._held.popitem(last=False)
-            projection, points = self._held[key]
-        return projection, points, predictor
+            held = self._held.get(key)
+        if held is None:  # drawn with nobody waiting for this lock
+            held = self._drawn(request, predictor, folder)
+            with self._turn:
+                self._held[key] = held
+                # Visitors' maps, which are of no folder, push out none of the owner's.
+                for old in [each for each in self._held if bool(each[1]) == bool(folder)][:-MOST_MAPS]:
+                    del self._held[old]
+        return *held, predictor
 
-    def _drawn(self, house: House, request: Request, predictor: Predictor) -> tuple[Any, Points]:
+    def _drawn(self, request: Request, predictor: Predictor, folder: Path | None) -> tuple[Any, Points]:
         wanted = request.query_params
-        name, seed = wanted.get("set", ""), int(_number(wanted.get("seed", "7"), 0, 2**31))
+        seed = int(_number(wanted.get("seed", "7"), 0, 2**31))
         perplexity = _number(wanted["perplexity"], 2, 200) if wanted.get("perplexity") else None
-        points = photo_points(predictor, set_of(house, name), seed=seed) if name else known_points(predictor)
+        points = photo_points(predictor, folder, seed=seed) if folder else known_points(predictor)
         return part("explain.embedding:project")(points.vectors, points.names, points.labels, perplexity=perplexity, seed=seed), points
 
 
 MAPS = _Maps()
+
+
+def _state(folder: Path | None) -> str:
+    """Return what a folder is now, its files' names, sizes and times in short: a map of what was there before is another map."""
+    if folder is None:
+        return ""
+    told = hashlib.sha256(os.fsencode(folder))
+    for entry in walk(folder, []):
+        with suppress(OSError):
+            facts = Path(entry.path).stat()
+            told.update(os.fsencode(entry.path) + f" {facts.st_size} {facts.st_mtime_ns}".encode())
+    return told.hexdigest()
 
 
 def _number(text: str, least: float, most: float) -> float:
@@ -78,10 +97,10 @@ def _predictor(model: OpenModel) -> Predictor:
 
 async def _map(house: House, request: Request) -> Response:
     """Draw the map of a model's known examples, or of a set's photos."""
-    model = house.model(request, request.query_params.get("model", ""))
     language = request.query_params.get("language", "en")
 
     def work() -> dict[str, Any]:
+        model = house.model(request, request.query_params.get("model", ""))
         projection, points, _ = MAPS.find(house, request, model)
         found = projection.map
         return {
@@ -93,15 +112,16 @@ async def _map(house: House, request: Request) -> Response:
             "photos": bool(points.paths),
         }
 
-    return answer(await run_in_threadpool(work))
+    return await house.compute(request, lambda: answer(work()), long=True)
 
 
 async def _place(house: House, request: Request) -> Response:
     """Lay the picture that was sent into a map that is there, without moving anything on it."""
-    model = house.model(request, request.query_params.get("model", ""))
-    picture = await picture_of(request)
+    data = await request.body()
 
     def work() -> Any:
+        model = house.model(request, request.query_params.get("model", ""))
+        picture = picture_of(request, data)
         projection, points, predictor = MAPS.find(house, request, model)
         outputs = predictor.engine.run(predictor.prepare(picture))
         vectors = outputs.embedding
@@ -110,7 +130,7 @@ async def _place(house: House, request: Request) -> Response:
             vectors = (vectors - centre) / np.maximum(np.linalg.norm(vectors - centre, axis=1, keepdims=True), 1e-12)
         return projection.place(vectors, ["picture"])
 
-    return answer(await run_in_threadpool(work))
+    return await house.compute(request, lambda: answer(work()), long=True)
 
 
 ADDRESSES = (

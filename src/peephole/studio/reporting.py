@@ -2,13 +2,12 @@
 
 import secrets
 import tempfile
-from collections import OrderedDict
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,33 +25,35 @@ from peephole.studio.tools import said
 
 __all__ = ["ADDRESSES"]
 
-KEPT = 12
+KEPT = 12  # reports of visitors, and as many of the owner's
 # A report is a page of its own: its script and style stand in it, named by their hashes in its own policy; here it has no origin.
 ALONE = (
     "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'none'"
+    "form-action 'none'; frame-ancestors 'none'"
 )
-REPORTS: OrderedDict[str, tuple[str, str, bool]] = OrderedDict()
+REPORTS: dict[str, tuple[str, str, bool]] = {}
+TURN = threading.Lock()
 
 
 def _keep(page: str, numbers: str, *, open_to_all: bool) -> str:
     name = secrets.token_hex(12)
-    REPORTS[name] = (page, numbers, open_to_all)
-    while len(REPORTS) > KEPT:
-        REPORTS.popitem(last=False)
+    with TURN:
+        REPORTS[name] = (page, numbers, open_to_all)
+        for old in [each for each, (_, _, theirs) in REPORTS.items() if theirs == open_to_all][:-KEPT]:
+            del REPORTS[old]
     return name
 
 
 async def _make(house: House, request: Request) -> Response:
     """Write the report of the picture that was sent."""
-    model = house.model(request, request.query_params.get("model", ""))
-    if model.card is None:
-        raise InputError("a report needs a model file with a card", "the See tab shows foreign files")
-    predictor = Predictor(ModelFile(model.name, model.card, model.sha256, model.data))
-    picture = await picture_of(request)
     raw = await request.body()
 
     def work() -> dict[str, Any]:
+        model = house.model(request, request.query_params.get("model", ""))
+        if model.card is None:
+            raise InputError("a report needs a model file with a card", "the See tab shows foreign files")
+        predictor = Predictor(ModelFile(model.name, model.card, model.sha256, model.data))
+        picture = picture_of(request, raw)
         with tempfile.TemporaryDirectory() as place:
             path = Path(place) / "picture.png"
             if isinstance(picture, np.ndarray):
@@ -63,7 +64,7 @@ async def _make(house: House, request: Request) -> Response:
         numbers = to_json(found)
         return {"id": _keep(render(found), numbers, open_to_all=not house.owns(request)), "reason": found.prediction.reason}
 
-    return answer(await run_in_threadpool(work))
+    return await house.compute(request, lambda: answer(work()), long=True)
 
 
 async def _whole(house: House, request: Request) -> Response:

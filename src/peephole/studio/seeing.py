@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -39,11 +38,10 @@ def _number(request: Request, name: str, least: int, most: int) -> int:
     return value
 
 
-async def picture_of(request: Request) -> Image.Image | np.ndarray:
+def picture_of(request: Request, data: bytes) -> Image.Image | np.ndarray:
     """Return the picture that was sent: raw uint8 with ?width=&height=&channels=, or the bytes of an image file. Raises InputError, PhotoError."""
-    data = await request.body()
     if request.headers.get("content-type", "") != BINARY:
-        return await run_in_threadpool(open_bytes, data)
+        return open_bytes(data)
     width, height, channels = _number(request, "width", 1, MOST_SIDE), _number(request, "height", 1, MOST_SIDE), _number(request, "channels", 1, 3)
     if channels == 2 or len(data) != width * height * channels:
         raise InputError(f"{len(data)} bytes are no picture of {width} x {height} x {channels}", "reload the page")
@@ -102,16 +100,16 @@ async def _trace(house: House, request: Request) -> Response:
     """Run a model on the picture that was sent and keep every layer."""
     name = request.query_params.get("model", "")
     edits = _edits(request)
-    # Opening waits for its turn: not here, where everybody else is answered too.
-    model = await run_in_threadpool(house.model, request, name)
-    picture = await picture_of(request)
+    data = await request.body()
 
     def work() -> bytes:
+        model = house.model(request, name)
+        picture = picture_of(request, data)
         with house.turn:
             trace = house.tracer.trace(model, model.prepare(picture), edits)
         return _packed(trace, model, house.traces.keep(trace, open_to_all=name.startswith(SHIPPED)))
 
-    return Response(await run_in_threadpool(work), media_type=BINARY)
+    return Response(await house.compute(request, work), media_type=BINARY)
 
 
 def _kept(house: House, request: Request) -> Trace:
@@ -133,13 +131,13 @@ async def _tensor(house: House, request: Request) -> Response:
 async def _match(house: House, request: Request) -> Response:
     """Send how well each window of a convolution fits its kernel: cosines, float32, in the layer's shape."""
     trace = _kept(house, request)
-    found = await run_in_threadpool(match, trace, request.query_params.get("layer", ""))
+    found = await house.compute(request, lambda: match(trace, request.query_params.get("layer", "")))
     return Response(found.astype("<f4", copy=False).tobytes(), media_type=BINARY)
 
 
 async def _model(house: House, request: Request) -> Response:
     """Say what a model file is: its card, or for a foreign one what could be read from it."""
-    model = await run_in_threadpool(house.model, request, request.query_params.get("model", ""))
+    model = await house.compute(request, lambda: house.model(request, request.query_params.get("model", "")))
     return answer(
         {
             "name": model.name,

@@ -25,7 +25,6 @@ __all__ = ["ADDRESSES", "said"]
 
 PATIENCE = 300.0
 SECONDS = {"doubt": "30", "budget": "5"}
-ONE = asyncio.Lock()
 
 
 async def said(*words: str) -> tuple[str, str]:
@@ -53,7 +52,7 @@ async def _ask(house: House, request: Request) -> Response:
     if tool not in SECONDS:
         raise InputError("there is no such tool", "reload the page")
     folder = set_of(house, str(asked.get("set", "")))
-    async with ONE:
+    async with house.tools:
         told, _ = await said(tool, str(folder), "--seconds", SECONDS[tool], "--json")
     found: Any = json.loads(told)
     return answer(found)
@@ -64,7 +63,7 @@ async def _augment(house: House, request: Request) -> Response:
     folder = set_of(house, request.query_params.get("set", ""))
     with tempfile.TemporaryDirectory() as place:
         sheet = Path(place) / "sheet.png"
-        async with ONE:
+        async with house.tools:
             await said("augment", str(folder), "-o", str(sheet))
         return Response(sheet.read_bytes(), media_type="image/png")
 

@@ -10,6 +10,7 @@ from peephole.explain.trace import Trace
 __all__ = ["Traces", "name_of"]
 
 MOST_BYTES = 250_000_000
+MOST = 500  # traces, however small
 
 
 def name_of(trace: Trace) -> str:
@@ -32,7 +33,7 @@ class Traces:
         with self._lock:
             self._kept[name] = (trace, open_to_all)
             self._kept.move_to_end(name)
-            while len(self._kept) > 1 and sum(_size(each) for each, _ in self._kept.values()) > self._most:
+            while len(self._kept) > MOST or (len(self._kept) > 1 and sum(_size(each) for each, _ in self._kept.values()) > self._most):
                 self._kept.popitem(last=False)
         return name
 
@@ -46,4 +47,6 @@ class Traces:
 
 
 def _size(trace: Trace) -> int:
-    return 4 * sum(layer.count for layer in trace.layers)
+    """Return the bytes of what this trace alone has: its values and the weights that were changed; the others are the model's."""
+    changed = {edit.tensor for edit in trace.edits}
+    return 4 * (sum(layer.count for layer in trace.layers) + sum(tensor.count for tensor in trace.tensors if tensor.name in changed))

@@ -6,7 +6,7 @@ import { choose, fetchWords, has, language, languages, t } from "./words.js";
 
 const TABS = ["see", "lab", "data", "train", "map", "words", "gate", "report", "walk"];
 const FILES = { words: "fill" }; // words.js holds the page's own words
-const main = document.getElementById("main");
+let main = document.getElementById("main");
 const page = { owner: false, models: [], photos: [], gates: [], folder: "", fail, refresh };
 let shown = "";
 let close = () => {};
@@ -112,13 +112,17 @@ async function show() {
   close = () => {};
   shown = name;
   document.title = `${t(`tab.${name}`)} · Peephole`;
-  main.className = `tab-${name}`;
-  replace(main, h("p.quiet", {}, t("loading")));
+  // A place of its own for each opening: what comes late for a tab that was left is drawn where nobody looks.
+  const place = h("main", { id: "main", tabindex: -1, class: `tab-${name}` }, h("p.quiet", {}, t("loading")));
+  main.replaceWith(place);
+  main = place;
   try {
     const module = await import(`./${FILES[name] ?? name}.js`);
-    if (shown !== name) return;
-    replace(main);
-    close = (await module.show(main, page)) ?? (() => {});
+    if (main !== place) return;
+    replace(place);
+    const done = (await module.show(place, page)) ?? (() => {});
+    if (main === place) close = done;
+    else done();
   } catch (error) { fail(error); }
 }
 

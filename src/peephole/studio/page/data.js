@@ -24,8 +24,10 @@ class Data {
 
   close() {
     this.unhear();
-    this.stream?.getTracks().forEach((track) => track.stop());
+    this.dark();
   }
+
+  dark() { this.stream?.getTracks().forEach((track) => track.stop()); }
 
   get set() { return read().values.get("set") ?? ""; }
 
@@ -93,10 +95,14 @@ class Data {
     }) }, t("data.shoot", { label: this.label }));
     return h("div", {}, h("p.row", {}, h("button", { type: "button", onclick: async () => {
       try {
-        this.stream = this.video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 640 } });
+        const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640 } });
+        this.dark();
+        this.stream = this.video.srcObject = stream;
+        if (!this.root.isConnected) return this.dark(); // the tab was left while the browser asked
         this.video.hidden = shoot.disabled = false;
         await this.video.play();
       } catch (error) { this.page.fail(error); }
+      return null;
     } }, t("input.camera")), shoot), this.video);
   }
 
@@ -144,7 +150,7 @@ class Data {
 
   sheet(buffer) {
     const address = URL.createObjectURL(new Blob([buffer], { type: "image/png" }));
-    return [h("p", t("data.augment.means")), h("div.scroll", { tabindex: 0, role: "region", "aria-label": t("data.augment") }, h("img", { src: address, alt: t("data.augment.alt") }))];
+    return [h("p", t("data.augment.means")), h("div.scroll", { tabindex: 0, role: "region", "aria-label": t("data.augment") }, h("img", { src: address, alt: t("data.augment.alt"), onload: () => URL.revokeObjectURL(address) }))];
   }
 
   budget(found) {

@@ -5,6 +5,7 @@ import { hear, link, read, write } from "./state.js";
 import { language, percent, t } from "./words.js";
 
 const SHOWN = 100;
+const KEPT = 2000; // rows of a door that is watched for days
 
 export async function show(root, page) {
   if (!page.owner || !page.gates.length) {
@@ -13,7 +14,7 @@ export async function show(root, page) {
   }
   const view = new Gate(root, page);
   const unhear = hear(() => read().tab === "gate" && view.draw().catch(page.fail));
-  await view.draw();
+  await view.draw().catch(page.fail);
   return () => {
     unhear();
     view.close();
@@ -36,6 +37,7 @@ class Gate {
       this.stop?.();
       this.about = await get("/api/gate", { gate: this.gate });
       this.rows = this.about.journal ? await get("/api/gate/journal", { gate: this.gate }).catch((error) => { this.page.fail(error); return []; }) : [];
+      if (!this.root.isConnected) return;
       this.frame();
       this.listen();
     }
@@ -69,6 +71,7 @@ class Gate {
       if (row.error) return replace(this.live, row.error);
       if (this.rows.some((each) => each.number === row.number)) return null;
       this.rows.push(row);
+      if (this.rows.length > KEPT) this.rows.splice(0, this.rows.length - KEPT / 2);
       this.list();
       if (row.verdict) say(t("gate.said", { verdict: t(`gate.verdict.${row.verdict}`), reason: row.reason }));
       return null;

@@ -88,13 +88,16 @@ export class Input {
 
   async film() {
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640 } });
-      this.video.srcObject = this.stream;
+      const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640 } });
+      this.close();
+      this.stream = this.video.srcObject = stream;
+      if (!this.root.isConnected) return this.close(); // the tab was left while the browser asked
       this.video.hidden = this.shoot.hidden = false;
       await this.video.play();
     } catch (error) {
       replace(this.givenName, t("input.camera.refused", { why: error.name }));
     }
+    return null;
   }
 
   async capture() {

@@ -1,5 +1,5 @@
 // The Map tab: what the model makes of examples, as points; t-SNE beside principal components, and how far to believe either.
-import { get, post } from "./api.js";
+import { Failure, get, post } from "./api.js";
 import { h, replace, say, table } from "./html.js";
 import { last } from "./input.js";
 import { hear, read, write } from "./state.js";
@@ -12,7 +12,7 @@ const SIDE = 420;
 export async function show(root, page) {
   const view = new MapView(root, page);
   const unhear = hear(() => read().tab === "map" && view.draw().catch(page.fail));
-  await view.draw();
+  view.draw().catch(page.fail); // its working takes seconds: not to be waited for, or the tab could not be left
   return unhear;
 }
 
@@ -164,7 +164,7 @@ class MapView {
   }
 
   async place() {
-    if (!last.picture) return this.page.fail({ name: "", message: t("map.nopicture") });
+    if (!last.picture) return this.page.fail(new Failure(t("map.nopicture")));
     const given = last.picture;
     const raw = !(given instanceof Blob);
     try {

@@ -78,6 +78,7 @@ class Train {
   // Show the training that the address names, or the newest that has not ended.
   async open() {
     const jobs = await this.list();
+    if (!this.root.isConnected) return;
     const id = read().values.get("job") ?? jobs.find((each) => !each.ended)?.id;
     if (id && id === this.id) return;
     this.close();

@@ -1,4 +1,5 @@
-// The live part of each of the walk's steps: (place, {finish}) fills a place and calls finish when the reader has changed something.
+// The live part of each of the walk's steps: (place, {finish}) fills a place and calls finish when the reader has changed something; what has to
+// follow the address and be closed is given to `opened`.
 import { h, replace, s, table } from "./html.js";
 import { AN_X } from "./input.js";
 import { Pad } from "./pad.js";
@@ -216,13 +217,13 @@ function softmax(place, { finish }) {
 }
 
 // 8. X or O learns, live, in the lab's own part.
-async function learning(place, { finish, page }) {
+async function learning(place, { finish, page, opened }) {
   const { show } = await import("./lab-learn.js");
   const { fetchWords } = await import("./words.js");
   await fetchWords("lab");
   const inner = h("div");
   replace(place, inner);
-  show(inner, page);
+  opened(show(inner, page));
   inner.addEventListener("click", (event) => event.target.closest("button") && finish());
 }
 

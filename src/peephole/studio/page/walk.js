@@ -6,6 +6,7 @@ import { t } from "./words.js";
 
 export function show(root, page) {
   let shown = 0;
+  let part = null; // of the step that is shown, where it has one: {follow, close}
   const done = new Set((read().values.get("done") ?? "").split(".").filter(Boolean).map(Number));
 
   // A step is done: it stands in the address, so that a link keeps it.
@@ -30,18 +31,28 @@ export function show(root, page) {
 
   function draw() {
     const step = Math.max(1, Math.min(STEPS.length, Number(read().values.get("step")) || 1));
-    if (step === shown) return;
+    if (step === shown) return part?.follow();
+    part?.close();
+    part = null;
     shown = step;
     const to = (number) => link("walk", { step: number, ...(done.size ? { done: [...done].join(".") } : {}) });
     const list = h("ol.steps", {}, STEPS.map((_, at) => h("li", {}, h("a", { href: to(at + 1), "aria-current": at + 1 === step ? "step" : null, data: { step: at + 1 } }, t(`walk.${at + 1}.title`), h("span.unseen", "")))));
     const body = h("div.card.live");
     replace(root, h("div.walk", {}, h("nav", { "aria-label": t("walk.steps") }, list), h("article", {}, h("h1", {}, `${step}. ${t(`walk.${step}.title`)}`), t(`walk.${step}.text`).split("\n").map((line) => h("p", line)), body, h("p", {}, h("b", { id: "walk-done", role: "status" }, "")),
       h("p.row", {}, step > 1 && h("a.button", { href: to(step - 1) }, t("walk.back")), step < STEPS.length && h("a.button.main", { href: to(step + 1) }, t("walk.next"))))));
-    STEPS[step - 1](body, { page, finish: () => finish(step), say });
+    STEPS[step - 1](body, { page, finish: () => finish(step), opened: (made) => {
+      if (shown === step && body.isConnected) part = made;
+      else made.close();
+    } });
     marks();
     root.querySelector("h1").tabIndex = -1;
+    return null;
   }
 
+  const unhear = hear(() => read().tab === "walk" && draw());
   draw();
-  return hear(() => read().tab === "walk" && draw());
+  return () => {
+    unhear();
+    part?.close();
+  };
 }
