@@ -76,6 +76,7 @@ url = "{broker}"
 
 [journal]
 path = "journal.db"
+pictures = {{days = 14, megabytes = 50}}
 """
 
 
@@ -243,7 +244,7 @@ def run(output: Path, seconds: float) -> None:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{root} cannot be made: {error.strerror or error}", "choose another folder: peephole demo -o FOLDER") from error
-    for name in ("photos", "night"):
+    for name in ("photos", "night", "journal.db-pictures"):
         shutil.rmtree(root / name, ignore_errors=True)
     for name in ("journal.db", "journal.db-wal", "journal.db-shm", "night.csv"):
         (root / name).unlink(missing_ok=True)

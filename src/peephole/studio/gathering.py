@@ -96,6 +96,10 @@ async def _add(house: House, request: Request) -> Response:
     label = folder / _name(request.query_params.get("label"), "label")
     if not label.is_dir():
         raise InputError(f"there is no label {label.name} in this set", "make it first")
+    if label.name == "unknown" and request.query_params.get("stranger"):
+        # Each stranger has a folder: what is counted is strangers, not pictures of them.
+        label = label / _name(request.query_params["stranger"], "stranger")
+        label.mkdir(exist_ok=True)
     data = await request.body()
 
     def keep() -> str:

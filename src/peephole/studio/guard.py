@@ -61,7 +61,8 @@ class Guard:
         address = self._addresses.get(("GET" if scope["method"] == "HEAD" else scope["method"], scope["path"]))
         refused = self._refusal(scope, headers, address)
         if refused:
-            await JSONResponse({"error": refused[1]}, refused[0], headers=HEADERS)(scope, receive, send)
+            told = {"error": refused[1]} | ({"most": address.most} if address and refused[0] == 413 else {})
+            await JSONResponse(told, refused[0], headers=HEADERS)(scope, receive, send)
             return
         most = address.most if address else 0
         shared = None if not most or self._auth.is_owner(visitor_of(headers)) else self._held

@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from peephole.base.errors import InputError, MissingInput
+from peephole.data.layout import is_unknown
 
 __all__ = ["Found", "Workshop", "is_name"]
 
@@ -44,6 +45,8 @@ class Workshop:
         """Return the folders that hold sub-folders of photos, with how many photos they have at least."""
         found = []
         for folder in self._folders():
+            if is_unknown(folder.name):
+                continue  # its sub-folders are strangers, not labels
             counts = [self._photos(each) for each in self._inside(folder) if each.is_dir()]
             if sum(count > 0 for count in counts) >= 1:
                 found.append(Found(folder.relative_to(self.folder).as_posix(), sum(counts)))

@@ -2,17 +2,19 @@
 import { Failure, hello, login, logout } from "./api.js";
 import { h, replace } from "./html.js";
 import { hear, link, read, write } from "./state.js";
-import { choose, fetchWords, has, language, languages, t } from "./words.js";
+import { choose, fetchIn, fetchWords, has, language, languages, t } from "./words.js";
 
 const TABS = ["see", "lab", "data", "train", "map", "words", "gate", "report", "walk"];
 const FILES = { words: "fill" }; // words.js holds the page's own words
 let main = document.getElementById("main");
-const page = { owner: false, models: [], photos: [], gates: [], folder: "", fail, refresh };
+const page = { owner: false, models: [], photos: [], gates: [], folder: "", fail, refresh, locked, calm: () => replace(notice()) };
 let shown = "";
 let close = () => {};
 
 export function fail(error) {
   if (error.name === "AbortError") return;
+  // A tab's module that cannot be fetched: the server is away.
+  if (error instanceof TypeError && /fetch|import|load/i.test(error.message)) error = new Failure("away");
   if (!(error instanceof Failure)) console.error(error);
   const what = error instanceof Failure ? (has(`error.${error.what}`) ? t(`error.${error.what}`, error.values) : error.what) : t("error.ours", { what: String(error.message ?? error) });
   const box = h("div.failure", { role: "alert" }, h("p", {}, h("b", {}, what), error.hint ? ` ${error.hint}` : ""),
@@ -36,11 +38,29 @@ function wait() {
   }, 1500);
 }
 
+// What stands where only the owner sees something.
+function locked() {
+  return h("p.card.row", {}, t("needs.owner"), h("button.main", { type: "button", onclick: ask }, t("login")));
+}
+
 const notice = () => document.getElementById("notice");
 
+// Where a tab was left; the map and the report begin with the model that is looked at.
+const places = new Map();
+function place(name) {
+  const values = new URLSearchParams(places.get(name) ?? {});
+  const model = places.get("see")?.get("model");
+  if (model && ["map", "report"].includes(name) && !values.has("model")) values.set("model", model);
+  values.delete("lang");
+  return link(name, values);
+}
+
 function tabs() {
-  const { tab } = read();
-  replace(document.getElementById("tabs"), h("ul", {}, TABS.map((name) => h("li", {}, h("a", { href: link(name), "aria-current": name === tab ? "page" : null }, t(`tab.${name}`))))));
+  const { tab, values } = read();
+  places.set(known(tab), values);
+  const go = (name) => (event) => { event.currentTarget.href = place(name); };
+  replace(document.getElementById("tabs"), h("ul", {}, TABS.map((name) => h("li", {}, h("a", { href: place(name), onclick: go(name), "aria-current": name === tab ? "page" : null }, t(`tab.${name}`))))));
+  document.querySelector("#tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   document.getElementById("tabs").setAttribute("aria-label", t("tabs"));
 }
 
@@ -55,8 +75,6 @@ function tools() {
 async function speak(wanted) {
   try { localStorage.setItem("language", wanted); } catch { /* a private window keeps nothing */ }
   write({ lang: wanted }, { keep: true });
-  choose(wanted);
-  shown = "";
   await show();
 }
 
@@ -99,17 +117,22 @@ async function show() {
   const { tab, values } = read();
   const name = known(tab);
   const wanted = values.get("lang");
-  if (wanted && wanted !== language()) {
+  if (languages.includes(wanted) && wanted !== language()) {
+    await fetchIn(wanted, "frame", name);
+    if (read().tab !== tab) return;
     choose(wanted);
     shown = "";
   }
   await fetchWords("frame", name);
+  // What a tab shows is kept while another one is open, so that coming back to it is coming back.
+  places.set(name, values);
   document.getElementById("skip").textContent = t("skip");
   tabs();
   tools();
   if (shown === name) return;
   close();
   close = () => {};
+  if (shown) replace(notice());
   shown = name;
   document.title = `${t(`tab.${name}`)} · Peephole`;
   // A place of its own for each opening: what comes late for a tab that was left is drawn where nobody looks.

@@ -7,7 +7,7 @@ import { count, number, percent, t } from "./words.js";
 
 export async function show(root, page) {
   if (!page.owner) {
-    replace(root, h("h1", t("data.title")), h("p", t("needs.owner")));
+    replace(root, h("h1", t("data.title")), page.locked());
     return null;
   }
   const view = new Data(root, page);
@@ -35,6 +35,7 @@ class Data {
   async doing(call) {
     try {
       await call();
+      this.page.calm();
       await this.page.refresh();
       await this.draw();
     } catch (error) { this.page.fail(error); }
@@ -71,8 +72,10 @@ class Data {
     if (!found.labels.length) return h("section.card", {}, h("h2", t("data.labels")), h("p", t("data.labels.first")), add);
     const labels = h("div.row", { role: "group", "aria-label": t("data.add.to") }, found.labels.map((each) => h("button", { type: "button", "aria-pressed": String(each.label === this.label), onclick: () => { this.label = each.label; this.draw(); } }, each.label)));
     this.pad ??= new Pad({ width: 16 });
-    const keep = (sent, values = {}) => post("/api/data/add", sent, { values: { set: this.set, label: this.label, ...values } });
-    const draw = h("button.main", { type: "button", id: "keep", onclick: () => this.doing(async () => {
+    const unknown = this.label === "unknown";
+    const who = h("input", { id: "stranger", maxlength: 60, value: this.stranger ?? "1", onchange: () => { this.stranger = who.value; } });
+    const keep = (sent, values = {}) => post("/api/data/add", sent, { values: { set: this.set, label: this.label, stranger: unknown ? who.value : "", ...values } });
+    const draw = h("button.main", { type: "button", id: "keep", onclick: () => !this.pad.text ? replace(this.empty, t("data.empty")) : this.doing(async () => {
       const { bytes: pixels, ...size } = this.pad.pixels();
       await keep(pixels, size);
       this.pad.clear();
@@ -80,8 +83,8 @@ class Data {
     const files = h("input", { type: "file", id: "photos", accept: "image/*", multiple: true, onchange: () => this.doing(async () => {
       for (const file of files.files) await keep(file);
     }) });
-    return h("section.card", {}, h("h2", t("data.add")), h("p.row", {}, t("data.add.to"), labels), add, h("div.parts", {}, h("div", {}, this.pad.canvas, h("p.unseen", { id: "pad-keys" }, t("pad.keys")),
-      h("p.row", {}, draw, h("button", { type: "button", onclick: () => this.pad.clear() }, t("pad.clear")))),
+    return h("section.card", {}, h("h2", t("data.add")), h("p.row", {}, t("data.add.to"), labels), unknown && h("p.row", {}, h("label", { for: "stranger" }, t("data.stranger")), who, h("span.quiet", t("data.stranger.why"))), add, h("div.parts", {}, h("div", {}, this.pad.canvas, h("p.unseen", { id: "pad-keys" }, t("pad.keys")),
+      h("p.row", {}, draw, h("button", { type: "button", onclick: () => this.pad.clear() }, t("pad.clear")), h("button", { type: "button", onclick: () => this.pad.undo() }, t("undo"))), this.empty = h("p", { role: "status" })),
     h("div", {}, h("p", {}, h("label", { for: "photos" }, t("data.files")), h("br"), files), this.camera(keep))));
   }
 

@@ -9,7 +9,7 @@ const KEPT = 2000; // rows of a door that is watched for days
 
 export async function show(root, page) {
   if (!page.owner || !page.gates.length) {
-    replace(root, h("h1", t("gate.title")), h("p.card", t(page.owner ? "gate.none" : "needs.owner")));
+    replace(root, h("h1", t("gate.title")), page.owner ? h("p.card", t("gate.none")) : page.locked());
     return null;
   }
   const view = new Gate(root, page);
@@ -103,7 +103,7 @@ class Gate {
   }
 
   checked(found) {
-    return [h("p", {}, h("b", t(found.problems.length ? "gate.notarmed" : "gate.armed"))), h("ul", found.problems.map((each) => h("li", each))), h("details", {}, h("summary", t("gate.words")), h("ul", found.sentences.map((each) => h("li", each)))),
+    return [h("p", {}, h("b", t(found.problems.length ? "gate.notarmed" : this.about.low_risk ? "gate.armed.low" : "gate.armed"))), h("ul", found.problems.map((each) => h("li", each))), h("details", {}, h("summary", t("gate.words")), h("ul", found.sentences.map((each) => h("li", each)))),
       table(t("gate.parts"), [t("gate.part"), t("gate.state"), t("gate.what")], found.parts.map((each) => [each.name, each.state, each.text]))];
   }
 

@@ -38,6 +38,7 @@ export class Input {
   }
 
   get picture() { return this.held ?? this.pad.pixels(); }
+  get blank() { return !this.held && !this.pad.text; }
   get key() { return this.held ? `file ${this.heldName} ${this.held.size}` : `ink ${this.pad.text} ${this.pad.width}`; }
 
   async begin() {
@@ -48,6 +49,7 @@ export class Input {
       if (done) write({ from: null, ink: ink || ".", pen: this.pad.width === 16 ? null : this.pad.width }, { keep: true });
       this.tell(this.picture);
     } });
+    this.pad.sample = !values.has("ink");
     const pen = h("input", { type: "range", min: 4, max: 40, value: this.pad.width, id: "pen", oninput: () => {
       this.pad.width = Number(pen.value);
       this.pad.draw();

@@ -73,7 +73,7 @@ class MapView {
       h("div.parts", figures), this.beside = h("div", { role: "status" })),
     h("section.card", {}, h("h2", t("map.believe")), h("ul", {}, [...reasons, ...notes, t("map.caution.sizes"), t("map.caution.between"), t("map.caution.noise")].map((each) => h("li", each)))),
     h("section.card", {}, h("h2", t("map.groups")), table(t("map.groups"), ["map.method", "map.count", "map.noise", "map.silhouette", "map.chance", "map.stability", "map.labels", "map.verdict"].map((key) => t(key)),
-      map.clusters.map((each, at) => [each.method, count(each.count), count(each.noise), num(each.silhouette), num(each.chance), `${num(each.stability)} (${num(each.least)} – ${num(each.most)})`, num(each.labels_agree), t(beyond[at] ? "map.beyond" : "map.maybe")]))),
+      map.clusters.map((each, at) => [each.method, count(each.count), count(each.noise), num(each.silhouette, 3), num(each.chance, 3), `${num(each.stability)} (${num(each.least)} – ${num(each.most)})`, num(each.labels_agree), t(beyond[at] ? "map.beyond" : "map.maybe")]))),
     h("details.card", {}, h("summary", t("table.twin")), table(t("map.points"), [t("map.name"), t("map.label"), "x", "y"], map.names.slice(0, 500).map((name, at) => [name, map.labels[at] ?? t("map.stranger"), number(map.points[at][0], 2), number(map.points[at][1], 2)]))));
     this.near(chosen);
     this.root.dataset.drawn = this.of;
@@ -175,4 +175,4 @@ class MapView {
   }
 }
 
-const num = (value) => (typeof value === "number" ? number(value, 2) : "–");
+const num = (value, places = 2) => (typeof value === "number" ? number(value, places) : "–");

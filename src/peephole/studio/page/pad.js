@@ -66,6 +66,9 @@ export class Pad {
     event.preventDefault();
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
+    // The first stroke takes the place of what was there to begin with.
+    if (this.sample) this.strokes = [];
+    this.sample = false;
     this.strokes.push([]);
     this.drawing = true;
     this.add(this.place(event));
@@ -91,6 +94,8 @@ export class Pad {
     } else if (event.key === " ") {
       this.down = !this.down;
       if (this.down) {
+        if (this.sample) this.strokes = [];
+        this.sample = false;
         this.strokes.push([]);
         this.add(this.pen);
       } else this.changed(this.text, true);

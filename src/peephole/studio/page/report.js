@@ -31,7 +31,7 @@ export function show(root, page) {
       h("p.row", {}, h("label", { for: "report-file" }, t("report.file")), file)),
     h("section.card", {}, h("h2", t("report.set")), h("p", t("report.set.means")), page.owner
       ? h("p.row", {}, sets, h("button.main", { type: "button", disabled: !page.photos.length, onclick: () => doing(() => post("/api/report/set", { model: model(), set: sets.value })) }, t("report.make")), h("button", { type: "button", id: "who", disabled: !page.photos.length, onclick: () => write({ set: sets.value, cell: null }) }, t("mistakes.title")))
-      : h("p", t("needs.owner")), mistakes.root), out);
+      : page.locked(), mistakes.root), out);
   const draw = () => {
     if (read().tab !== "report") return;
     root.querySelector("#report-model").value = model();

@@ -84,7 +84,9 @@ class See {
     write({ edit: edits.map((each) => `${encodeURIComponent(each.tensor).replaceAll("~", "%7E")}@${each.index.join(".")}@${each.value}`).join("~") });
   }
 
+  // Change a weight; the cell that is looked at stays the one that is looked at.
   edit(tensor, index, value) {
+    if (this.cell) write(this.cell, { keep: true });
     this.edits = [...this.edits.filter((each) => each.tensor !== tensor || each.index.join() !== index.join()), { tensor, index, value }];
   }
 
@@ -181,7 +183,8 @@ class See {
     });
     const why = decision ? t(known ? "see.known" : decision.familiarity < decision.threshold ? "see.far" : "see.doubt", { label: ranking[0][0], familiarity: number(decision.familiarity), threshold: number(decision.threshold) }) : t("see.foreign");
     this.drawSoftmax();
-    replace(this.answer, h("strong", { id: "verdict" }, known === false ? t("see.stranger") : ranking[0][0]), h("div.bars", bars), h("p.why", {}, why));
+    const blank = this.input.blank ? h("p.why", { role: "note" }, t("see.blank")) : null;
+    replace(this.answer, h("strong", { id: "verdict" }, known === false ? t("see.stranger") : ranking[0][0]), h("div.bars", bars), h("p.why", {}, why), blank);
   }
 
   // From logits to shares, term by term.
@@ -276,6 +279,7 @@ class See {
     const readers = this.trace.layers.filter((each) => each.inputs.includes(layer.id)).map((each) => each.id);
     const ways = h("p.row", {}, layer.inputs.length ? [h("span.quiet", t("see.reads")), go(layer.inputs)] : [], readers.length ? [h("span.quiet", t("see.readby")), go(readers)] : []);
     const head = [h("h2", {}, layer.id, " ", h("span.quiet", {}, `${layer.op}`)), h("p", {}, t(kind, { kernel: (window.kernel ?? []).join(" × "), stride: (window.stride ?? []).join(" × "), maps: layer.shape[0] ?? 1, units: layer.count, op: layer.op })), facet, ways];
+    if (values && layer.count > 1 && !layer.nan && layer.min === 0 && layer.max === 0) head.push(h("p", { role: "note" }, t("see.dead")));
     if (layer.nan) head.push(h("p", { role: "note" }, t("see.nan", { count: layer.nan })));
     if (!values) return replace(this.panel, head, h("p.quiet", {}, t("loading")));
     const match = layer.rule === "conv2d" && read().values.get("as") === "match" ? this.matchOf(layer) : null;
@@ -369,6 +373,7 @@ class See {
     const which = strong ? strong[0] : Math.max(0, Math.min(maps.count - 1, Number(given.get("map")) || 0));
     const [row, column] = (strong?.slice(1) ?? given.get("at").split(",")).map(Number).map((at, axis) => Math.max(0, Math.min((axis ? maps.width : maps.height) - 1, Math.round(at) || 0)));
     this.unit.hidden = false;
+    this.cell = { layer: layer.id, map: which, at: `${row},${column}` };
     this.input.mark(layer.receptive_field, row, column);
     const at = flat(layer.shape, indexOf(layer, which, row, column));
     this.cell = { view: this, trace: this.trace, layer, values, limit, which, row, column, match: sums === values ? null : values[at], value: sums[at] };

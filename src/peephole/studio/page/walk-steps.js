@@ -246,7 +246,7 @@ function blocks(place, { finish }) {
 // 10. A door: where the line is drawn, and what the evidence is worth.
 function door(place, { finish, page }) {
   const shown = h("div");
-  const [strangers, strangersNow] = slider("strangers", { min: 0, max: 3000, step: 20, usual: 20 }, () => { draw(); finish(); }, 0);
+  const [strangers, strangersNow] = slider("strangers", { min: 1, max: 3000, step: 1, usual: 20 }, () => { draw(); finish(); }, 0);
   const [wrong, wrongNow] = slider("wrong", { min: 0, max: 5, step: 1, usual: 0 }, () => { draw(); finish(); }, 0);
   // The exact one-sided 95 % bound (Clopper and Pearson): the rate at which so few errors would have a chance of 5 %.
   const bound = (errors, trials) => {
@@ -266,8 +266,8 @@ function door(place, { finish, page }) {
     return high;
   };
   function draw() {
-    const most = bound(wrongNow(), strangersNow());
-    replace(shown, h("p.total", { id: "walk-bound", data: { bound: most } }, t("walk.10.bound", { wrong: wrongNow(), strangers: strangersNow(), bound: percent(most, most < 0.01 ? 2 : 1) })), h("p", t(most <= 0.01 ? "walk.10.arms" : "walk.10.not")));
+    const most = bound(Math.min(wrongNow(), strangersNow()), strangersNow());
+    replace(shown, h("p.total", { id: "walk-bound", data: { bound: most } }, t("walk.10.bound", { wrong: Math.min(wrongNow(), strangersNow()), strangers: strangersNow(), bound: percent(most, most < 0.01 ? 2 : 1) })), h("p", t(most <= 0.01 ? "walk.10.arms" : "walk.10.not")));
   }
   draw();
   replace(place, strangers, wrong, shown, h("ol", {}, ["data", "train", "see", "gate"].map((tab) => h("li", {}, h("a", { href: link(tab) }, t(`walk.10.${tab}`))))), page.owner ? "" : h("p.quiet", t("walk.10.code")));

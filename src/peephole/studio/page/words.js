@@ -12,10 +12,12 @@ export function choose(wanted) {
 }
 
 // Fetch the words of some parts (page/i18n/LANGUAGE/PART.json) in the current language.
-export async function fetchWords(...parts) {
+export const fetchWords = (...parts) => fetchIn(current, ...parts);
+
+// The same in a language that is not chosen yet: it is chosen when its words are here, so that nobody sees a key.
+export async function fetchIn(language, ...parts) {
   await Promise.all(parts.map(async (part) => {
-    if (words[current][`:${part}`]) return;
-    const language = current; // which may be another one when the words come
+    if (words[language][`:${part}`]) return;
     const answer = await fetch(`/page/i18n/${language}/${part}.json`);
     if (!answer.ok) throw new Error(`no words for ${part} in ${language}`);
     Object.assign(words[language], await answer.json(), { [`:${part}`]: "here" });
