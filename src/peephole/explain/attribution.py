@@ -73,7 +73,7 @@ def baseline(picture: np.ndarray, how: str) -> np.ndarray:
     are of its places too; black and white are 0 and 255 whatever the graph is used to. Raises SettingsError for any other word.
     """
     if how not in BASELINES:
-        raise SettingsError(f"a baseline is one of {', '.join(BASELINES)}, not '{how}'{did_you_mean(how, BASELINES)}", "--baseline black")
+        raise SettingsError(f"a baseline is one of {', '.join(BASELINES)}, not '{how}'{did_you_mean(how, BASELINES)}", "black is usual")
     values = picture.astype(np.float32)
     if _channels_first(values):
         return np.moveaxis(baseline(np.moveaxis(values, 0, 2), how), 2, 0)

@@ -110,7 +110,7 @@ def drop_out(
     graph.
     """
     if not 0 < keep <= 1:
-        raise SettingsError(f"the share kept is above 0 and at most 1, not {keep:g}", "--keep 0.7")
+        raise SettingsError(f"the share kept is above 0 and at most 1, not {keep:g}", "0.7 is usual")
     if not 1 <= passes <= 10_000:
         raise SettingsError(f"{passes} passes are asked for; between 1 and 10000 can be", "50 are usual")
     copy, layer, hidden = with_mask(data)

@@ -116,9 +116,11 @@ async def _echo(house: House, request: Request) -> Response:
             try:
                 kind = kind_of(source)
                 if kind.frames * kind.channels > MOST_SAMPLES or kind.rate > MOST_RATE:
-                    raise InputError("the sound is too long for the page", "at most a minute; longer ones: peephole lab echo SOUND -o OUT.wav")
+                    raise InputError("the sound is too long for the page", "at most a minute; longer ones: peephole lab echo IN.wav OUT.wav")
                 if (kind.frames + delay * times * kind.rate) * kind.channels > MOST_ECHO:
-                    raise InputError("the echo is too long for the page", "a shorter delay, or fewer times; longer ones: peephole lab echo")
+                    raise InputError(
+                        "the echo is too long for the page", "a shorter delay, or fewer times; longer ones: peephole lab echo IN.wav OUT.wav"
+                    )
                 found = echo(source, target, options(repeated(delay, decay, times), normalise=True))
             except PeepholeError as error:
                 raise InputError(error.what.replace(str(source), "the sound"), error.hint) from None
