@@ -53,7 +53,7 @@ def test_a_page_is_called_html(tiny_model_path, photo, tmp_path):
 
 def test_figures_are_written_when_asked(tiny_model_path, photo, tmp_path, capsys):
     """PNG and SVG of every layer with maps, of occlusion and softmax, in a folder of their own."""
-    run(tiny_model_path, photo, tmp_path / "why.html", None, False, tmp_path / "figures")
+    run(tiny_model_path, photo, tmp_path / "why.html", figures=tmp_path / "figures")
     names = {path.name for path in (tmp_path / "figures").iterdir()}
     assert {"occlusion.png", "occlusion.svg", "softmax.png", "layer-04-conv1.svg"} <= names
     assert f"wrote {len(names)} figures to" in capsys.readouterr().out

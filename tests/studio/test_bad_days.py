@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from live import free_port, running, until
 from PIL import Image
-
-from conftest import Watched
+from watched import Watched
 
 
 def opened(watched: Any, model: str, **values: object) -> Any:
@@ -51,6 +50,7 @@ def test_a_thousand_channels(visit):
     page.click("#layer button:has-text('Show more')")
     until(page, "document.querySelectorAll('#layer .maps button').length > 64")
     page = opened(watched, "wide.onnx", layer="logits", map=0, at="0,1")
+    until(page, "document.querySelector('#unit').dataset.cell === 'logits 1'")
     assert page.get_attribute("#unit [data-closes]", "data-closes") == "true" and "1,000" in page.inner_text("#unit")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     watched.calm()

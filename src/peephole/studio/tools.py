@@ -5,6 +5,7 @@ The page never imports what trains: a child runs `peephole doubt`, `budget` or `
 
 import asyncio
 import json
+import shlex
 import sys
 import tempfile
 from asyncio.subprocess import PIPE
@@ -30,18 +31,19 @@ SECONDS = {"doubt": "30", "budget": "5"}
 async def said(*words: str) -> tuple[str, str]:
     """Run the command line and return what it printed and what it said beside; raises OutputError with its own sentence."""
     # -P: nothing that lies in the folder it starts in is imported.
+    typed = shlex.join(("peephole", *words))
     called = (sys.executable, "-P", "-m", "peephole", *words)
     child = await asyncio.create_subprocess_exec(*called, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=PIPE)
     try:
         told, beside = await asyncio.wait_for(child.communicate(), PATIENCE)
     except TimeoutError:
-        raise OutputError(f"this took longer than {PATIENCE:.0f} s and was ended", f"run it by hand: peephole {' '.join(words)}") from None
+        raise OutputError(f"this took longer than {PATIENCE:.0f} s and was ended", f"run it by hand: {typed}") from None
     finally:
         if child.returncode is None:
             child.kill()
     if child.returncode not in (0, 3):
         lines = [line.partition(":")[2].strip() for line in beside.decode(errors="replace").splitlines() if line.startswith(("error:", "hint:"))]
-        raise OutputError(lines[0] if lines else "the command failed", lines[1] if len(lines) > 1 else f"run it by hand: peephole {' '.join(words)}")
+        raise OutputError(lines[0] if lines else "the command failed", lines[1] if len(lines) > 1 else f"run it by hand: {typed}")
     return told.decode(), beside.decode(errors="replace")
 
 

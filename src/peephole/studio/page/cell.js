@@ -65,7 +65,7 @@ function grid({ view, layer, values, limit, which, row, column }) {
   const rows = Array.from({ length: maps.height }, (_, y) => h("tr", { role: "row" }, Array.from({ length: maps.width }, (_, x) => {
     const value = map[y * maps.width + x];
     const here = y === row && x === column;
-    const cell = h("td", { role: "gridcell", tabindex: here ? 0 : -1, "aria-selected": String(here), onclick: () => go(y, x), onpointerenter: (event) => event.pointerType === "mouse" && go(y, x) }, number(value, 2));
+    const cell = h("td", { role: "gridcell", tabindex: here ? 0 : -1, "aria-selected": String(here), onclick: () => go(y, x), onpointermove: (event) => event.pointerType === "mouse" && !here && go(y, x) }, number(value, 2));
     Object.assign(cell.style, { background: colour(value, limit), color: ink(value, limit) });
     return cell;
   })));

@@ -362,6 +362,8 @@ class See {
   }
 
   chooseCell(layer, which, row, column, { keep = false } = {}) {
+    // A grid that is about to go may still lie under the mouse.
+    if (keep && layer.id !== this.layerNow().id) return;
     write({ layer: layer.id, map: which, at: `${row},${column}` }, { keep });
     if (keep) this.drawLayer();
   }
