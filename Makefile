@@ -11,7 +11,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/peephole demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest
 
 # The same tests, those that take minutes included.
 test-long: $(VENV)/.dev
