@@ -20,7 +20,7 @@ from PIL import Image
 from peephole.base.card import Card
 from peephole.base.errors import HostileModelFile, InputError, ModelFileError
 from peephole.base.graph import FLOAT16, FLOAT32, FLOAT64, UINT8, Graph, Port, check
-from peephole.base.modelfile import CARD_KEY, MAX_BYTES, looks_like, raw, read_bytes, too_big
+from peephole.base.modelfile import CARD_KEY, MAX_BYTES, ModelFile, looks_like, raw, read_bytes, too_big
 from peephole.base.operators import OPERATORS, Shape
 from peephole.base.seal import digest
 from peephole.base.work import MAX_VALUES, Work, measure_foreign
@@ -68,6 +68,12 @@ class OpenModel:
     scale: float = 1.0
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+
+    def ours(self, data: bytes | None = None) -> ModelFile:
+        """Return it as the model file that it is, or `data` with its card where weights were changed; raises InputError for a foreign file."""
+        if self.card is None:
+            raise InputError(f"{self.name} is a file from elsewhere, and this needs one with a card", "train one: peephole train PHOTOS")
+        return ModelFile(self.name, self.card, self.sha256, self.data if data is None else data)
 
     def known(self, op: str) -> bool:
         """Tell whether an operator can be explained, cell by cell."""

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
+from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["answer", "failure", "plain"]
+__all__ = ["answer", "failure", "last_heard", "plain"]
 
 
 def plain(value: Any) -> Any:
@@ -49,3 +50,10 @@ def answer(value: Any, status: int = 200) -> Response:
 def failure(what: str, hint: str = "", status: int = 400) -> Response:
     """Return an error as a page shows it: what happened and why, and what to do."""
     return answer({"error": what, "hint": hint}, status)
+
+
+def last_heard(request: Request) -> int | None:
+    """Return the number of the last event that a browser has, from Last-Event-ID or ?after=, the later of both; None where it has none."""
+    told = (request.headers.get("last-event-id", ""), request.query_params.get("after", ""))
+    numbers = [int(each) for each in told if each.isascii() and each.isdecimal() and len(each) < 16]
+    return max(numbers, default=None)

@@ -20,7 +20,7 @@ from peephole.gateway.door import Door, journal_of, load_door, pictures_of
 from peephole.gateway.journal import Journal
 from peephole.gateway.listing import Wanted, pictures_of_visit, select, what
 from peephole.gateway.rows import Entry
-from peephole.studio.answers import answer, plain
+from peephole.studio.answers import answer, last_heard, plain
 from peephole.studio.front import body
 from peephole.studio.gathering import set_of
 from peephole.studio.house import House
@@ -123,8 +123,7 @@ async def _picture(house: House, request: Request) -> Response:
 async def _follow(house: House, request: Request) -> Response:
     """Send rows as they are written (server-sent events); a reconnect goes on after the last one that was heard."""
     journal = journal_of(_path(house, request))
-    heard = request.headers.get("last-event-id") or request.query_params.get("after") or ""
-    after = int(heard) if heard.isascii() and heard.isdigit() and len(heard) < 16 else None
+    after = last_heard(request)
 
     def since(number: int | None) -> list[dict[str, Any]]:
         if not journal.is_file():

@@ -3,7 +3,9 @@
 Nothing is deleted: what is taken out lies in the page's own folder, under the name of its set.
 """
 
+import hashlib
 import io
+import os
 import re
 import time
 from pathlib import Path
@@ -18,7 +20,7 @@ from starlette.responses import Response
 from peephole.base.errors import InputError, OutputError
 from peephole.base.files import write_atomic
 from peephole.data.hygiene import check
-from peephole.data.layout import label_of, name_fault
+from peephole.data.layout import label_of, name_fault, walk
 from peephole.data.photos import open_photo
 from peephole.explain.neighbours import small
 from peephole.studio.answers import answer
@@ -28,7 +30,7 @@ from peephole.studio.routes import Address
 from peephole.studio.seeing import MOST_PICTURE, picture_of
 from peephole.studio.workshop import PHOTOS, is_name
 
-__all__ = ["ADDRESSES", "set_of"]
+__all__ = ["ADDRESSES", "set_of", "state_of"]
 
 MOST_SHOWN = 600  # photos of a set that are listed
 LONGEST = 1024  # pixels: what is larger is kept smaller, as no network here sees more
@@ -49,6 +51,18 @@ def set_of(house: House, name: str) -> Path:
     if not folder.is_dir() or folder == house.workshop.folder:
         raise InputError(f"there is no folder {name}", "make one, or choose one from the list")
     return folder
+
+
+def state_of(folder: Path) -> tuple[str, int]:
+    """Return what a folder is now, a digest of its files' names, sizes and times, and how many these are."""
+    told, count = hashlib.sha256(os.fsencode(folder)), 0
+    for count, entry in enumerate(walk(folder, []), 1):  # noqa: B007  # the last one is the number
+        try:
+            when = Path(entry.path).stat().st_mtime_ns
+        except OSError:
+            when = 0
+        told.update(os.fsencode(entry.path) + f" {entry.bytes} {when}\n".encode())
+    return told.hexdigest(), count
 
 
 def _photo(folder: Path, name: str) -> Path:

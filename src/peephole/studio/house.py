@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -17,6 +17,7 @@ from peephole.lab.shipped import shipped
 from peephole.studio.auth import Auth
 from peephole.studio.guard import visitor_of
 from peephole.studio.jobs import Jobs
+from peephole.studio.shelf import Shelf
 from peephole.studio.traces import Traces
 from peephole.studio.turns import Turns
 from peephole.studio.workshop import SHIPPED, Workshop
@@ -35,6 +36,9 @@ class House:
     state: Path
     tracer: Tracer = field(default_factory=Tracer)
     traces: Traces = field(default_factory=Traces)
+    maps: Shelf[Any] = field(default_factory=lambda: Shelf(4))
+    examined: Shelf[Any] = field(default_factory=lambda: Shelf(3))
+    reports: Shelf[tuple[str, str, bool]] = field(default_factory=lambda: Shelf(12))  # page, numbers, whether anyone may read it
     auth: Auth = field(init=False)
     jobs: Jobs = field(init=False)
     tools: asyncio.Lock = field(default_factory=asyncio.Lock)  # one child that trains to look at a set, at a time

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from peephole.base.engine import Engine
 from peephole.base.errors import InputError
-from peephole.base.modelfile import ModelFile
 from peephole.decide.predictor import Predictor
 from peephole.explain.attribution import METHODS, HeatMap, attribute
 from peephole.explain.dropout import drop_out, keep_of
@@ -38,8 +37,6 @@ from peephole.studio.workshop import SHIPPED
 __all__ = ["ADDRESSES"]
 
 PASSES = 50
-OURS_ONLY = "this needs a model file with a card"
-TRAIN = "train one here: peephole train PHOTOS"
 
 Asked = tuple[OpenModel, Trace, bytes]
 
@@ -58,13 +55,6 @@ def _picture(model: OpenModel, trace: Trace) -> np.ndarray:
     return trace.values("picture").astype(model.dtype)
 
 
-def _engine(model: OpenModel, data: bytes) -> Engine:
-    """Open one of our files, changed or not; raises InputError for a foreign one."""
-    if model.card is None:
-        raise InputError(OURS_ONLY, TRAIN)
-    return Engine(ModelFile(model.name, model.card, model.sha256, data))
-
-
 def _label(request: Request, trace: Trace) -> int:
     text = request.query_params.get("label", "")
     label = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else int(np.argmax(trace.output.logits))
@@ -78,7 +68,7 @@ def _heat(asked: Asked, label: int, method: str) -> dict[str, Any]:
     model, trace, data = asked
     picture = _picture(model, trace)
     if method == "occlusion":
-        found = occlude(_engine(model, data), picture, label)
+        found = occlude(Engine(model.ours(data)), picture, label)
         return {
             "method": method,
             "label": label,
@@ -105,10 +95,8 @@ def _heat(asked: Asked, label: int, method: str) -> dict[str, Any]:
 
 
 def _rebuilt(asked: Asked) -> list[dict[str, Any]]:
-    model, trace, data = asked
-    if model.card is None:
-        raise InputError(OURS_ONLY, TRAIN)
-    picture = _picture(model, trace)
+    model, trace, _ = asked
+    data, picture = model.ours(asked[2]).data, _picture(model, trace)
     found = rebuilt(data, look(data, picture[None]), picture)
     return [
         {
@@ -130,16 +118,15 @@ def _image(pixels: np.ndarray) -> Image.Image:
 
 def _dropped(asked: Asked, keep: float | None, seed: int) -> dict[str, Any]:
     model, trace, data = asked
-    if model.card is None:
-        raise InputError(OURS_ONLY, TRAIN)
-    trained = keep_of(model.card)
+    card = model.ours().card
+    trained = keep_of(card)
     found = drop_out(
         data,
         _picture(model, trace),
         keep=keep or trained or 0.5,
         passes=PASSES,
         seed=seed,
-        temperature=model.card.temperature,
+        temperature=card.temperature,
         trained=keep is None and trained is not None,
     )
     return {
@@ -161,11 +148,10 @@ def _dropped(asked: Asked, keep: float | None, seed: int) -> dict[str, Any]:
 def _nearest(asked: Asked, pictures: dict[str, Image.Image]) -> list[dict[str, Any]]:
     """Return the known examples that decided, with their pictures where these are at hand."""
     model, trace, _ = asked
-    if model.card is None or trace.decision is None:
-        raise InputError(OURS_ONLY, TRAIN)
-    digests = dict(zip(model.card.unknown.known_ids, model.card.unknown.known_digests, strict=True))
+    unknown = model.ours().card.unknown
+    digests = dict(zip(unknown.known_ids, unknown.known_digests, strict=True))
     found = []
-    for near in trace.decision.nearest:
+    for near in trace.decision.nearest if trace.decision else ():
         picture = pictures.get(digests.get(near.id, ""))
         found.append({"id": near.id, "label": near.label, "distance": near.distance, "picture": None if picture is None else encode(picture)})
     return found
@@ -188,11 +174,8 @@ def _exciting(house: House, request: Request, asked: Asked) -> dict[str, Any]:
     """Search a set's photos for the patches that excite the filters most which this picture excites."""
     model, trace, data = asked
     folder = set_of(house, request.query_params.get("set", ""))
-    predictor = Predictor(ModelFile(model.name, model.card, model.sha256, data), engine=_engine(model, data)) if model.card else None
-    if predictor is None:
-        raise InputError(OURS_ONLY, TRAIN)
     picture = _picture(model, trace)
-    found = exciting(predictor, look(data, picture[None]), folder, units=4)
+    found = exciting(Predictor(model.ours(data)), look(data, picture[None]), folder, units=4)
     units = [
         {
             "layer": each.layer,

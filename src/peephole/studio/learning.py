@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 
 from peephole.base.errors import OutputError
 from peephole.lab.hand import STRANGERS, draw
-from peephole.studio.answers import answer
+from peephole.studio.answers import answer, last_heard
 from peephole.studio.front import body
 from peephole.studio.house import House
 from peephole.studio.jobs import Job
@@ -64,8 +64,7 @@ async def _events(house: House, request: Request) -> Response:
     """Send what a training writes, as it comes: from the line after Last-Event-ID or ?after= on: a browser that was cut off misses nothing."""
     name = request.query_params.get("job", "")
     await run_in_threadpool(house.jobs.get, name)
-    lasts = (request.headers.get("last-event-id", ""), request.query_params.get("after", ""))
-    after = max(int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0 for last in lasts)
+    after = last_heard(request) or 0
 
     async def told() -> AsyncIterator[str]:
         yield f"retry: {RETRY}\n\n"

@@ -1,9 +1,5 @@
 """The Map tab: embeddings as points, how far to believe them, and where the picture at hand would lie among them."""
 
-import hashlib
-import os
-import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,70 +9,38 @@ from starlette.responses import Response
 
 from peephole.base.errors import InputError
 from peephole.base.extras import load as part
-from peephole.base.modelfile import ModelFile
-from peephole.data.layout import walk
 from peephole.decide.predictor import Predictor
 from peephole.explain.openmodel import OpenModel
 from peephole.explain.points import Points, known_points, photo_points
 from peephole.studio.answers import answer
-from peephole.studio.gathering import set_of
+from peephole.studio.gathering import set_of, state_of
 from peephole.studio.house import House
 from peephole.studio.routes import Address
 from peephole.studio.seeing import MOST_PICTURE, picture_of
 
 __all__ = ["ADDRESSES"]
 
-MOST_MAPS = 4
+
+def _found(house: House, request: Request, model: OpenModel) -> tuple[Any, Points, Predictor]:
+    """Return a projection, its points and the predictor; drawn once."""
+    wanted = request.query_params
+    # Asked before the maps that are kept: the owner may have drawn this one.
+    if wanted.get("set") and not house.owns(request):
+        raise InputError("only whoever gave the code may see photos", "give the code that stands in the terminal")
+    folder = set_of(house, wanted["set"]) if wanted.get("set") else None
+    key = (model.sha256, state_of(folder)[0] if folder else "", wanted.get("perplexity", ""), wanted.get("seed", "7"))
+    predictor = Predictor(model.ours())
+    # Visitors' maps, which are of no folder, push out none of the owner's.
+    projection, points = house.maps.find(key, lambda: _drawn(request, predictor, folder), group=folder is None)
+    return projection, points, predictor
 
 
-class _Maps:
-    """The maps that were drawn last, with what is needed to lay new points into them."""
-
-    def __init__(self) -> None:
-        self._held = dict[tuple[str, ...], tuple[Any, Points]]()
-        self._turn = threading.Lock()
-
-    def find(self, house: House, request: Request, model: OpenModel) -> tuple[Any, Points, Predictor]:
-        """Return a projection, its points and the predictor; drawn once."""
-        wanted = request.query_params
-        # Asked before the maps that are held: the owner may have drawn this one.
-        if wanted.get("set") and not house.owns(request):
-            raise InputError("only whoever gave the code may see photos", "give the code that stands in the terminal")
-        folder = set_of(house, wanted["set"]) if wanted.get("set") else None
-        key = (model.sha256, _state(folder), wanted.get("perplexity", ""), wanted.get("seed", "7"))
-        predictor = _predictor(model)
-        with self._turn:
-            held = self._held.get(key)
-        if held is None:  # drawn with nobody waiting for this lock
-            held = self._drawn(request, predictor, folder)
-            with self._turn:
-                self._held[key] = held
-                # Visitors' maps, which are of no folder, push out none of the owner's.
-                for old in [each for each in self._held if bool(each[1]) == bool(folder)][:-MOST_MAPS]:
-                    del self._held[old]
-        return *held, predictor
-
-    def _drawn(self, request: Request, predictor: Predictor, folder: Path | None) -> tuple[Any, Points]:
-        wanted = request.query_params
-        seed = int(_number(wanted.get("seed", "7"), 0, 2**31))
-        perplexity = _number(wanted["perplexity"], 2, 200) if wanted.get("perplexity") else None
-        points = photo_points(predictor, folder, seed=seed) if folder else known_points(predictor)
-        return part("explain.embedding:project")(points.vectors, points.names, points.labels, perplexity=perplexity, seed=seed), points
-
-
-MAPS = _Maps()
-
-
-def _state(folder: Path | None) -> str:
-    """Return what a folder is now, its files' names, sizes and times in short: a map of what was there before is another map."""
-    if folder is None:
-        return ""
-    told = hashlib.sha256(os.fsencode(folder))
-    for entry in walk(folder, []):
-        with suppress(OSError):
-            facts = Path(entry.path).stat()
-            told.update(os.fsencode(entry.path) + f" {facts.st_size} {facts.st_mtime_ns}".encode())
-    return told.hexdigest()
+def _drawn(request: Request, predictor: Predictor, folder: Path | None) -> tuple[Any, Points]:
+    wanted = request.query_params
+    seed = int(_number(wanted.get("seed", "7"), 0, 2**31))
+    perplexity = _number(wanted["perplexity"], 2, 200) if wanted.get("perplexity") else None
+    points = photo_points(predictor, folder, seed=seed) if folder else known_points(predictor)
+    return part("explain.embedding:project")(points.vectors, points.names, points.labels, perplexity=perplexity, seed=seed), points
 
 
 def _number(text: str, least: float, most: float) -> float:
@@ -89,19 +53,13 @@ def _number(text: str, least: float, most: float) -> float:
     return value
 
 
-def _predictor(model: OpenModel) -> Predictor:
-    if model.card is None:
-        raise InputError("a map needs a model file with a card", "train one here: peephole train PHOTOS")
-    return Predictor(ModelFile(model.name, model.card, model.sha256, model.data))
-
-
 async def _map(house: House, request: Request) -> Response:
     """Draw the map of a model's known examples, or of a set's photos."""
     language = request.query_params.get("language", "en")
 
     def work() -> dict[str, Any]:
         model = house.model(request, request.query_params.get("model", ""))
-        projection, points, _ = MAPS.find(house, request, model)
+        projection, points, _ = _found(house, request, model)
         found = projection.map
         return {
             "map": found,
@@ -122,7 +80,7 @@ async def _place(house: House, request: Request) -> Response:
     def work() -> Any:
         model = house.model(request, request.query_params.get("model", ""))
         picture = picture_of(request, data)
-        projection, points, predictor = MAPS.find(house, request, model)
+        projection, points, predictor = _found(house, request, model)
         outputs = predictor.engine.run(predictor.prepare(picture))
         vectors = outputs.embedding
         if points.centred:

@@ -3,11 +3,7 @@
 The examination is that of `peephole evaluate`, so the numbers are; it is kept until the model or a file of the set changes.
 """
 
-import hashlib
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from peephole.base.errors import DataError, InputError
-from peephole.base.modelfile import ModelFile
-from peephole.data.layout import walk
 from peephole.decide.curves import Curves, curves
 from peephole.decide.evaluate import Examination, examine
 from peephole.decide.judge import judge
@@ -25,7 +19,7 @@ from peephole.decide.predictor import Predictor
 from peephole.explain.evaluationpage import why
 from peephole.explain.words import plain
 from peephole.studio.answers import answer
-from peephole.studio.gathering import set_of
+from peephole.studio.gathering import set_of, state_of
 from peephole.studio.house import House
 from peephole.studio.routes import Address
 
@@ -34,7 +28,6 @@ __all__ = ["ADDRESSES"]
 MOST_FILES = 3_000  # of a set that is examined while somebody waits
 LABELS = 30  # that have a row of their own
 SHOWN = 60  # photos of a cell
-KEPT = 3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,45 +59,20 @@ class Matrix:
         return cls(tuple(names[at] for at in own), len(names) - len(own), counts, group)
 
 
-class _Examined:
-    """The examinations that were asked for last."""
+def _examined(house: House, request: Request) -> tuple[Examination, Curves, Matrix]:
+    """Return what the model makes of the set; computed once. Raises InputError, DataError and what reading raises."""
+    wanted = request.query_params
+    model, folder = house.model(request, wanted.get("model", "")).ours(), set_of(house, wanted.get("set", ""))
+    state, files = state_of(folder)
+    if files > MOST_FILES:
+        raise DataError(f"this set has more than {MOST_FILES:,} files", f"peephole evaluate MODEL {folder.name} --report mistakes.html")
 
-    def __init__(self) -> None:
-        self._held = OrderedDict[tuple[str, ...], tuple[Examination, Curves, Matrix]]()
-        self._turn = threading.Lock()
+    def make() -> tuple[Examination, Curves, Matrix]:
+        found = examine(Predictor(model), folder)
+        return found, curves(found), Matrix.of(found)
 
-    def find(self, house: House, request: Request) -> tuple[Examination, Curves, Matrix]:
-        """Return what the model makes of the set; computed once. Raises InputError, DataError and what reading raises."""
-        wanted = request.query_params
-        model, folder = house.model(request, wanted.get("model", "")), set_of(house, wanted.get("set", ""))
-        if model.card is None:
-            raise InputError("mistakes can be counted for a model file with a card", "train one here: peephole train PHOTOS")
-        key = (model.sha256, str(folder), _state(folder))
-        with self._turn:
-            if key not in self._held:
-                found = examine(Predictor(ModelFile(model.name, model.card, model.sha256, model.data)), folder)
-                self._held[key] = (found, curves(found), Matrix.of(found))
-                if len(self._held) > KEPT:
-                    self._held.popitem(last=False)
-            self._held.move_to_end(key)
-            return self._held[key]
-
-
-EXAMINED = _Examined()
-
-
-def _state(folder: Path) -> str:
-    """Return a digest of the names, sizes and times of a set's files; raises DataError when there are too many to be waited for."""
-    told = hashlib.sha256()
-    for number, entry in enumerate(walk(folder, []), 1):
-        if number > MOST_FILES:
-            raise DataError(f"this set has more than {MOST_FILES:,} files", f"peephole evaluate MODEL {folder.name} --report mistakes.html")
-        try:
-            when = Path(entry.path).stat().st_mtime_ns
-        except OSError:
-            when = 0
-        told.update(f"{entry.parts} {entry.bytes} {when}\n".encode(errors="replace"))
-    return told.hexdigest()
+    kept: tuple[Examination, Curves, Matrix] = house.examined.find((model.sha256, state), make)
+    return kept
 
 
 def _behind(found: Examination, counted: Curves, matrix: Matrix, row: int, column: int) -> tuple[dict[int, str], int]:
@@ -138,7 +106,7 @@ def _photo(found: Examination, row: int, kind: str, language: str) -> dict[str, 
 
 async def _mistakes(house: House, request: Request) -> Response:
     """Count who is taken for whom."""
-    found, _, matrix = await run_in_threadpool(EXAMINED.find, house, request)
+    found, _, matrix = await run_in_threadpool(_examined, house, request)
     whole = found.evaluation
     told = {"labels": matrix.labels, "others": matrix.others, "counts": matrix.counts, "notes": whole.notes}
     return answer(told | {name: getattr(whole, name) for name in ("photos", "seen", "duplicates", "refused")})
@@ -159,7 +127,7 @@ async def _photos(house: House, request: Request) -> Response:
     language = "ko" if request.query_params.get("language") == "ko" else "en"
 
     def work() -> dict[str, Any]:
-        found, counted, matrix = EXAMINED.find(house, request)
+        found, counted, matrix = _examined(house, request)
         rows, total = _behind(found, counted, matrix, *_cell(request, len(matrix.counts)))
         return {"total": total, "photos": [_photo(found, row, kind, language) for row, kind in rows.items()]}
 

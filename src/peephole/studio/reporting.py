@@ -2,7 +2,6 @@
 
 import secrets
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
-from peephole.base.errors import InputError, MissingInput
-from peephole.base.modelfile import ModelFile
+from peephole.base.errors import MissingInput
 from peephole.decide.predictor import Predictor
 from peephole.explain.report import explain, render, to_json
 from peephole.studio.answers import answer
@@ -25,22 +23,17 @@ from peephole.studio.tools import said
 
 __all__ = ["ADDRESSES"]
 
-KEPT = 12  # reports of visitors, and as many of the owner's
 # A report is a page of its own: its script and style stand in it, named by their hashes in its own policy; here it has no origin.
 ALONE = (
     "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-REPORTS: dict[str, tuple[str, str, bool]] = {}
-TURN = threading.Lock()
 
 
-def _keep(page: str, numbers: str, *, open_to_all: bool) -> str:
+def _keep(house: House, page: str, numbers: str, *, open_to_all: bool) -> str:
+    """Keep a report and return its id; visitors' reports push out none of the owner's."""
     name = secrets.token_hex(12)
-    with TURN:
-        REPORTS[name] = (page, numbers, open_to_all)
-        for old in [each for each, (_, _, theirs) in REPORTS.items() if theirs == open_to_all][:-KEPT]:
-            del REPORTS[old]
+    house.reports.put(name, (page, numbers, open_to_all), group=open_to_all)
     return name
 
 
@@ -50,9 +43,7 @@ async def _make(house: House, request: Request) -> Response:
 
     def work() -> dict[str, Any]:
         model = house.model(request, request.query_params.get("model", ""))
-        if model.card is None:
-            raise InputError("a report needs a model file with a card", "the See tab shows foreign files")
-        predictor = Predictor(ModelFile(model.name, model.card, model.sha256, model.data))
+        predictor = Predictor(model.ours())
         picture = picture_of(request, raw)
         with tempfile.TemporaryDirectory() as place:
             path = Path(place) / "picture.png"
@@ -62,7 +53,7 @@ async def _make(house: House, request: Request) -> Response:
                 path.write_bytes(raw)
             found = explain(predictor, path)
         numbers = to_json(found)
-        return {"id": _keep(render(found), numbers, open_to_all=not house.owns(request)), "reason": found.prediction.reason}
+        return {"id": _keep(house, render(found), numbers, open_to_all=not house.owns(request)), "reason": found.prediction.reason}
 
     return await house.compute(request, lambda: answer(work()), long=True)
 
@@ -74,11 +65,11 @@ async def _whole(house: House, request: Request) -> Response:
     with tempfile.TemporaryDirectory() as place:
         page = Path(place) / "report.html"
         told, _ = await said("evaluate", str(model), str(folder), "--report", str(page), "--json")
-        return answer({"id": _keep(page.read_text("utf-8"), told, open_to_all=False)})
+        return answer({"id": _keep(house, page.read_text("utf-8"), told, open_to_all=False)})
 
 
 def _find(house: House, request: Request) -> tuple[str, str]:
-    page, numbers, open_to_all = REPORTS.get(request.query_params.get("id", ""), ("", "", False))
+    page, numbers, open_to_all = house.reports.get(request.query_params.get("id", "")) or ("", "", False)
     if not page or not (open_to_all or house.owns(request)):
         raise MissingInput("this report is no longer in memory", "make it again")
     return page, numbers
