@@ -61,7 +61,7 @@ export class Inside {
     const limit = limitOf(all.flat(2));
     const maps = [this.map(found.values, limit, t("heat.trained")), ...found.anew.map((each) => this.map(each.values, limit, t("heat.anew", { upto: each.upto, similarity: typeof each.similarity === "number" ? number(each.similarity, 2) : "–" })))];
     return [h("p.row", {}, methods, label), h("p", t(`heat.${this.method}.means`)), h("div.parts", maps), this.view.scaleOf(limit), h("p.quiet", {}, t("heat.logit", { label: labels[this.label], logit: number(found.logit, 4) }), " ",
-      found.closing && found.method !== "grad-cam" ? t("heat.closing", { total: number(found.closing.total, 4), wanted: number(found.closing.wanted, 4), residue: number(found.closing.residue, 4) }) : "", " ", found.anew.length ? t("heat.control") : t("heat.nocontrol")),
+      found.closing && found.method !== "grad-cam" ? t("heat.closing", { total: number(found.closing.total, 4), wanted: number(found.closing.wanted, 4), residue: number(found.closing.residue, 4) }) : "", " ", found.anew.length ? t("heat.control") : ""),
     h("details", {}, h("summary", t("table.twin")), h("div.scroll", { tabindex: 0, role: "region", "aria-label": t("table.twin") }, h("table", {}, h("tbody", found.values.slice(0, 40).map((row) => h("tr", row.slice(0, 40).map((value) => h("td.n", number(value, 3)))))))))];
   }
 
