@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 import shutil
 import stat
@@ -312,7 +311,7 @@ def test_the_command_prints_the_address_and_unlocks(tmp_path):
     """`peephole studio` in a process of its own: the code stands in the terminal, other lines do not; --unlock forgets."""
     Auth(tmp_path / STATE)
     (tmp_path / STATE / "failures.json").write_text('{"failures": 50}')
-    port = str(49100 + os.getpid() % 900)
+    port = str(free_port())
     started = subprocess.Popen(
         [sys.executable, "-m", "peephole", "studio", str(tmp_path), "--port", port, "--unlock"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
