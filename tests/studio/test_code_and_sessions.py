@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from live import running, until
+from live import free_port, running, until
 
 from peephole.base.errors import OutputError
 from peephole.studio import auth as auths
