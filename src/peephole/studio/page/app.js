@@ -92,6 +92,7 @@ function ask() {
   const said = h("p", { role: "alert" });
   const form = h("form.code", { onsubmit: async (event) => {
     event.preventDefault();
+    said.textContent = ""; // what was said of the code before does not stand beside this one
     try {
       await login(field.value);
       dialog.close();
@@ -173,7 +174,7 @@ async function begin() {
 // Take the code out of the address, where it would be seen over a shoulder.
 function codeGiven() {
   const code = /^#code=([\w-]+)$/.exec(location.hash)?.[1];
-  if (code) write({}, { tab: "see", keep: true });
+  if (code) write({}, { tab: "see", keep: true, atOnce: true });
   return code;
 }
 

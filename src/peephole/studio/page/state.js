@@ -13,8 +13,9 @@ export function read() {
   return { tab: tab || "see", values: new URLSearchParams(query) };
 }
 
-// Change some values; null removes one. `keep` replaces the entry of the history instead of adding one.
-export function write(changes, { tab = read().tab, keep = false } = {}) {
+// Change some values; null removes one. `keep` replaces the entry of the history instead of adding one,
+// in its own time unless `atOnce`.
+export function write(changes, { tab = read().tab, keep = false, atOnce = false } = {}) {
   const values = tab === read().tab ? read().values : new URLSearchParams();
   for (const [name, value] of Object.entries(changes)) {
     if (value === null || value === undefined || value === "") values.delete(name);
@@ -26,7 +27,7 @@ export function write(changes, { tab = read().tab, keep = false } = {}) {
     quiet = address;
     clearTimeout(timer);
     const wait = written + CALM - performance.now();
-    if (wait <= 0) settle();
+    if (atOnce || wait <= 0) settle();
     else timer = setTimeout(settle, wait);
     return;
   }
